@@ -1,0 +1,1 @@
+"""The CrossFit API: athletes, their categories, and the centres they train at."""

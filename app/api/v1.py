@@ -1,0 +1,12 @@
+"""Version 1 of the API: the one list of its features."""
+
+from fastapi import APIRouter
+
+from app.athletes.router import router as athletes
+from app.categories.router import router as categories
+from app.centres.router import router as centres
+
+router = APIRouter()
+router.include_router(categories)
+router.include_router(centres)
+router.include_router(athletes)

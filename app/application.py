@@ -1,0 +1,62 @@
+"""The application: features, errors and middleware put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app.api import v1
+from app.core import openapi, service
+from app.core.database import connected
+from app.core.middleware import CORS, RequestContext, UnhandledErrors
+from app.core.problems import handle_errors
+from app.core.settings import Settings
+
+EXPOSED_HEADERS = [
+    "ETag",
+    "Location",
+    "Link",
+    "Retry-After",
+    "X-Request-ID",
+    "Idempotency-Replayed",
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the app; its database is opened when it starts."""
+    app = FastAPIOffline(
+        title=settings.project_name,
+        version=settings.version,
+        description=settings.description,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.include_router(service.router)
+    app.include_router(v1.router, prefix=settings.api_v1_prefix)
+    handle_errors(app)
+    openapi.document(app)
+    # The last one added is the outermost.
+    app.add_middleware(UnhandledErrors)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORS,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(RequestContext)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with connected(settings.database_url or "", settings.db_pool_size) as database:
+        app.state.database = database
+        yield

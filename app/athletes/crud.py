@@ -1,0 +1,226 @@
+"""What is done with athletes and their enrolments."""
+
+from collections.abc import Iterator, Set
+from functools import cache, lru_cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from asyncpg import ForeignKeyViolationError
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from app.athletes.models import (
+    Athlete,
+    AthleteCreate,
+    AthleteListQuery,
+    AthleteLookup,
+    AthleteRead,
+    AthleteSummary,
+    AthleteUpdate,
+    Enrolment,
+)
+from app.categories.crud import CategoriesCRUD
+from app.centres.crud import CentresCRUD
+from app.core.crud import CRUD, SHAPES, Resource
+from app.core.database import Unit
+from app.core.errors import NotFound
+from app.core.paging import ListQuery, PageOfJSON
+from app.core.projection import Projection
+from app.core.statements import Statement
+from app.core.tables import table_of
+
+_ATHLETES = table_of(Athlete)
+_ENROLMENTS = table_of(Enrolment)
+
+
+class CentresOfAthlete(CentresCRUD):
+    """Lists the centres of one athlete."""
+
+    @classmethod
+    def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        yield from super().filters(given)
+        enrolled = sa.select(_ENROLMENTS.c.centre_id).where(
+            _ENROLMENTS.c.athlete_id == sa.bindparam("athlete_id")
+        )
+        yield table_of(cls.row).c.id.in_(enrolled)
+
+
+class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
+    """Creates, reads, lists, changes, deletes and enrols athletes."""
+
+    row = Athlete
+    read = AthleteRead
+    summary = AthleteSummary
+
+    async def lookup(self, whom: AthleteLookup) -> Resource:
+        """Read the athlete with a unique value; raise ``NotFound``."""
+        return await self._find(*whom.unique_column())
+
+    async def update(self, row_id: UUID, payload: AthleteUpdate) -> Resource:
+        """Change the fields that are given, the centres among them."""
+        if "centre_ids" not in payload.model_fields_set:
+            return await super().update(row_id, payload)
+        fields = payload.model_dump(exclude_unset=True)
+        statement = self.update_statement(frozenset(fields))
+
+        async def replace_centres(unit: Unit) -> Resource:
+            # The statement after the lock sees every enrolment that was made before it.
+            if await unit.row(self.lock_statement(), {"id": row_id}) is None:
+                raise self.not_found()
+            return await self._write(unit, statement, {"id": row_id, **self._written(fields)})
+
+        return await self._database.transaction(replace_centres)
+
+    async def of_category(self, category_id: UUID, query: AthleteListQuery) -> PageOfJSON:
+        """List the athletes of a category; raise ``NotFound`` if there is no such category."""
+        page = await self.page(query, {"category_id": category_id})
+        if page.is_empty:
+            await CategoriesCRUD(self._database).require(category_id)
+        return page
+
+    async def at_centre(self, centre_id: UUID, query: AthleteListQuery) -> PageOfJSON:
+        """List the athletes who train at a centre; raise ``NotFound`` if there is no such one."""
+        page = await self.page(query, {"centre_id": centre_id})
+        if page.is_empty:
+            await CentresCRUD(self._database).require(centre_id)
+        return page
+
+    async def centres_of(self, athlete_id: UUID, query: ListQuery) -> PageOfJSON:
+        """List the centres of an athlete; raise ``NotFound`` if there is no such athlete."""
+        page = await CentresOfAthlete(self._database).page(query, {"athlete_id": athlete_id})
+        if page.is_empty:
+            await self.require(athlete_id)
+        return page
+
+    async def enrol(self, athlete_id: UUID, centre_id: UUID) -> None:
+        """Make an athlete train at a centre; raise ``NotFound`` if there is no such one."""
+        ids = {"id": athlete_id, "centre_id": centre_id}
+        try:
+            athlete, centre = await self._database.row(self.enrol_statement(), ids)
+        except ForeignKeyViolationError:
+            athlete, centre = True, False  # somebody deletes the centre at this moment
+        if not athlete:
+            raise self.not_found()
+        if not centre:
+            raise CentresCRUD.not_found()
+
+    async def withdraw(self, athlete_id: UUID, centre_id: UUID) -> None:
+        """Make an athlete no longer train at a centre; raise ``NotFound`` if they do not."""
+        ids = {"id": athlete_id, "centre_id": centre_id}
+        if await self._database.row(self.withdraw_statement(), ids) is None:
+            raise NotFound("This athlete does not train at this centre.")
+
+    @classmethod
+    def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        yield from super().filters(given)
+        if "reference" in given:
+            yield _ATHLETES.c.reference == sa.bindparam("reference")
+        if "sex" in given:
+            yield _ATHLETES.c.sex == sa.bindparam("sex")
+        if "category_id" in given:
+            yield _ATHLETES.c.category_id == sa.bindparam("category_id")
+        if "centre_id" in given:
+            enrolled = sa.select(_ENROLMENTS.c.athlete_id).where(
+                _ENROLMENTS.c.centre_id == sa.bindparam("centre_id")
+            )
+            yield _ATHLETES.c.id.in_(enrolled)
+
+    @classmethod
+    @cache
+    def insert_statement(cls) -> Statement:
+        """Insert an athlete and their enrolments, and read the athlete."""
+        athlete = cls.inserted()
+        wanted = _wanted(athlete.c.id.label("athlete_id")).select_from(athlete)
+        added = (
+            sa.insert(_ENROLMENTS)
+            .from_select(["athlete_id", "centre_id"], wanted)
+            .returning(_ENROLMENTS.c.athlete_id, _ENROLMENTS.c.centre_id)
+            .cte("added")
+        )
+        return Statement(Projection(cls.read, cls.row).one(athlete, {_ENROLMENTS: added}))
+
+    @classmethod
+    @lru_cache(maxsize=SHAPES)
+    def update_statement(cls, fields: frozenset[str]) -> Statement:
+        """Change the given fields of an athlete, and read the athlete."""
+        projection = Projection(cls.read, cls.row)
+        if "centre_ids" not in fields:
+            return Statement(projection.one(cls.updated(fields)))
+        athlete_id = sa.bindparam("id", type_=sa.Uuid)
+        wanted = _wanted(athlete_id.label("athlete_id")).cte("wanted")
+        removed = (
+            sa.delete(_ENROLMENTS)
+            .where(
+                _ENROLMENTS.c.athlete_id == athlete_id,
+                _ENROLMENTS.c.centre_id.not_in(sa.select(wanted.c.centre_id)),
+            )
+            .returning(_ENROLMENTS.c.centre_id)
+            .cte("removed")
+        )
+        added = _enrolling(sa.select(wanted)).cte("added")
+        differs = [sa.exists().select_from(removed), sa.exists().select_from(added)]
+        athlete = cls.updated(fields, *differs)
+        return Statement(projection.one(athlete, {_ENROLMENTS: wanted}))
+
+    @classmethod
+    @cache
+    def lock_statement(cls) -> Statement:
+        """Keep others from changing an athlete until the transaction ends."""
+        athlete = sa.select(_ATHLETES.c.id).where(_ATHLETES.c.id == sa.bindparam("id"))
+        return Statement(athlete.with_for_update(key_share=True))
+
+    @classmethod
+    @cache
+    def enrol_statement(cls) -> Statement:
+        """Enrol an athlete at a centre, and tell whether each of them exists."""
+        centres = table_of(CentresCRUD.row)
+        athlete = (
+            sa.select(_ATHLETES.c.id)
+            .where(_ATHLETES.c.id == sa.bindparam("id"))
+            .with_for_update(key_share=True)
+            .cte("athlete")
+        )
+        centre = (
+            sa.select(centres.c.id).where(centres.c.id == sa.bindparam("centre_id")).cte("centre")
+        )
+        added = _enrolling(sa.select(athlete.c.id, centre.c.id)).cte("added")
+        raised = cls.updated(set(), sa.exists().select_from(added))
+        return Statement(
+            sa.select(sa.exists().select_from(athlete), sa.exists().select_from(centre)).add_cte(
+                raised
+            )
+        )
+
+    @classmethod
+    @cache
+    def withdraw_statement(cls) -> Statement:
+        """Remove an enrolment."""
+        removed = (
+            sa.delete(_ENROLMENTS)
+            .where(
+                _ENROLMENTS.c.athlete_id == sa.bindparam("id"),
+                _ENROLMENTS.c.centre_id == sa.bindparam("centre_id"),
+            )
+            .returning(_ENROLMENTS.c.centre_id)
+            .cte("removed")
+        )
+        raised = cls.updated(set(), sa.exists().select_from(removed))
+        return Statement(sa.select(removed.c.centre_id).add_cte(raised))
+
+
+def _wanted(athlete_id: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Select the enrolments that a payload asks for, each once."""
+    given = sa.bindparam("new_centre_ids", type_=ARRAY(sa.Uuid))
+    return sa.select(athlete_id, sa.func.unnest(given).label("centre_id")).distinct()
+
+
+def _enrolling(pairs: sa.Select[Any]) -> Any:
+    """Insert those of the pairs that are new, and return their centres."""
+    return (
+        insert(_ENROLMENTS)
+        .from_select(["athlete_id", "centre_id"], pairs)
+        .on_conflict_do_nothing()
+        .returning(_ENROLMENTS.c.centre_id)
+    )

@@ -1,0 +1,16 @@
+"""What the endpoints of athletes are given."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.athletes.crud import AthletesCRUD
+from app.core.dependencies import DatabaseDep
+
+
+async def get_athletes(database: DatabaseDep) -> AthletesCRUD:
+    """Make the CRUD of athletes for a request."""
+    return AthletesCRUD(database)
+
+
+AthletesDep = Annotated[AthletesCRUD, Depends(get_athletes)]

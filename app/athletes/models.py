@@ -1,0 +1,219 @@
+"""The athlete and their enrolments: the tables, what a client sends, and what it reads."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+from sqlmodel import Field as Column
+from sqlmodel import Index, Relationship, SQLModel
+from sqlmodel._compat import SQLModelConfig
+
+from app.categories.models import Category, CategoryReference
+from app.centres.models import Centre, CentreReference
+from app.core.fields import Email, JSONNumber, PastDate, Text
+from app.core.paging import NamedListQuery, Page
+from app.core.tables import ABSENT, Payload, Row, derived_from
+from app.core.text import name_key
+
+Name = Annotated[
+    str,
+    Text(100, name=True),
+    Field(description="Not unique: people share names.", examples=["Mara Lindqvist"]),
+]
+Reference = Annotated[
+    str,
+    Text(64),
+    Field(
+        description="Unique: the athlete's id where they came from, such as a member number.",
+        examples=["M-1042"],
+    ),
+]
+EmailAddress = Annotated[
+    Email, Field(description="Unique, whatever its case.", examples=["mara@example.com"])
+]
+NationalId = Annotated[
+    str,
+    Text(20),
+    Field(description="Unique, and personal: it stands in no list.", examples=["X1234567"]),
+]
+BirthDate = Annotated[PastDate, Field(examples=["1994-05-17"])]
+Sex = Annotated[Literal["female", "male", "other"], Field(examples=["female"])]
+HeightCm = Annotated[Decimal, Field(ge=50, le=300, decimal_places=1, examples=[168.5]), JSONNumber]
+WeightKg = Annotated[Decimal, Field(ge=20, le=650, decimal_places=2, examples=[64.25]), JSONNumber]
+CategoryId = Annotated[
+    UUID,
+    Field(
+        description="The category they compete in.",
+        examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"],
+    ),
+]
+CentreIds = Annotated[
+    list[UUID],
+    Field(
+        max_length=50,
+        description="The centres they train at; on a change, all of them.",
+        examples=[["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b11"]],
+    ),
+]
+
+
+class AthleteBase(SQLModel):
+    """What an athlete is made of."""
+
+    name: Name
+    reference: Reference | None = None
+    email: EmailAddress | None = None
+    national_id: NationalId | None = None
+    birth_date: BirthDate | None = None
+    sex: Sex | None = Column(default=None, sa_type=sa.Text)
+    height_cm: HeightCm | None = Column(default=None, sa_type=sa.Numeric(4, 1))
+    weight_kg: WeightKg | None = Column(default=None, sa_type=sa.Numeric(5, 2))
+
+
+class Enrolment(SQLModel, table=True):
+    """An athlete trains at a centre."""
+
+    __tablename__ = "enrolments"
+    __table_args__ = (Index(None, "centre_id", "athlete_id"),)
+
+    athlete_id: UUID = Column(primary_key=True, foreign_key="athletes.id", ondelete="CASCADE")
+    centre_id: UUID = Column(
+        primary_key=True,
+        foreign_key="centres.id",
+        sa_column_kwargs={"info": {"source": "centre_ids"}},
+    )
+    enrolled_at: datetime = Column(
+        sa_column_kwargs={"server_default": sa.func.statement_timestamp()}
+    )
+
+
+class Athlete(AthleteBase, Row, table=True):
+    """Someone who trains, in one category, at any number of centres."""
+
+    __tablename__ = "athletes"
+    __table_args__ = (
+        Index(None, "name_key", "id"),
+        Index(None, "created_at", "id"),
+        Index(None, "category_id", "name_key", "id"),
+        sa.UniqueConstraint("reference"),
+        sa.UniqueConstraint("national_id"),
+        sa.CheckConstraint("sex IN ('female', 'male', 'other')", name="sex"),
+        sa.CheckConstraint("birth_date >= '1900-01-01'", name="birth_date"),
+        sa.CheckConstraint("height_cm BETWEEN 50 AND 300", name="height_cm"),
+        sa.CheckConstraint("weight_kg BETWEEN 20 AND 650", name="weight_kg"),
+    )
+
+    name_key: str = derived_from("name", name_key)
+    email_key: str | None = derived_from("email", str.casefold, unique=True)
+    category_id: UUID = Column(foreign_key="categories.id")
+
+    category: Category = Relationship(sa_relationship_kwargs={"lazy": "raise"})
+    centres: list[Centre] = Relationship(
+        link_model=Enrolment,
+        sa_relationship_kwargs={"lazy": "raise", "order_by": "Centre.name_key"},
+    )
+
+
+class AthleteCreate(AthleteBase, Payload):
+    """A new athlete."""
+
+    category_id: CategoryId
+    centre_ids: CentreIds = []
+
+
+class AthleteUpdate(Payload):
+    """The fields of an athlete to change; one that is absent stays."""
+
+    name: Name = ABSENT
+    reference: Reference | None = None
+    email: EmailAddress | None = None
+    national_id: NationalId | None = None
+    birth_date: BirthDate | None = None
+    sex: Sex | None = None
+    height_cm: HeightCm | None = None
+    weight_kg: WeightKg | None = None
+    category_id: CategoryId = ABSENT
+    centre_ids: CentreIds = ABSENT
+
+
+class AthleteRead(AthleteBase, Row):
+    """An athlete, with the category and the centres (by name) in place of their ids."""
+
+    category: CategoryReference
+    centres: list[CentreReference]
+
+
+class AthleteSummary(SQLModel):
+    """An athlete in a list: nothing personal but the name."""
+
+    id: UUID
+    name: str
+    reference: str | None
+    sex: Sex | None
+    category: CategoryReference
+    centres: list[CentreReference]
+
+
+class AthletePage(Page[AthleteSummary]):
+    """A page of athletes."""
+
+
+class AthleteListQuery(NamedListQuery):
+    """What can be asked of any list of athletes."""
+
+    reference: Annotated[str, Text(64)] | SkipJsonSchema[None] = Field(
+        default=None, description="The reference, exactly."
+    )
+    sex: Sex | SkipJsonSchema[None] = None
+
+
+class InCategory(AthleteListQuery):
+    """What can be asked of the athletes, but for their centre."""
+
+    category_id: UUID | SkipJsonSchema[None] = Field(default=None, description="Their category.")
+
+
+class AtCentre(AthleteListQuery):
+    """What can be asked of the athletes, but for their category."""
+
+    centre_id: UUID | SkipJsonSchema[None] = Field(
+        default=None, description="A centre they train at."
+    )
+
+
+class AthletesQuery(InCategory, AtCentre):
+    """What can be asked of all athletes."""
+
+
+class AthleteLookup(Payload):
+    """Whom to look up, by exactly one of the unique fields."""
+
+    model_config = SQLModelConfig(
+        json_schema_extra={
+            "minProperties": 1,
+            "maxProperties": 1,
+            "examples": [{"reference": "M-1042"}],
+        }
+    )
+
+    reference: Reference = ABSENT
+    email: EmailAddress = ABSENT
+    national_id: NationalId = ABSENT
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "AthleteLookup":
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError(
+                "exactly_one", "Give exactly one of reference, email and national_id"
+            )
+        return self
+
+    def unique_column(self) -> tuple[str, str]:
+        """Return the column to look in and the value to look for."""
+        ((field, value),) = self.model_dump(exclude_unset=True).items()
+        return ("email_key", value.casefold()) if field == "email" else (field, value)

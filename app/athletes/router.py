@@ -1,0 +1,132 @@
+"""The endpoints of athletes, and of their enrolments at centres."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.athletes.dependencies import AthletesDep
+from app.athletes.models import (
+    AtCentre,
+    AthleteCreate,
+    AthleteLookup,
+    AthletePage,
+    AthleteRead,
+    AthletesQuery,
+    AthleteUpdate,
+    InCategory,
+)
+from app.centres.models import CentrePage
+from app.core.openapi import CREATES, LISTS, LISTS_WITHIN, READS, REFERS, UPDATES
+from app.core.paging import NamedListQuery
+from app.core.routes import ContractRoute, created_response, page_response, resource_response
+
+LOOKS_UP = {status: refusal for status, refusal in UPDATES.items() if status != 409}
+
+router = APIRouter(tags=["athletes"], route_class=ContractRoute)
+
+
+@router.post(
+    "/athletes",
+    status_code=HTTPStatus.CREATED,
+    response_model=AthleteRead,
+    responses={**CREATES, **REFERS},
+)
+async def create_athlete(
+    payload: AthleteCreate, athletes: AthletesDep, request: Request
+) -> Response:
+    """Create an athlete, and enrol them at centres."""
+    return created_response(request, await athletes.create(payload))
+
+
+@router.get("/athletes", response_model=AthletePage, responses=LISTS)
+async def list_athletes(
+    query: Annotated[AthletesQuery, Query()], athletes: AthletesDep, request: Request
+) -> Response:
+    """List the athletes."""
+    return page_response(request, await athletes.page(query))
+
+
+@router.post("/athletes/lookup", response_model=AthleteRead, responses=LOOKS_UP)
+async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response:
+    """Find the athlete with a reference, email address or national id.
+
+    The value stands in the body, so that personal data stay out of URLs and their logs.
+    """
+    return resource_response(await athletes.lookup(whom))
+
+
+@router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=READS)
+async def get_athlete(athlete_id: UUID, athletes: AthletesDep) -> Response:
+    """Read an athlete."""
+    return resource_response(await athletes.get(athlete_id))
+
+
+@router.patch("/athletes/{athlete_id}", response_model=AthleteRead, responses={**UPDATES, **REFERS})
+async def update_athlete(
+    athlete_id: UUID, payload: AthleteUpdate, athletes: AthletesDep
+) -> Response:
+    """Change the given fields of an athlete; `centre_ids` replaces all their centres."""
+    return resource_response(await athletes.update(athlete_id, payload))
+
+
+@router.delete("/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=READS)
+async def delete_athlete(athlete_id: UUID, athletes: AthletesDep) -> None:
+    """Delete an athlete and their enrolments."""
+    await athletes.delete(athlete_id)
+
+
+@router.get("/athletes/{athlete_id}/centres", response_model=CentrePage, responses=LISTS_WITHIN)
+async def list_centres_of_athlete(
+    athlete_id: UUID,
+    query: Annotated[NamedListQuery, Query()],
+    athletes: AthletesDep,
+    request: Request,
+) -> Response:
+    """List the centres that an athlete trains at."""
+    return page_response(request, await athletes.centres_of(athlete_id, query))
+
+
+@router.put(
+    "/athletes/{athlete_id}/centres/{centre_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=READS,
+)
+async def enrol_athlete(athlete_id: UUID, centre_id: UUID, athletes: AthletesDep) -> None:
+    """Enrol an athlete at a centre; nothing changes if they are already."""
+    await athletes.enrol(athlete_id, centre_id)
+
+
+@router.delete(
+    "/athletes/{athlete_id}/centres/{centre_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=READS,
+)
+async def withdraw_athlete(athlete_id: UUID, centre_id: UUID, athletes: AthletesDep) -> None:
+    """Withdraw an athlete from a centre."""
+    await athletes.withdraw(athlete_id, centre_id)
+
+
+@router.get(
+    "/categories/{category_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN
+)
+async def list_athletes_of_category(
+    category_id: UUID,
+    query: Annotated[AtCentre, Query()],
+    athletes: AthletesDep,
+    request: Request,
+) -> Response:
+    """List the athletes of a category."""
+    return page_response(request, await athletes.of_category(category_id, query))
+
+
+@router.get("/centres/{centre_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN)
+async def list_athletes_at_centre(
+    centre_id: UUID,
+    query: Annotated[InCategory, Query()],
+    athletes: AthletesDep,
+    request: Request,
+) -> Response:
+    """List the athletes who train at a centre."""
+    return page_response(request, await athletes.at_centre(centre_id, query))

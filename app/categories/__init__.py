@@ -1,0 +1,1 @@
+"""Categories: the levels or divisions that athletes compete in."""

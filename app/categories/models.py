@@ -1,0 +1,63 @@
+"""The category: its table, what a client sends, and what it reads."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlmodel import Index, SQLModel
+
+from app.core.fields import Text
+from app.core.paging import Page
+from app.core.tables import ABSENT, Payload, Row, derived_from
+from app.core.text import name_key
+
+Name = Annotated[
+    str,
+    Text(50, name=True),
+    Field(description="Unique, whatever its case and accents.", examples=["Scaled"]),
+]
+Description = Annotated[
+    str, Text(255), Field(examples=["The workouts of the day with lighter loads."])
+]
+
+
+class CategoryBase(SQLModel):
+    """What a category is made of."""
+
+    name: Name
+    description: Description | None = None
+
+
+class Category(CategoryBase, Row, table=True):
+    """A level or division that athletes compete in."""
+
+    __tablename__ = "categories"
+    __table_args__ = (Index(None, "created_at", "id"),)
+
+    name_key: str = derived_from("name", name_key, unique=True)
+
+
+class CategoryCreate(CategoryBase, Payload):
+    """A new category."""
+
+
+class CategoryUpdate(Payload):
+    """The fields of a category to change; one that is absent stays."""
+
+    name: Name = ABSENT
+    description: Description | None = None
+
+
+class CategoryRead(CategoryBase, Row):
+    """A category."""
+
+
+class CategoryPage(Page[CategoryRead]):
+    """A page of categories."""
+
+
+class CategoryReference(SQLModel):
+    """A category, as others refer to it."""
+
+    id: UUID
+    name: str

@@ -1,0 +1,51 @@
+"""The endpoints of categories."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.categories.dependencies import CategoriesDep
+from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
+from app.core.openapi import CREATES, DELETES, LISTS, READS, UPDATES
+from app.core.paging import NamedListQuery
+from app.core.routes import ContractRoute, created_response, page_response, resource_response
+
+router = APIRouter(prefix="/categories", tags=["categories"], route_class=ContractRoute)
+
+
+@router.post("", status_code=HTTPStatus.CREATED, response_model=CategoryRead, responses=CREATES)
+async def create_category(
+    payload: CategoryCreate, categories: CategoriesDep, request: Request
+) -> Response:
+    """Create a category."""
+    return created_response(request, await categories.create(payload))
+
+
+@router.get("", response_model=CategoryPage, responses=LISTS)
+async def list_categories(
+    query: Annotated[NamedListQuery, Query()], categories: CategoriesDep, request: Request
+) -> Response:
+    """List the categories."""
+    return page_response(request, await categories.page(query))
+
+
+@router.get("/{category_id}", response_model=CategoryRead, responses=READS)
+async def get_category(category_id: UUID, categories: CategoriesDep) -> Response:
+    """Read a category."""
+    return resource_response(await categories.get(category_id))
+
+
+@router.patch("/{category_id}", response_model=CategoryRead, responses=UPDATES)
+async def update_category(
+    category_id: UUID, payload: CategoryUpdate, categories: CategoriesDep
+) -> Response:
+    """Change the given fields of a category."""
+    return resource_response(await categories.update(category_id, payload))
+
+
+@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+async def delete_category(category_id: UUID, categories: CategoriesDep) -> None:
+    """Delete a category that no athlete belongs to."""
+    await categories.delete(category_id)

@@ -1,0 +1,1 @@
+"""Centres: the boxes that athletes train at."""

@@ -1,0 +1,96 @@
+"""The centre: its table, what a client sends, and what it reads."""
+
+from typing import Annotated
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+from sqlmodel import Index, SQLModel
+
+from app.core.fields import JSONNumber, Text, TimeZone
+from app.core.paging import Page
+from app.core.tables import ABSENT, Payload, Row, derived_from
+from app.core.text import name_key
+
+
+def _without_semicolon(name: str) -> str:
+    if ";" in name:
+        # In a CSV file it separates the centres of an athlete.
+        raise PydanticCustomError("semicolon", "The name of a centre cannot hold a semicolon")
+    return name
+
+
+Name = Annotated[
+    str,
+    AfterValidator(_without_semicolon),
+    Text(100, name=True),
+    Field(
+        description="Unique, whatever its case and accents; without `;`.",
+        examples=["CrossFit Northside"],
+    ),
+]
+Address = Annotated[str, Text(255), Field(examples=["12 Harbour Street, Lisbon"])]
+Owner = Annotated[str, Text(100), Field(examples=["Ana Torres"])]
+Zone = Annotated[TimeZone, Field(description="IANA name.", examples=["Europe/Lisbon"])]
+Capacity = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        description="How many can train here at once; null for no limit.",
+        examples=[40],
+    ),
+    JSONNumber,
+]
+
+
+class CentreBase(SQLModel):
+    """What a centre is made of."""
+
+    name: Name
+    address: Address | None = None
+    owner: Owner | None = None
+    time_zone: Zone = "UTC"
+    capacity: Capacity | None = None
+
+
+class Centre(CentreBase, Row, table=True):
+    """A box: a place where athletes train."""
+
+    __tablename__ = "centres"
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        sa.CheckConstraint("capacity BETWEEN 1 AND 100000", name="capacity"),
+    )
+
+    name_key: str = derived_from("name", name_key, unique=True)
+
+
+class CentreCreate(CentreBase, Payload):
+    """A new centre."""
+
+
+class CentreUpdate(Payload):
+    """The fields of a centre to change; one that is absent stays."""
+
+    name: Name = ABSENT
+    address: Address | None = None
+    owner: Owner | None = None
+    time_zone: Zone = ABSENT
+    capacity: Capacity | None = None
+
+
+class CentreRead(CentreBase, Row):
+    """A centre."""
+
+
+class CentrePage(Page[CentreRead]):
+    """A page of centres."""
+
+
+class CentreReference(SQLModel):
+    """A centre, as others refer to it."""
+
+    id: UUID
+    name: str

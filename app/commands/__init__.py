@@ -1,0 +1,1 @@
+"""The commands of ``manage.py``, and the embedded PostgreSQL that they start."""

@@ -1,0 +1,53 @@
+"""All that can be checked without running the tests."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+
+from app.commands import lockfile
+from app.commands.database import database_url
+from app.commands.postgres import temporary_postgres
+from app.commands.project import ROOT
+
+
+def run_checks() -> int:
+    """Run every check, print one line each and what the failed ones said; return 1 if any did."""
+    steps: dict[str, Callable[[], str]] = {
+        "format": lambda: _complaint("ruff", "format", "--check", "."),
+        "lint": lambda: _complaint("ruff", "check", "."),
+        "types": lambda: _complaint("mypy"),
+        "migrations": _migrations,
+        "lock": _lock,
+    }
+    failed = False
+    for name, step in steps.items():
+        complaint = step()
+        print(f"{name}: {'failed' if complaint else 'ok'}", flush=True)
+        if complaint:
+            failed = True
+            print(complaint, flush=True)
+    return int(failed)
+
+
+def _complaint(*module: str) -> str:
+    """Run a module; return what it said if it failed, else nothing."""
+    command = [sys.executable, "-m", *module]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.stdout.strip() or f"status {done.returncode}" if done.returncode else ""
+
+
+def _migrations() -> str:
+    """Compare the tables that the migrations make with the models."""
+    with temporary_postgres() as server, database_url(server.url()):
+        return _complaint("alembic", "upgrade", "head") or _complaint("alembic", "check")
+
+
+def _lock() -> str:
+    pyproject, lock = (
+        tomllib.loads((ROOT / name).read_text("utf-8"))
+        for name in ("pyproject.toml", "poetry.lock")
+    )
+    return "\n".join(lockfile.problems(pyproject, lock))

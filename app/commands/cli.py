@@ -1,0 +1,86 @@
+"""The command line: its words, options and help; the work is in the modules beside it."""
+
+# Each command imports its module itself, so that --help and `run` load only what they need.
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+from typer import Argument, Context, Exit, Option, Typer
+
+cli = Typer(
+    help="Run, test and check the CrossFit API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def main() -> None:
+    """Run the command that the arguments name; a signal lets it clean up before it ends."""
+    for signum in SIGNALS:
+        signal.signal(signum, _leave)
+    cli(prog_name="manage.py")
+
+
+def _leave(signum: int, frame: FrameType | None) -> NoReturn:
+    # Once: a second signal must not interrupt what the first one set going.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + signum)
+
+
+@cli.command()
+def run(
+    host: Annotated[str, Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    workers: Annotated[int, Option(min=1, help="How many processes answer.")] = 1,
+    reload: Annotated[
+        bool, Option("--reload", help="Restart when a file of app/ changes.")
+    ] = False,
+) -> None:
+    """Serve the API, on an embedded PostgreSQL unless DATABASE_URL is set."""
+    from app.commands.run import serve
+
+    serve(host, port, workers, reload)
+
+
+@cli.command(context_settings=PASS_ON)
+def test(context: Context) -> None:
+    """Run the tests; all arguments go to pytest: test -m "not slow" -x -k cursor.
+
+    Without arguments the whole suite runs, and its coverage is measured and must be high enough.
+    The tests use TEST_DATABASE_URL, or an embedded PostgreSQL of their own.
+    """
+    from app.commands.suite import run_tests
+
+    raise Exit(run_tests(context.args))
+
+
+@cli.command()
+def check() -> None:
+    """Check format, lint, types, migrations against models, and the lock against pyproject.toml."""
+    from app.commands.check import run_checks
+
+    raise Exit(run_checks())
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest migration."""
+    from app.commands.database import migrate_to_head, service_database
+
+    with service_database():
+        migrate_to_head()
+    print("The database is at the newest migration.")
+
+
+@cli.command()
+def migration(message: Annotated[str, Argument(help="What it does: create athletes.")]) -> None:
+    """Write the migration from the newest one to the models, for you to read and correct."""
+    from app.commands.database import write_migration
+
+    write_migration(message)

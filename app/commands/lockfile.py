@@ -1,0 +1,35 @@
+"""Whether ``poetry.lock`` belongs to ``pyproject.toml``, told without Poetry."""
+
+import hashlib
+import json
+from typing import Any
+
+HASHED = {
+    "project": ("requires-python", "dependencies", "optional-dependencies"),
+    "poetry": ("dependencies", "source", "extras", "dev-dependencies", "group"),
+}
+"""The tables' keys that Poetry 2 hashes (``Locker._get_content_hash``)."""
+
+
+def content_hash(pyproject: dict[str, Any]) -> str:
+    """Compute the hash that Poetry writes into the lock for this ``pyproject.toml``."""
+    relevant = {
+        "project": _only(HASHED["project"], pyproject["project"]),
+        "dependency-groups": pyproject["dependency-groups"],
+        "tool": {"poetry": _only(HASHED["poetry"], pyproject["tool"]["poetry"])},
+    }
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def _only(keys: tuple[str, ...], table: dict[str, Any]) -> dict[str, Any]:
+    return {key: table[key] for key in keys if key in table}
+
+
+def problems(pyproject: dict[str, Any], lock: dict[str, Any]) -> list[str]:
+    """Say what is wrong with the lock, and how to mend it."""
+    found = []
+    if lock["metadata"]["content-hash"] != content_hash(pyproject):
+        found.append("poetry.lock is not that of pyproject.toml: run `poetry lock`")
+    if named := [package["name"] for package in lock["package"] if "source" in package]:
+        found.append(f"poetry.lock names a package index for {', '.join(named)}: lock without it")
+    return found

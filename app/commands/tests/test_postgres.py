@@ -1,0 +1,108 @@
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from app.commands.postgres import embedded_postgres, temporary_postgres
+
+
+def ask(url: str, question: str) -> object:
+    async def answer() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(question)
+        finally:
+            await connection.close()
+
+    return asyncio.run(answer())
+
+
+def servers() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.name() == "postgres"}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Give a folder that PostgreSQL's account can enter, which pytest's own are not."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def test_a_temporary_server_leaves_nothing() -> None:
+    before = servers()
+    with temporary_postgres() as server:
+        assert servers() > before
+        assert ask(server.url("postgres"), "SELECT 1") == 1
+        data = Path(str(ask(server.url(), "SHOW data_directory")))
+
+    assert servers() == before
+    assert not data.exists()
+
+
+def test_only_the_account_that_runs_the_server_may_connect() -> None:
+    with temporary_postgres() as server:
+        assert ask(server.url(), "SHOW listen_addresses") == ""
+        socket = Path(server.socket_folder, ".s.PGSQL.5432").stat()
+
+    assert socket.st_mode & 0o077 == 0
+
+
+def test_a_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -> None:
+    home = folder / ("a long name with spaces & signs " * 4) / "postgres"
+    with embedded_postgres(home, durable=False) as server:
+        assert ask(server.url(), "SELECT 1") == 1
+        assert ask(server.url(), "SHOW data_directory") == str(home / "data")
+        assert not Path(server.socket_folder).is_relative_to(home)
+
+    assert not Path(server.socket_folder).exists()
+
+
+def test_an_interrupted_first_start_is_repeated(folder: Path) -> None:
+    unfinished = folder / "postgres" / "data.new"
+    unfinished.mkdir(parents=True)
+    unfinished.parent.chmod(0o711)
+    (unfinished / "PG_VERSION").write_text("18\n")
+
+    with embedded_postgres(folder / "postgres", durable=False) as server:
+        assert ask(server.url(), "SELECT 1") == 1
+
+
+def test_a_stale_record_of_a_living_strangers_number_is_ignored(folder: Path) -> None:
+    home = folder / "postgres"
+    with embedded_postgres(home, durable=False):
+        pass
+    owner = (home / "data").stat()
+    account = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    with subprocess.Popen(["/bin/sleep", "60"], **account) as stranger:  # type: ignore[call-overload]
+        record = home.resolve() / "data" / "postmaster.pid"
+        record.write_text(f"{stranger.pid}\n{record.parent}\n")
+        os.chown(record, owner.st_uid, owner.st_gid)
+
+        with embedded_postgres(home, durable=False) as server:
+            assert ask(server.url(), "SELECT 1") == 1
+
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_server_that_cannot_start_says_where_its_log_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = folder / "postgres"
+    with embedded_postgres(home, durable=False):
+        pass
+    (home.resolve() / "data" / "PG_VERSION").write_text("9\n")
+
+    with pytest.raises(SystemExit), embedded_postgres(home):
+        pass
+
+    said = capsys.readouterr().err
+    assert said.startswith("error: the embedded PostgreSQL does not start (")
+    assert said.endswith(f"its log is {home.resolve() / 'log'}\n")

@@ -1,0 +1,169 @@
+"""What tests are given: databases that the migrations built, and clients of the real app."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+from alembic import command
+from fastapi import FastAPI
+
+from app.application import create_app
+from app.commands.database import alembic_config, database_url
+from app.commands.postgres import temporary_postgres
+from app.core.database import Database, connected
+from app.core.settings import Settings, get_settings
+from app.core.tests.document import Document
+
+API = "/api/v1"
+
+Json = dict[str, Any]
+Create = Callable[[str, Json], Awaitable[Json]]
+
+
+class Databases:
+    """A server for tests, and databases on it that exist for as long as they are used."""
+
+    def __init__(self, url_of: Callable[[str], str]) -> None:
+        self._url_of = url_of
+        self._names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
+
+    @contextmanager
+    def empty(self, template: str = "template0") -> Iterator[str]:
+        """Give the URL of a new database, without any table or like a template."""
+        name = next(self._names)
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
+        try:
+            yield self._url_of(name)
+        finally:
+            self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _run(self, statement: str) -> None:
+        asyncio.run(execute(self._url_of("postgres"), statement))
+
+
+async def execute(url: str, statement: str) -> None:
+    """Run a statement on a connection of its own."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+class OneConnection:
+    """A pool of one connection, which is inside of a test's transaction.
+
+    Each unit of work is a savepoint: one that fails leaves the others as they are.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._free = asyncio.Lock()
+
+    def acquire(self) -> AbstractAsyncContextManager[Any]:
+        """Lend the connection."""
+        return self._lend()
+
+    @asynccontextmanager
+    async def _lend(self) -> AsyncIterator[Any]:
+        async with self._free, self._connection.transaction():
+            yield self._connection
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Give the server of TEST_DATABASE_URL, or an embedded one."""
+    url = get_settings().test_database_url
+    if url is not None:
+        yield Databases(lambda name: urlsplit(url)._replace(path=f"/{name}").geturl())
+        return
+    with temporary_postgres() as server:
+        yield Databases(server.url)
+
+
+@pytest.fixture(scope="session")
+def template(databases: Databases) -> Iterator[str]:
+    """Give the name of a database with the newest schema, which nobody is connected to."""
+    with databases.empty() as url:
+        with database_url(url):
+            command.upgrade(alembic_config(), "head")
+        yield urlsplit(url).path.strip("/")
+
+
+@pytest.fixture
+def own_database(databases: Databases, template: str) -> Iterator[str]:
+    """Give the URL of a database that no other test uses, with the newest schema."""
+    with databases.empty(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared_database(databases: Databases, template: str) -> Iterator[str]:
+    """Give the URL of the database in which ordinary tests roll back what they do."""
+    with databases.empty(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def shared_connection(shared_database: str) -> AsyncIterator[Any]:
+    """Connect to the shared database as the app does."""
+    async with connected(shared_database, 1) as database, database._pool.acquire() as connection:
+        yield connection
+
+
+@pytest.fixture
+async def connection(shared_connection: Any) -> AsyncIterator[Any]:
+    """Give a connection inside of a transaction that is rolled back."""
+    transaction = shared_connection.transaction()
+    await transaction.start()
+    yield shared_connection
+    await transaction.rollback()
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """Build the app; ``client`` gives it a database."""
+    return create_app(Settings(_env_file=None))
+
+
+@pytest.fixture(scope="session")
+def document(app: FastAPI) -> Document:
+    """Give the app's OpenAPI document."""
+    return Document(app)
+
+
+@pytest.fixture
+async def client(
+    app: FastAPI, document: Document, connection: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client whose every answer is checked against the document."""
+    app.state.database = Database(OneConnection(connection))
+    async with client_of(app, document) as client:
+        yield client
+
+
+def client_of(app: FastAPI, document: Document) -> httpx.AsyncClient:
+    """Make a client of an app whose answers are checked against the document."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://testserver",
+        event_hooks={"response": [document.check]},
+    )
+
+
+@pytest.fixture
+def create(client: httpx.AsyncClient) -> Create:
+    """Give a function that creates a resource and returns it."""
+
+    async def create(collection: str, payload: Json) -> Json:
+        response = await client.post(f"{API}/{collection}", json=payload)
+        assert response.status_code == 201, response.text
+        created: Json = response.json()
+        return created
+
+    return create

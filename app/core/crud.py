@@ -1,0 +1,258 @@
+"""The statements that every feature runs on its rows."""
+
+from collections.abc import Iterator, Mapping, Set
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from asyncpg import ForeignKeyViolationError, UniqueViolationError
+from pydantic import BaseModel
+
+from app.core.conflicts import already_taken, reference_missing
+from app.core.database import Database, Unit
+from app.core.errors import NotFound, StillInUse
+from app.core.fields import new_id
+from app.core.paging import LARGEST_PAGE, ListQuery, PageOfJSON, Place, name_of_list
+from app.core.projection import Projection
+from app.core.statements import Statement, new_value, new_values
+from app.core.tables import Payload, Row, derived_columns, table_of
+
+Create = TypeVar("Create", bound=Payload)
+Update = TypeVar("Update", bound=Payload)
+
+SHAPES = 512
+"""How many shapes of a statement are kept; a shape is which fields or filters are given."""
+
+
+class Resource(NamedTuple):
+    """One row, its ``body`` the JSON that the database wrote."""
+
+    id: UUID
+    version: int
+    body: str
+
+
+class CRUD(Generic[Create, Update]):
+    """Creates, reads, lists, changes and deletes the rows of one table.
+
+    A feature's class names its table and its read models, and adds the filters of its list.
+    """
+
+    row: ClassVar[type[Row]]
+    read: ClassVar[type[BaseModel]]
+    summary: ClassVar[type[BaseModel]]
+    """What a row reads as in a list."""
+    sorts: ClassVar[Mapping[str, str]] = {"name": "name_key", "created_at": "created_at"}
+    """The column behind each sort."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, payload: Create) -> Resource:
+        """Insert a row; raise ``AlreadyTaken`` or ``ReferenceMissing``."""
+        values = self._written({"id": new_id(), **payload.model_dump()})
+        return await self._write(self._database, self.insert_statement(), values)
+
+    async def get(self, row_id: UUID) -> Resource:
+        """Read a row; raise ``NotFound``."""
+        return await self._find("id", row_id)
+
+    async def page(self, query: ListQuery, scope: Mapping[str, Any] | None = None) -> PageOfJSON:
+        """List the rows that match a query, within a scope: filters that the path gives."""
+        filters = {**query.filters(), **(scope or {})}
+        list_name = name_of_list(filters, query.sort)
+        values: dict[str, Any] = {**filters, "limit": query.limit}
+        if query.cursor is not None:
+            query.refuse_offset()
+            place = Place.of_cursor(query.cursor, list_name, self._kind_of_key(query.sort))
+            values |= {"key": place.key, "id": place.id}
+        elif query.offset is not None:
+            values["offset"] = query.offset
+        statement = self.list_statement(frozenset(values), query.sort, query.total)
+        items, key, row_id, total = await self._database.row(statement, values)
+        cursor = None if row_id is None else Place(key, row_id).cursor(list_name)
+        return PageOfJSON(items, cursor, total)
+
+    async def update(self, row_id: UUID, payload: Update) -> Resource:
+        """Change the fields that are given.
+
+        The version grows only if a value changes. Raise ``NotFound``, ``AlreadyTaken`` or
+        ``ReferenceMissing``.
+        """
+        fields = payload.model_dump(exclude_unset=True)
+        if not fields:
+            return await self.get(row_id)
+        statement = self.update_statement(frozenset(fields))
+        return await self._write(self._database, statement, {"id": row_id, **self._written(fields)})
+
+    async def delete(self, row_id: UUID) -> None:
+        """Delete a row; raise ``NotFound`` or ``StillInUse``."""
+        try:
+            deleted = await self._database.row(self.delete_statement(), {"id": row_id})
+        except ForeignKeyViolationError:
+            raise StillInUse(f"This {self.noun()} is still in use.") from None
+        if deleted is None:
+            raise self.not_found()
+
+    async def require(self, row_id: UUID) -> None:
+        """Raise ``NotFound`` unless there is such a row."""
+        await self.get(row_id)
+
+    @classmethod
+    def noun(cls) -> str:
+        """Name what a row is, for people."""
+        return cls.row.__name__.lower()
+
+    @classmethod
+    def not_found(cls) -> NotFound:
+        """Make the error for a row that is not there."""
+        return NotFound(f"There is no such {cls.noun()}.")
+
+    @classmethod
+    def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        if "name" in given:
+            yield sa.func.strpos(table_of(cls.row).c.name_key, sa.bindparam("name")) > 0
+
+    @classmethod
+    @cache
+    def insert_statement(cls) -> Statement:
+        """Insert one row and read it."""
+        return Statement(Projection(cls.read, cls.row).one(cls.inserted()))
+
+    @classmethod
+    @lru_cache(maxsize=SHAPES)
+    def update_statement(cls, fields: frozenset[str]) -> Statement:
+        """Change the given fields of one row and read it."""
+        return Statement(Projection(cls.read, cls.row).one(cls.updated(fields)))
+
+    @classmethod
+    @cache
+    def delete_statement(cls) -> Statement:
+        """Delete one row."""
+        table = table_of(cls.row)
+        return Statement(
+            sa.delete(table).where(table.c.id == sa.bindparam("id")).returning(table.c.id)
+        )
+
+    @classmethod
+    @cache
+    def find_statement(cls, column: str) -> Statement:
+        """Read the one row with a value in a unique column."""
+        projection = Projection(cls.read, cls.row)
+        value = table_of(cls.row).c[column] == sa.bindparam(column)
+        found = sa.select(*projection.columns).where(value).cte("found")
+        return Statement(projection.one(found))
+
+    @classmethod
+    @lru_cache(maxsize=SHAPES)
+    def list_statement(cls, given: frozenset[str], sort: str, total: bool) -> Statement:
+        """Read a page of the rows that match: ``items, key, id, total``.
+
+        ``key`` and ``id`` are the place of the row after the page, null if there is none.
+        The page is found first, by one row more than it holds; only then is its JSON built.
+        """
+        table = table_of(cls.row)
+        projection = Projection(cls.summary, cls.row)
+        key = table.c[cls.sorts[sort.removeprefix("-")]]
+        matches = list(cls.filters(given))
+
+        def ordered(source: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+            columns = source.c[key.name], source.c.id
+            return [column.desc() if sort.startswith("-") else column.asc() for column in columns]
+
+        # A LIMIT that is a parameter is planned badly, so the largest stands in the text.
+        candidates = (
+            sa.select(*dict.fromkeys([*projection.columns, key]))
+            .where(*matches)
+            .order_by(*ordered(table))
+            .limit(sa.literal_column(str(LARGEST_PAGE + 1)))
+        )
+        if "key" in given:
+            here = sa.tuple_(key, table.c.id)
+            start = sa.tuple_(
+                sa.bindparam("key", type_=key.type), sa.bindparam("id", type_=sa.Uuid)
+            )
+            candidates = candidates.where(here <= start if sort.startswith("-") else here >= start)
+        if "offset" in given:
+            candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
+        limit = sa.bindparam("limit", type_=sa.Integer)
+        candidate = candidates.subquery("candidate")
+        found = sa.select(candidate).order_by(*ordered(candidate)).limit(limit + 1).cte("found")
+        page = sa.select(found).order_by(*ordered(found)).limit(limit).cte("page")
+        after = sa.select(found).order_by(*ordered(found)).offset(limit).limit(1).subquery("after")
+        listed = projection.many(page, *ordered(page)).subquery("listed")
+        matching = sa.select(sa.func.count()).select_from(table).where(*matches).scalar_subquery()
+        return Statement(
+            sa.select(
+                listed.c["items"],
+                after.c[key.name],
+                after.c.id,
+                matching if total else sa.null(),
+            ).select_from(listed.outerjoin(after, sa.true()))
+        )
+
+    @classmethod
+    def inserted(cls) -> sa.CTE:
+        """Insert a row with every column that a client or the derivation gives a value."""
+        table = table_of(cls.row)
+        columns = [column for column in table.c if column.server_default is None]
+        values = {column: new_value(column) for column in columns}
+        returned = Projection(cls.read, cls.row).columns
+        return sa.insert(table).values(values).returning(*returned).cte("inserted")
+
+    @classmethod
+    def updated(cls, fields: Set[str], *also_changed: sa.ColumnElement[bool]) -> sa.CTE:
+        """Set the given fields; count a change if one differs, or something else has changed."""
+        table = table_of(cls.row)
+        written = [
+            column
+            for column in table.c
+            if column.name in fields or column.info.get("source") in fields
+        ]
+        values = {column: new_value(column) for column in written}
+        changed = sa.or_(
+            *(column.is_distinct_from(value) for column, value in values.items()), *also_changed
+        )
+        counted = {
+            table.c.version: table.c.version + sa.case((changed, 1), else_=0),
+            table.c.updated_at: sa.case(
+                (changed, sa.func.statement_timestamp()), else_=table.c.updated_at
+            ),
+        }
+        return (
+            sa.update(table)
+            .where(table.c.id == sa.bindparam("id"))
+            .values({**values, **counted})
+            .returning(*Projection(cls.read, cls.row).columns)
+            .cte("updated")
+        )
+
+    async def _find(self, column: str, value: object) -> Resource:
+        found = await self._database.row(self.find_statement(column), {column: value})
+        if found is None:
+            raise self.not_found()
+        return Resource(*found)
+
+    async def _write(
+        self, runner: Database | Unit, statement: Statement, values: Mapping[str, Any]
+    ) -> Resource:
+        try:
+            written = await runner.row(statement, values)
+        except UniqueViolationError as error:
+            raise already_taken(error) from None
+        except ForeignKeyViolationError as error:
+            raise reference_missing(error) from None
+        if written is None:
+            raise self.not_found()
+        return Resource(*written)
+
+    def _written(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Name the values to write, those of derived columns among them."""
+        return new_values({**fields, **derived_columns(self.row, fields)})
+
+    @classmethod
+    def _kind_of_key(cls, sort: str) -> type[str | datetime]:
+        return table_of(cls.row).c[cls.sorts[sort.removeprefix("-")]].type.python_type

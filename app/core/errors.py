@@ -1,0 +1,134 @@
+"""What can go wrong, as the API names it.
+
+::
+
+    DomainError
+      MalformedBody            400
+      NotFound                 404
+      Conflict                 409
+        AlreadyTaken
+        ReferenceMissing
+        StillInUse
+      UnsupportedMediaType     415
+      Invalid                  422
+      Unavailable              503
+
+The data layer raises these; ``app.core.problems`` makes HTTP answers of them.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from http import HTTPStatus
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+
+class ProblemType(Enum):
+    """Every type of problem that the API reports: its slug, status and title."""
+
+    MALFORMED_BODY = ("malformed-body", HTTPStatus.BAD_REQUEST, "The body is not JSON")
+    NOT_FOUND = ("not-found", HTTPStatus.NOT_FOUND, "Not found")
+    METHOD_NOT_ALLOWED = (
+        "method-not-allowed",
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "Method not allowed",
+    )
+    ALREADY_TAKEN = ("already-taken", HTTPStatus.CONFLICT, "Already taken")
+    REFERENCE_MISSING = ("reference-missing", HTTPStatus.CONFLICT, "Reference missing")
+    STILL_IN_USE = ("still-in-use", HTTPStatus.CONFLICT, "Still in use")
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported-media-type",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "Unsupported media type",
+    )
+    INVALID = ("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
+    INTERNAL_ERROR = ("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+    UNAVAILABLE = ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable")
+
+    def __init__(self, slug: str, status: HTTPStatus, title: str) -> None:
+        self.slug = slug
+        self.status = int(status)
+        self.title = title
+
+    @property
+    def uri(self) -> str:
+        """The ``type`` member of a problem document."""
+        return f"/problems/{self.slug}"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    pointer: str = Field(
+        description="A JSON Pointer into the body, `?name` for a query parameter,"
+        " or `{name}` for a part of the path.",
+        examples=["/name"],
+    )
+    code: str = Field(description="A stable word for programs.", examples=["taken"])
+    detail: str = Field(
+        description="A sentence for people.", examples=["Another category has this name."]
+    )
+
+
+class DomainError(Exception):
+    """A refusal that the caller can understand; subclasses name its type."""
+
+    type: ClassVar[ProblemType]
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = list(errors)
+
+
+class MalformedBody(DomainError):
+    """The body is not JSON, or not UTF-8."""
+
+    type = ProblemType.MALFORMED_BODY
+
+
+class NotFound(DomainError):
+    """There is no such row."""
+
+    type = ProblemType.NOT_FOUND
+
+
+class Conflict(DomainError):
+    """The request is fine, and what is stored does not allow it."""
+
+
+class AlreadyTaken(Conflict):
+    """Another row has the value of a unique field."""
+
+    type = ProblemType.ALREADY_TAKEN
+
+
+class ReferenceMissing(Conflict):
+    """A row that the request refers to does not exist."""
+
+    type = ProblemType.REFERENCE_MISSING
+
+
+class StillInUse(Conflict):
+    """Other rows refer to the row that should go."""
+
+    type = ProblemType.STILL_IN_USE
+
+
+class UnsupportedMediaType(DomainError):
+    """The body is not declared as what the endpoint reads."""
+
+    type = ProblemType.UNSUPPORTED_MEDIA_TYPE
+
+
+class Invalid(DomainError):
+    """The request is well-formed, and its values are not what they may be."""
+
+    type = ProblemType.INVALID
+
+
+class Unavailable(DomainError):
+    """The service cannot answer now."""
+
+    type = ProblemType.UNAVAILABLE

@@ -1,0 +1,148 @@
+"""The types of fields: how JSON becomes text, numbers, dates and identifiers.
+
+JSON already tells text from numbers, so a value of the other kind is refused, never converted.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib import resources
+from typing import Annotated
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import (
+    no_info_after_validator_function,
+    no_info_before_validator_function,
+)
+from uuid_utils.compat import uuid7
+
+from app.core.text import clean_text, name_key, search_key
+
+new_id = uuid7
+"""Make an identifier: a UUIDv7, so that new rows sort last."""
+
+
+def _json_number(value: object) -> object:
+    if isinstance(value, str | bytes | bool):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    return value
+
+
+def _calendar_date(value: object) -> object:
+    if not isinstance(value, date) and not (
+        isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
+    ):
+        raise PydanticCustomError("date_type", "Input should be a date like 1990-12-31")
+    return value
+
+
+def _past(day: date) -> date:
+    if not date(1900, 1, 1) <= day <= datetime.now(UTC).date():
+        raise PydanticCustomError(
+            "date_out_of_range", "The date should be from 1900-01-01 to today"
+        )
+    return day
+
+
+def _email(address: str) -> str:
+    try:
+        return validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError("email", "Input should be an email address") from None
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    # The package's own list: what the machine's zone files hold differs between machines.
+    zones = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(zones.split())
+
+
+def _time_zone(name: str) -> str:
+    if name not in _time_zones():
+        raise PydanticCustomError(
+            "time_zone", "Input should be an IANA time zone like Europe/Madrid"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Text:
+    """Mark a ``str`` that is stored cleaned and has 1 to ``longest`` characters then.
+
+    A ``name`` needs a visible one among them, so that its key is never empty.
+    """
+
+    longest: int
+    name: bool = False
+
+    def _check(self, text: str) -> str:
+        if not text or (self.name and not name_key(text)):
+            raise PydanticCustomError("text_empty", "Text needs at least one visible character")
+        if len(text) > self.longest:
+            raise PydanticCustomError(
+                "text_too_long",
+                "Text should have at most {longest} characters",
+                {"longest": self.longest},
+            )
+        return text
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_after_validator_function(
+            self._check, no_info_before_validator_function(clean_text, handler(source))
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "minLength": 1, "maxLength": self.longest}
+
+
+class JSONNumber:
+    """Mark an ``int`` or ``Decimal`` that JSON writes as a number, never as text or ``true``."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_before_validator_function(_json_number, handler(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        documented = handler(schema)
+        if "anyOf" not in documented:
+            return documented
+        # Pydantic documents a decimal as a number or a string, and not how many places it has.
+        number = next(kind for kind in documented["anyOf"] if kind["type"] == "number")
+        decimal = schema["schema"]
+        described = {key: value for key, value in documented.items() if key != "anyOf"}
+        return {**described, **number, "multipleOf": 10.0 ** -decimal["decimal_places"]}
+
+
+SearchText = Annotated[str, AfterValidator(search_key), Field(min_length=1, max_length=100)]
+"""What to look for in a name; becomes a name key."""
+
+Email = Annotated[
+    str, AfterValidator(_email), Field(max_length=254, json_schema_extra={"format": "email"})
+]
+"""An email address, written the one way that its domain has."""
+
+TimeZone = Annotated[str, AfterValidator(_time_zone), Field(max_length=64)]
+"""The IANA name of a time zone."""
+
+PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past)]
+"""A day from 1900-01-01 to today (in UTC)."""

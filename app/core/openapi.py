@@ -1,0 +1,75 @@
+"""The OpenAPI document: what endpoints can answer, and how errors look."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.core.errors import ProblemType
+from app.core.problems import MEDIA_TYPE, Problem
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def refusals(*problems: ProblemType) -> Responses:
+    """Document the problems that an endpoint can answer with, by status."""
+    documented: Responses = {}
+    for problem in problems:
+        response = documented.setdefault(problem.status, {"model": Problem, "description": ""})
+        described = filter(None, [response["description"], problem.title])
+        response["description"] = ", or ".join(described)
+    return documented
+
+
+def _with_header(name: str, description: str) -> dict[str, Any]:
+    return {"headers": {name: {"description": description, "schema": {"type": "string"}}}}
+
+
+CREATES: Responses = {
+    201: _with_header("Location", "Where it is."),
+    **refusals(
+        ProblemType.MALFORMED_BODY,
+        ProblemType.ALREADY_TAKEN,
+        ProblemType.UNSUPPORTED_MEDIA_TYPE,
+        ProblemType.INVALID,
+    ),
+}
+READS = refusals(ProblemType.NOT_FOUND, ProblemType.INVALID)
+LISTS: Responses = {
+    200: _with_header("Link", 'The next page, as `rel="next"`; absent on the last one.'),
+    **refusals(ProblemType.INVALID),
+}
+LISTS_WITHIN: Responses = {**LISTS, **READS}
+UPDATES: Responses = {**CREATES, **READS}
+del UPDATES[201]
+DELETES = refusals(ProblemType.NOT_FOUND, ProblemType.STILL_IN_USE, ProblemType.INVALID)
+REFERS = refusals(ProblemType.ALREADY_TAKEN, ProblemType.REFERENCE_MISSING)
+"""What else stands in the way of a write that refers to other rows."""
+
+
+def document(app: FastAPI) -> None:
+    """Make the app's document say that errors are problem documents."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _as_problems(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    description=app.description,
+                    routes=app.routes,
+                    tags=app.openapi_tags,
+                )
+            )
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _as_problems(schema: dict[str, Any]) -> dict[str, Any]:
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+    return schema

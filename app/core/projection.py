@@ -1,0 +1,122 @@
+"""From a read model to the SQL that writes its JSON.
+
+PostgreSQL builds the answers. What an answer holds is read off the same model that documents
+it, so the two cannot drift: a plain field is a column of the row's table, a field that is a
+model follows a to-one relationship, a field that is a list of models a many-to-many one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import RelationshipProperty
+from sqlalchemy.sql.selectable import NamedFromClause, Subquery
+from sqlmodel import SQLModel
+
+from app.core.tables import table_of
+
+Links = Mapping[sa.Table, sa.FromClause]
+"""What to read in place of a link table that the same statement is changing."""
+
+_EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
+
+
+class Projection:
+    """A read model over a row's table."""
+
+    def __init__(self, read: type[BaseModel], row: type[SQLModel]) -> None:
+        relationships = sa.inspect(row).relationships
+        self._columns: list[str] = []
+        self._to_one: dict[str, tuple[type[BaseModel], RelationshipProperty[Any]]] = {}
+        self._to_many: dict[str, tuple[type[BaseModel], RelationshipProperty[Any]]] = {}
+        for name, field in read.model_fields.items():
+            if name not in relationships:
+                self._columns.append(name)
+            elif relationships[name].uselist:
+                self._to_many[name] = (get_args(field.annotation)[0], relationships[name])
+            else:
+                assert isinstance(field.annotation, type)
+                self._to_one[name] = (field.annotation, relationships[name])
+        self._fields = list(read.model_fields)
+        keys = [_owner_key(relationship) for _, relationship in self._to_one.values()]
+        table = table_of(row)
+        self.columns = [table.c[name] for name in dict.fromkeys([*self._columns, "id", *keys])]
+        """The columns that a source of rows must have."""
+
+    def one(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any]:
+        """Select ``id, version, body`` of the one row in ``source``."""
+        resource = self._rows(source, links or {}).subquery("resource")
+        body = sa.func.row_to_json(_whole_row(resource))
+        return sa.select(resource.c.id, resource.c.version, body.label("body"))
+
+    def many(self, source: sa.FromClause, *order: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        """Select the JSON list of the rows in ``source``, in an order."""
+        # json_agg takes the rows in the order in which the subquery gives them.
+        item = self._rows(source, {}).order_by(*order).subquery("item")
+        items = sa.func.json_agg(sa.func.row_to_json(_whole_row(item)))
+        return sa.select(sa.func.coalesce(items, _EMPTY_LIST).label("items"))
+
+    def _rows(self, source: sa.FromClause, links: Links) -> sa.Select[Any]:
+        """Select the model's fields, one row for each row of ``source``."""
+        joined = source
+        fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
+        for name, (model, relationship) in self._to_one.items():
+            target = _nested(model, relationship.mapper.local_table).subquery(name)
+            joined = joined.join(target, target.c.id == source.c[_owner_key(relationship)])
+            fields[name] = _whole_row(target)
+        for name, (model, relationship) in self._to_many.items():
+            lists = _lists(name, model, relationship, source, links)
+            joined = joined.outerjoin(lists, lists.c.owner_id == source.c.id)
+            fields[name] = sa.func.coalesce(lists.c["items"], _EMPTY_LIST)
+        return sa.select(*(fields[name].label(name) for name in self._fields)).select_from(joined)
+
+
+def _lists(
+    name: str,
+    model: type[BaseModel],
+    relationship: RelationshipProperty[Any],
+    source: sa.FromClause,
+    links: Links,
+) -> Subquery:
+    """Select ``owner_id, items`` for each row of ``source`` that has any.
+
+    Grouped once for the whole source, which is far cheaper than a subquery in each row.
+    """
+    table = relationship.secondary
+    assert isinstance(table, sa.Table)
+    link = links.get(table, table)
+    ((_, owner_key),) = relationship.synchronize_pairs
+    ((_, target_key),) = relationship.secondary_synchronize_pairs or ()
+    owner_id, target_id = link.c[owner_key.name], link.c[target_key.name]
+    target = relationship.mapper.local_table
+    order = relationship.order_by or [target.c.id]
+    item = _nested(model, target).correlate(target).lateral("item")
+    items = sa.func.json_agg(aggregate_order_by(_whole_row(item), *order))
+    return (
+        sa.select(owner_id.label("owner_id"), items.label("items"))
+        .select_from(
+            source.join(link, owner_id == source.c.id)
+            .join(target, target.c.id == target_id)
+            .join(item, sa.true())
+        )
+        .group_by(owner_id)
+        .subquery(f"{name}_of_each")
+    )
+
+
+def _nested(model: type[BaseModel], table: sa.FromClause) -> sa.Select[Any]:
+    """Select a nested model's fields, each a column of its table, ``id`` among them."""
+    return sa.select(*(table.c[name] for name in model.model_fields))
+
+
+def _whole_row(source: NamedFromClause) -> sa.ColumnElement[Any]:
+    return source.table_valued()
+
+
+def _owner_key(relationship: RelationshipProperty[Any]) -> str:
+    """Name the column by which a row refers to its to-one target."""
+    ((local, _remote),) = relationship.local_remote_pairs or ()
+    assert isinstance(local, sa.Column)
+    return local.name

@@ -1,0 +1,155 @@
+"""Routes that hold requests to the contract, and the answers that are ready-made JSON."""
+
+import json
+from collections.abc import Callable, Coroutine
+from email.message import Message
+from http import HTTPStatus
+from typing import Any, NoReturn
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from app.core.crud import Resource
+from app.core.errors import FieldError, Invalid, MalformedBody, UnsupportedMediaType
+from app.core.paging import PageOfJSON
+
+
+class ContractRoute(APIRoute):
+    """A route that refuses what FastAPI would let through.
+
+    Those are query parameters that are unknown or repeated, and bodies that are not declared
+    JSON, or are JSON only to Python.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler of the route."""
+        handle = super().get_route_handler()
+        known = _query_parameters(self.dependant)
+        takes_body = self.body_field is not None
+
+        async def handle_by_contract(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request, known)
+            if takes_body:
+                request = JSONRequest(request.scope, request.receive)
+                await request.parse()
+            return await handle(request)
+
+        return handle_by_contract
+
+
+class JSONRequest(Request):
+    """A request whose body is JSON as RFC 8259 has it, in UTF-8."""
+
+    async def parse(self) -> None:
+        """Read and parse the body, if there is one."""
+        try:
+            body = await self.body()
+        except ClientDisconnect:
+            raise MalformedBody("The body ended before its time.") from None
+        if not body:
+            return
+        if not _declares_json(self.headers.get("content-type", "")):
+            raise UnsupportedMediaType("The body has to be declared as application/json.")
+        try:
+            self._parsed = json.loads(
+                body.decode(), parse_constant=_not_json, parse_int=_bounded_int
+            )
+        except UnicodeDecodeError:
+            raise MalformedBody("The body is not UTF-8.") from None
+        except json.JSONDecodeError as error:
+            raise MalformedBody(f"The body is not JSON, from character {error.pos} on.") from None
+        except RecursionError:
+            raise MalformedBody("The body is nested too deeply.") from None
+
+    async def json(self) -> Any:
+        """Return the parsed body."""
+        return self._parsed
+
+
+def resource_response(resource: Resource) -> Response:
+    """Answer with one resource."""
+    return _json_response(resource.body)
+
+
+def created_response(request: Request, resource: Resource) -> Response:
+    """Answer a POST to a collection with the resource that it created there."""
+    location = f"{request.scope['path']}/{resource.id}"
+    return _json_response(resource.body, HTTPStatus.CREATED, {"Location": location})
+
+
+def page_response(request: Request, page: PageOfJSON) -> Response:
+    """Answer with one page of a list, and a link to the next one."""
+    headers: dict[str, str] = {}
+    following = "null"
+    if page.cursor is not None:
+        again = [
+            (name, value)
+            for name, value in request.query_params.multi_items()
+            if name not in {"cursor", "offset"}
+        ]
+        url = f"{quote(request.scope['path'])}?{urlencode([*again, ('cursor', page.cursor)])}"
+        headers["Link"] = f'<{url}>; rel="next"'
+        following = f'"{url}"'
+    total = "null" if page.total is None else page.total
+    return _json_response(
+        f'{{"items": {page.items}, "next": {following}, "total": {total}}}', headers=headers
+    )
+
+
+def _json_response(
+    body: str, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def _query_parameters(dependant: Dependant) -> frozenset[str]:
+    """Name the query parameters of a route, those of its dependencies and models among them."""
+    names: set[str] = set()
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names |= model.model_fields.keys()
+        else:
+            names.add(parameter.alias)
+    return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    given = [name for name, _ in request.query_params.multi_items()]
+    errors = [
+        FieldError(
+            pointer=f"?{name}"[:100],
+            code="repeated" if name in known else "extra_forbidden",
+            detail="This parameter is repeated."
+            if name in known
+            else "There is no such parameter.",
+        )
+        for name in dict.fromkeys(given)
+        if name not in known or given.count(name) > 1
+    ]
+    if errors:
+        raise Invalid("The query is not valid; see the errors.", errors)
+
+
+def _declares_json(content_type: str) -> bool:
+    message = Message()
+    message["content-type"] = content_type
+    kind = message.get_content_type()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise json.JSONDecodeError("not JSON", constant, 0)
+
+
+def _bounded_int(digits: str) -> int | float:
+    """Read an integer; one of thousands of digits, which Python refuses, is out of any range."""
+    return int(digits) if len(digits) < 20 else float(digits)

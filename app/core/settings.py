@@ -1,0 +1,87 @@
+"""The service's settings: environment variables, or lines of an ``.env`` file."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CANNOT_START = 3
+"""Exit status of a start that would fail again: uvicorn's supervisor does not repeat it."""
+
+
+def _plain_postgres_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+        raise ValueError("give a URL like postgresql://user:password@host:5432/database")
+    if not parts.path.strip("/"):
+        raise ValueError("the URL names no database: end it with /name")
+    return parts._replace(scheme="postgresql").geturl()
+
+
+def _path_prefix(prefix: str) -> str:
+    if not prefix.startswith("/") or prefix.endswith("/"):
+        raise ValueError("give a path that starts with / and does not end with it, like /api/v1")
+    return prefix
+
+
+def _origin(origin: str) -> str:
+    parts = urlsplit(origin)
+    if origin != "*" and (origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc):
+        raise ValueError("give each origin as scheme://host[:port], without a path")
+    return origin
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part for part in map(str.strip, value.split(",")) if part)
+    return value
+
+
+PostgresURL = Annotated[str, AfterValidator(_plain_postgres_url)]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Origins = Annotated[
+    tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
+]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; ``.env.example`` describes each line."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    project_name: str = "CrossFit API"
+    version: str = "0.1.0"
+    description: str = "Athletes, their categories, and the centres they train at."
+    debug: bool = False
+    api_v1_prefix: Annotated[str, AfterValidator(_path_prefix)] = "/api/v1"
+    database_url: PostgresURL | None = None
+    test_database_url: PostgresURL | None = None
+    db_exclude_tables: CommaSeparated = ()
+    db_pool_size: int = Field(default=10, ge=1, le=1000)
+    data_dir: Path = Path(".local")
+    cors_origins: Origins = ()
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the settings once; a wrong value ends the process with its name and the reason."""
+    try:
+        return Settings(_env_file=os.environ.get("ENV_FILE", ".env"))
+    except ValidationError as error:
+        cannot_start(
+            "; ".join(
+                f"{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+                for problem in error.errors(include_input=False)
+            )
+        )
+
+
+def cannot_start(reason: str) -> NoReturn:
+    """End the process with one line on standard error and status ``CANNOT_START``."""
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(CANNOT_START)

@@ -1,0 +1,87 @@
+"""Checks answers against the OpenAPI document, byte for byte as the database wrote them."""
+
+import json
+import re
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.protocols import Validator
+
+PROBLEM = "application/problem+json"
+
+formats = FormatChecker()
+
+
+@formats.checks("date-time", raises=ValueError)
+def _has_offset(text: object) -> bool:
+    return not isinstance(text, str) or datetime.fromisoformat(text).tzinfo is not None
+
+
+class Document:
+    """The document of an app, and the answers that it allows."""
+
+    def __init__(self, app: FastAPI) -> None:
+        # Decimals, because 168.5 is a multiple of 0.1 only in those.
+        self.content: dict[str, Any] = json.loads(json.dumps(app.openapi()), parse_float=Decimal)
+        self.answered: set[tuple[str, str]] = set()
+        """The operation and status of each answer that was checked."""
+        self._paths = {
+            template: re.compile(re.sub(r"\\{\\w+\\}", "[^/]+", re.escape(template)) + "$")
+            for template in sorted(self.content["paths"], key=lambda path: path.count("{"))
+        }
+
+    async def check(self, response: httpx.Response) -> None:
+        """Assert that the document has this answer."""
+        await response.aread()
+        operation = self._operation(response.request)
+        if operation is None:
+            if response.status_code >= 400:
+                assert response.headers["content-type"] == PROBLEM
+                self._validator("#/components/schemas/Problem").validate(parsed(response))
+            return
+        status = str(response.status_code)
+        documented = operation["responses"]
+        assert status in documented, f"{operation['operationId']} does not document {status}"
+        self.answered.add((operation["operationId"], status))
+        content = documented[status].get("content")
+        if content is None:
+            assert response.content == b""
+            return
+        ((media_type, described),) = content.items()
+        assert response.headers["content-type"] == media_type
+        if response.request.method != "HEAD":
+            self._validator(described["schema"]["$ref"]).validate(parsed(response))
+        for header in documented[status].get("headers", {}):
+            assert header != "Location" or header in response.headers
+
+    def operations(self) -> set[tuple[str, str]]:
+        """Return the id and status of every answer that the document has."""
+        return {
+            (operation["operationId"], status)
+            for path in self.content["paths"].values()
+            for operation in path.values()
+            for status in operation["responses"]
+        }
+
+    def _operation(self, request: httpx.Request) -> dict[str, Any] | None:
+        method = "get" if request.method == "HEAD" else request.method.lower()
+        for template, pattern in self._paths.items():
+            if pattern.match(request.url.path) and method in self.content["paths"][template]:
+                operation: dict[str, Any] = self.content["paths"][template][method]
+                return operation
+        return None
+
+    @cache  # noqa: B019 - a document lives as long as the tests
+    def _validator(self, reference: str) -> Validator:
+        schema = {"$ref": reference, "components": self.content["components"]}
+        return Draft202012Validator(schema, format_checker=formats)
+
+
+def parsed(response: httpx.Response) -> Any:
+    """Parse the body, its decimals as they stand there."""
+    return json.loads(response.content, parse_float=Decimal)

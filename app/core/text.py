@@ -1,0 +1,63 @@
+"""Text as people type it, made into text that can be stored, compared and searched."""
+
+from unicodedata import category, combining, normalize
+
+from pydantic_core import PydanticCustomError
+
+_WHITE_SPACE_CONTROLS = frozenset("\t\n\v\f\r\x85")
+_JOINERS = frozenset("\u200c\u200d")
+_VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+
+
+def clean_text(text: object) -> object:
+    """Normalise text to NFC, drop invisible characters, and make white space single spaces.
+
+    What is no string is returned as it is, for the type's own check to refuse. The zero-width
+    joiner and non-joiner stay: some scripts need them. A control character or a lone surrogate
+    raises ``PydanticCustomError``.
+    """
+    if not isinstance(text, str):
+        return text
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    kept = []
+    for character in text:
+        kind = category(character)
+        if kind == "Cs" or (kind == "Cc" and character not in _WHITE_SPACE_CONTROLS):
+            raise PydanticCustomError(
+                "unusable_character",
+                "Text cannot hold control characters, NUL or lone surrogates",
+            )
+        if kind != "Cf" or character in _JOINERS:
+            kept.append(character)
+    return " ".join(normalize("NFC", "".join(kept)).split())
+
+
+def name_key(name: str) -> str:
+    """Return what two spellings of one name share: ``Scaled`` and ``SCÁLED `` give ``scaled``.
+
+    NFKD and case folding, without combining marks, variation selectors and format characters.
+    A combining mark is a character of a canonical combining class other than 0: the vowel signs
+    of Indic scripts, which are letters to their readers, stay. Empty for a name without any
+    visible character.
+    """
+    if name.isascii():
+        return name.lower()
+    folded = normalize("NFKD", normalize("NFKD", name).casefold())
+    return " ".join(
+        "".join(
+            character
+            for character in folded
+            if not combining(character)
+            and category(character) != "Cf"
+            and character not in _VARIATION_SELECTORS
+        ).split()
+    )
+
+
+def search_key(text: str) -> str:
+    """Clean a search text and return its name key; a text that is empty then raises."""
+    key = name_key(str(clean_text(text)))
+    if not key:
+        raise PydanticCustomError("text_empty", "Text needs at least one visible character")
+    return key

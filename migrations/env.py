@@ -1,0 +1,59 @@
+"""How Alembic runs migrations: on the database of the settings, one process at a time."""
+
+import asyncio
+
+import asyncpg
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
+
+from app.api import v1  # every feature, so every table
+from app.core.settings import cannot_start, get_settings
+
+LOCK = 7310425109
+"""The advisory lock that keeps replicas which start together from migrating together."""
+
+LOCK_WAIT = "60s"
+
+settings = get_settings()
+
+
+def is_ours(name: str | None, kind: str, parent: object) -> bool:
+    """Leave the tables of other applications alone."""
+    return kind != "table" or name not in settings.db_exclude_tables
+
+
+def run_migrations(connection: Connection) -> None:
+    """Run what the Alembic command asks for, on a connection."""
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        include_name=is_ours,
+        compare_server_default=True,
+        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run() -> None:
+    """Connect and run the migrations in one transaction."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(settings.database_url),
+        poolclass=NullPool,
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(run_migrations)
+
+
+if settings.database_url is None:
+    cannot_start("DATABASE_URL is not set")
+asyncio.run(run())
+
+del v1
