@@ -167,3 +167,26 @@ def create(client: httpx.AsyncClient) -> Create:
         return created
 
     return create
+
+
+def problem(response: httpx.Response) -> tuple[int, str, list[tuple[str, str]]]:
+    """Return the status, type, and the pointer and code of each error of a problem document."""
+    body = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body["status"] == response.status_code
+    assert body["instance"] == response.request.url.path
+    assert body["request_id"] == response.headers["X-Request-ID"]
+    errors = [(error["pointer"], error["code"]) for error in body["errors"]]
+    return response.status_code, body["type"], errors
+
+
+def conflict(response: httpx.Response) -> tuple[str, str]:
+    """Return the type of a 409 and the one pointer of its errors."""
+    status, kind, ((pointer, _),) = problem(response)
+    assert status == 409
+    return kind, pointer
+
+
+def not_found(response: httpx.Response) -> bool:
+    """Tell whether an answer is the problem document of a row that is not there."""
+    return problem(response) == (404, "/problems/not-found", [])

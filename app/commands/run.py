@@ -43,12 +43,11 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
             timeout_graceful_shutdown=GRACE,
         )
         if reload:
-            _announce(sock)
-            ChangeReload(config, Server(config).run, [sock]).run()
+            ChangeReload(config, AnnouncedServer(config).run, [sock]).run()
         elif workers > 1:
             Workers(config, [sock]).run()
         else:
-            SingleServer(config).run([sock])
+            AnnouncedServer(config).run([sock])
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
@@ -97,8 +96,8 @@ def _end_with(launcher: BaseProcess) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class SingleServer(Server):
-    """One process that serves and says when it does."""
+class AnnouncedServer(Server):
+    """The only process that serves, which says when it does."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce the address."""

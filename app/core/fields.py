@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import (
@@ -35,7 +35,8 @@ new_id = uuid7
 def _json_number(value: object) -> object:
     if isinstance(value, str | bytes | bool):
         raise PydanticCustomError("number_type", "Input should be a number")
-    return value
+    # 3.0 is 3 in JSON; as a float, a large one would be refused for another reason.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _calendar_date(value: object) -> object:
@@ -124,13 +125,19 @@ class JSONNumber:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         documented = handler(schema)
-        if "anyOf" not in documented:
+        number: dict[str, Any] = dict(schema["schema"])
+        if number["type"] != "decimal":
             return documented
-        # Pydantic documents a decimal as a number or a string, and not how many places it has.
-        number = next(kind for kind in documented["anyOf"] if kind["type"] == "number")
-        decimal = schema["schema"]
-        described = {key: value for key, value in documented.items() if key != "anyOf"}
-        return {**described, **number, "multipleOf": 10.0 ** -decimal["decimal_places"]}
+        # Pydantic documents a decimal as a string, or as a number or a string.
+        for string_too in ("anyOf", "type", "pattern"):
+            documented.pop(string_too, None)
+        return {
+            **documented,
+            "type": "number",
+            "minimum": float(number["ge"]),
+            "maximum": float(number["le"]),
+            "multipleOf": 10.0 ** -number["decimal_places"],
+        }
 
 
 SearchText = Annotated[str, AfterValidator(search_key), Field(min_length=1, max_length=100)]

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psutil  # type: ignore[import-untyped]
@@ -21,10 +20,10 @@ READY = re.compile(r"The API is ready: (http://\S+)/docs")
 class Launcher:
     """A running ``manage.py``, in a process group of its own like that of a terminal."""
 
-    def __init__(self, *arguments: str, root: Path, python: str, **environment: str) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.output = ""
         self.process = subprocess.Popen(  # noqa: S603
-            [python, str(root / "manage.py"), *arguments],
+            command,
             env=clean_environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -73,10 +72,13 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def launched(
-    *arguments: str, root: Path = ROOT, python: str = sys.executable, **environment: str
+    *arguments: str,
+    root: str = str(ROOT),
+    python: str = sys.executable,
+    **environment: str,
 ) -> Iterator[Launcher]:
     """Start ``manage.py``; whatever the test leaves running is ended."""
-    launcher = Launcher(*arguments, root=root, python=python, **environment)
+    launcher = Launcher([python, f"{root}/manage.py", *arguments], environment)
     try:
         yield launcher
     finally:

@@ -63,14 +63,14 @@ def test_both_commands_work_and_no_folder_changes_its_mode(checkout: Path) -> No
     before = modes(checkout)
     python = str(checkout / ".venv" / "bin" / "python")
     for start in ("first", "second"):
-        with launched("run", "--port=0", root=checkout, python=python) as launcher:
+        with launched("run", "--port=0", root=str(checkout), python=python) as launcher:
             create_category(launcher.url, f"made in the {start} start")
             family = launcher.family()
             assert launcher.stop(signal.SIGTERM) == 0
         assert living(family) == []
 
     one_test = "app/commands/tests/test_postgres.py::test_a_temporary_server_leaves_nothing"
-    with launched("test", one_test, root=checkout, python=python) as tests:
+    with launched("test", one_test, root=str(checkout), python=python) as tests:
         assert tests.ended() == 0, tests.output
         assert "1 passed" in tests.output
 
