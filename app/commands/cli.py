@@ -2,12 +2,12 @@
 
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
-import signal
-import sys
-from types import FrameType
-from typing import Annotated, NoReturn
+from contextlib import suppress
+from typing import Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
+
+from app.commands.signals import Stopped, end_cleanly_on_signals
 
 cli = Typer(
     help="Run, test and check the CrossFit API.",
@@ -15,22 +15,13 @@ cli = Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def main() -> None:
     """Run the command that the arguments name; a signal lets it clean up before it ends."""
-    for signum in SIGNALS:
-        signal.signal(signum, _leave)
+    end_cleanly_on_signals()
     cli(prog_name="manage.py")
-
-
-def _leave(signum: int, frame: FrameType | None) -> NoReturn:
-    # Once: a second signal must not interrupt what the first one set going.
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(128 + signum)
 
 
 @cli.command()
@@ -43,9 +34,10 @@ def run(
     ] = False,
 ) -> None:
     """Serve the API, on an embedded PostgreSQL unless DATABASE_URL is set."""
-    from app.commands.run import serve
+    with suppress(Stopped):  # no failure: a service is there to be stopped
+        from app.commands.run import serve
 
-    serve(host, port, workers, reload)
+        serve(host, port, workers, reload)
 
 
 @cli.command(context_settings=PASS_ON)

@@ -21,6 +21,7 @@ from typing import IO
 import psutil  # type: ignore[import-untyped]
 
 from app.commands.postgres_files import Account, make_home, runnable_programs, server_account
+from app.commands.signals import undisturbed
 from app.core.settings import cannot_start
 
 DATABASE = "crossfit"
@@ -113,25 +114,31 @@ def _started(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
             _initialise(data, programs, account, log)
         # A session of its own keeps the terminal's Ctrl-C away: we stop it, after the workers.
         # Whoever can open the socket is let in, so only its account (and root) may open it.
-        process = subprocess.Popen(  # noqa: S603
-            [
-                *(str(programs / "postgres"), "-D", str(data), "-h", "", "-k", socket_folder),
-                *("-c", "unix_socket_permissions=0700"),
-                *(() if durable else FORGETFUL),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            **account,
-        )
-        try:
+        command = [
+            *(str(programs / "postgres"), "-D", str(data), "-h", "", "-k", socket_folder),
+            *("-c", "unix_socket_permissions=0700"),
+            *(() if durable else FORGETFUL),
+        ]
+        with ExitStack() as stack:
+            with undisturbed():
+                process = subprocess.Popen(  # noqa: S603
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    **account,
+                )
+                stack.callback(_end, process)
             _wait_until_ready(process, programs, socket_folder, log)
             yield EmbeddedPostgres(socket_folder)
-        finally:
-            if process.poll() is None:
-                _stop(psutil.Process(process.pid))
-            process.wait()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with undisturbed():
+        if process.poll() is None:
+            _stop(psutil.Process(process.pid))
+        process.wait()
 
 
 @contextmanager

@@ -8,8 +8,6 @@ import socket
 import sys
 import threading
 from multiprocessing.process import BaseProcess
-from types import FrameType
-from typing import NoReturn
 
 from uvicorn import Config, Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
@@ -27,10 +25,6 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
     """Serve until a signal; the database server is stopped last."""
     if reload and workers > 1:
         cannot_start("--reload works with one worker: leave out --reload or --workers")
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _stop)
-    # A closed terminal is one more way to say TERM, also to uvicorn.
-    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with _listening(host, port) as sock, service_database():
         migrate_to_head()
         config = ServiceConfig(
@@ -48,14 +42,6 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
             Workers(config, [sock]).run()
         else:
             AnnouncedServer(config).run([sock])
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    """End with success, for a service is there to be stopped; uvicorn calls this after its end."""
-    # Once: a second signal must not interrupt the database server's stop.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(0)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -26,7 +26,7 @@ from pydantic_core.core_schema import (
 )
 from uuid_utils.compat import uuid7
 
-from app.core.text import clean_text, name_key, search_key
+from app.core.text import clean_text, name_key
 
 new_id = uuid7
 """Make an identifier: a UUIDv7, so that new rows sort last."""
@@ -140,7 +140,7 @@ class JSONNumber:
         }
 
 
-SearchText = Annotated[str, AfterValidator(search_key), Field(min_length=1, max_length=100)]
+SearchText = Annotated[str, Text(100, name=True), AfterValidator(name_key)]
 """What to look for in a name; becomes a name key."""
 
 Email = Annotated[

@@ -127,4 +127,4 @@ def _pointer(location: Sequence[str | int]) -> str:
     else:
         escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
         pointer = "".join(f"/{step}" for step in escaped)
-    return pointer[:_LONGEST_POINTER].encode(errors="replace").decode()
+    return pointer[:_LONGEST_POINTER]

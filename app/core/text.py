@@ -53,11 +53,3 @@ def name_key(name: str) -> str:
             and character not in _VARIATION_SELECTORS
         ).split()
     )
-
-
-def search_key(text: str) -> str:
-    """Clean a search text and return its name key; a text that is empty then raises."""
-    key = name_key(str(clean_text(text)))
-    if not key:
-        raise PydanticCustomError("text_empty", "Text needs at least one visible character")
-    return key

@@ -1,0 +1,154 @@
+"""The OpenAPI document, against what the API really answers."""
+
+import json
+from pathlib import Path
+
+import asyncpg
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from app.conftest import API, Create, client_of
+from app.core.fields import new_id
+from app.core.tests.document import Document
+
+COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
+
+
+def test_the_committed_document_is_the_apps(app: FastAPI) -> None:
+    assert json.loads(COMMITTED.read_text()) == app.openapi(), (
+        "run `python3 manage.py openapi` and look at what changed"
+    )
+
+
+def test_operations_are_named_by_their_functions(document: Document) -> None:
+    assert sorted(
+        f"{method} {path} {operation['operationId']}"
+        for path, operations in document.content["paths"].items()
+        for method, operation in operations.items()
+    ) == [
+        "delete /api/v1/athletes/{athlete_id} delete_athlete",
+        "delete /api/v1/athletes/{athlete_id}/centres/{centre_id} withdraw_athlete",
+        "delete /api/v1/categories/{category_id} delete_category",
+        "delete /api/v1/centres/{centre_id} delete_centre",
+        "get / get_service",
+        "get /api/v1/athletes list_athletes",
+        "get /api/v1/athletes/{athlete_id} get_athlete",
+        "get /api/v1/athletes/{athlete_id}/centres list_centres_of_athlete",
+        "get /api/v1/categories list_categories",
+        "get /api/v1/categories/{category_id} get_category",
+        "get /api/v1/categories/{category_id}/athletes list_athletes_of_category",
+        "get /api/v1/centres list_centres",
+        "get /api/v1/centres/{centre_id} get_centre",
+        "get /api/v1/centres/{centre_id}/athletes list_athletes_at_centre",
+        "get /health/live get_liveness",
+        "get /health/ready get_readiness",
+        "patch /api/v1/athletes/{athlete_id} update_athlete",
+        "patch /api/v1/categories/{category_id} update_category",
+        "patch /api/v1/centres/{centre_id} update_centre",
+        "post /api/v1/athletes create_athlete",
+        "post /api/v1/athletes/lookup lookup_athlete",
+        "post /api/v1/categories create_category",
+        "post /api/v1/centres create_centre",
+        "put /api/v1/athletes/{athlete_id}/centres/{centre_id} enrol_athlete",
+    ]
+
+
+async def test_each_example_body_is_accepted(
+    client: AsyncClient, create: Create, document: Document
+) -> None:
+    schemas = document.content["components"]["schemas"]
+    examples = {
+        name: json.loads(json.dumps(schema["examples"][0], default=float))
+        for name, schema in schemas.items()
+        if name.endswith(("Create", "Update", "Lookup"))
+    }
+    category = await create("categories", examples["CategoryCreate"])
+    centre = await create("centres", examples["CentreCreate"])
+    ids = {"category_id": category["id"], "centre_ids": [centre["id"]]}
+    athlete = await create("athletes", examples["AthleteCreate"] | ids)
+
+    for path, payload in (
+        (f"categories/{category['id']}", examples["CategoryUpdate"]),
+        (f"centres/{centre['id']}", examples["CentreUpdate"]),
+        (f"athletes/{athlete['id']}", examples["AthleteUpdate"] | ids),
+    ):
+        assert (await client.patch(f"{API}/{path}", json=payload)).status_code == 200
+    found = await client.post(f"{API}/athletes/lookup", json=examples["AthleteLookup"])
+    assert found.json() == athlete
+
+
+async def test_every_answer_in_the_document_is_given(
+    client: AsyncClient, app: FastAPI, connection: asyncpg.Connection
+) -> None:
+    """Go through every endpoint; each answer is checked against its schema on the way."""
+    document = Document(app)
+    async with client_of(app, document) as client:
+        ids: dict[str, str] = {}
+        for collection, payload in (
+            ("categories", {"name": "Rx"}),
+            ("centres", {"name": "North"}),
+            ("athletes", {"name": "Mara", "reference": "M-1"}),
+        ):
+            if collection == "athletes":
+                payload["category_id"] = ids["categories"]
+            created = await client.post(f"{API}/{collection}", json=payload)
+            ids[collection] = created.json()["id"]
+        athlete = f"{API}/athletes/{ids['athletes']}"
+        enrolment = f"{athlete}/centres/{ids['centres']}"
+        await client.put(enrolment)
+
+        for url in ("/", "/health/live", "/health/ready"):
+            await client.get(url)
+            await client.get(url, params={"no": "such"})
+        for collection in ids:
+            await read_and_refuse(client, f"{API}/{collection}", ids[collection])
+        for owner in ("categories", "centres"):
+            for row_id in (ids[owner], new_id(), "1"):
+                await client.get(f"{API}/{owner}/{row_id}/athletes")
+        for row_id in (ids["athletes"], new_id(), "1"):
+            await client.get(f"{API}/athletes/{row_id}/centres")
+            await client.put(f"{API}/athletes/{row_id}/centres/{ids['centres']}")
+
+        other = {"category_id": str(new_id())}
+        await client.post(f"{API}/athletes", json={"name": "Mara", **other})
+        await client.patch(athlete, json=other)
+        await write_and_refuse(client, "POST", f"{API}/athletes/lookup", {"reference": "M-1"})
+        await client.post(f"{API}/athletes/lookup", json={"reference": "M-2"})
+        for collection in ("categories", "centres"):
+            taken = await client.get(f"{API}/{collection}/{ids[collection]}")
+            twin = await client.post(f"{API}/{collection}", json={"name": "Twin"})
+            await client.post(f"{API}/{collection}", json={"name": taken.json()["name"]})
+            await client.patch(
+                f"{API}/{collection}/{twin.json()['id']}", json={"name": taken.json()["name"]}
+            )
+            await client.delete(f"{API}/{collection}/{ids[collection]}")
+        for row_id in (ids["athletes"], new_id(), "1"):
+            await client.delete(f"{API}/athletes/{row_id}/centres/{ids['centres']}")
+        for collection in reversed(ids):
+            for row_id in (ids[collection], new_id(), "1"):
+                await client.delete(f"{API}/{collection}/{row_id}")
+        await connection.execute("UPDATE alembic_version SET version_num = 'older'")
+        await client.get("/health/ready")
+
+    assert document.answered == document.operations()
+
+
+async def read_and_refuse(client: AsyncClient, collection: str, row_id: str) -> None:
+    """Get each success and refusal of the usual endpoints of a collection but the deletion."""
+    await client.get(collection)
+    await client.get(collection, params={"limit": "0"})
+    for identifier in (row_id, str(new_id()), "1"):
+        await client.get(f"{collection}/{identifier}")
+        await client.patch(f"{collection}/{identifier}", json={"name": "Rx"})
+    await write_and_refuse(client, "POST", collection, {})
+    await write_and_refuse(client, "PATCH", f"{collection}/{row_id}", {})
+
+
+async def write_and_refuse(
+    client: AsyncClient, method: str, url: str, payload: dict[str, str]
+) -> None:
+    """Send a payload, something that is not valid, and bodies that are not even JSON."""
+    await client.request(method, url, json=payload)
+    await client.request(method, url, json={"no": "such"})
+    await client.request(method, url, content=b"{", headers={"Content-Type": "application/json"})
+    await client.request(method, url, content=b"{}", headers={"Content-Type": "text/plain"})

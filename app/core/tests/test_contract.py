@@ -1,0 +1,301 @@
+"""What holds on every path: bodies, methods, ids of requests, errors, CORS."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from app.application import create_app
+from app.conftest import API, client_of, problem
+from app.core.settings import Settings
+from app.core.tests.document import Document
+
+URL = f"{API}/categories"
+JSON = {"Content-Type": "application/json"}
+
+
+class TestBody:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"",
+            b'{"name": NaN}',
+            b'{"name": Infinity}',
+            b'{"name": "\xff"}',
+            '{"name": "Rx"}'.encode("utf-16"),
+            b'\xef\xbb\xbf{"name": "Rx"}',
+            b"[" * 100_000,
+        ],
+    )
+    async def test_what_is_not_json_is_malformed(self, client: AsyncClient, body: bytes) -> None:
+        response = await client.post(URL, content=body, headers=JSON)
+
+        if body:
+            assert problem(response) == (400, "/problems/malformed-body", [])
+        else:
+            assert problem(response) == (422, "/problems/invalid", [("", "missing")])
+
+    @pytest.mark.parametrize(
+        "content_type", ["text/plain", "application/x-www-form-urlencoded", "json", "", "a/b/c"]
+    )
+    async def test_a_body_that_is_not_declared_json_is_unsupported(
+        self, client: AsyncClient, content_type: str
+    ) -> None:
+        response = await client.post(
+            URL, content=b'{"name": "Rx"}', headers={"Content-Type": content_type}
+        )
+
+        assert problem(response) == (415, "/problems/unsupported-media-type", [])
+
+    @pytest.mark.parametrize(
+        "content_type", ["application/json; charset=utf-8", "application/vnd.gym+json"]
+    )
+    async def test_every_kind_of_json_is_read(self, client: AsyncClient, content_type: str) -> None:
+        response = await client.post(
+            URL, content='{"name": "Élite"}'.encode(), headers={"Content-Type": content_type}
+        )
+
+        assert response.json()["name"] == "Élite"
+
+    @pytest.mark.parametrize(
+        ("number", "code"),
+        [
+            (b"1e999", "finite_number"),
+            (b"-1e999", "finite_number"),
+            (b"1e300", "less_than_equal"),
+            (b"9" * 5000, "finite_number"),
+            (b"-0.0", "greater_than_equal"),
+        ],
+    )
+    async def test_a_number_without_measure_is_invalid(
+        self, client: AsyncClient, number: bytes, code: str
+    ) -> None:
+        body = b'{"name": "Garage", "capacity": ' + number + b"}"
+
+        response = await client.post(f"{API}/centres", content=body, headers=JSON)
+
+        assert problem(response) == (422, "/problems/invalid", [("/capacity", code)])
+
+    async def test_a_lone_surrogate_is_invalid(self, client: AsyncClient) -> None:
+        response = await client.post(URL, content=b'{"name": "\\ud800"}', headers=JSON)
+
+        assert problem(response) == (422, "/problems/invalid", [("/name", "unusable_character")])
+
+    async def test_a_key_with_a_lone_surrogate_is_invalid(self, client: AsyncClient) -> None:
+        response = await client.post(URL, content=b'{"name": "Rx", "\\ud800": 1}', headers=JSON)
+
+        assert problem(response)[0] == 422
+
+    async def test_at_most_fifty_errors_are_told_and_none_repeats_the_input(
+        self, client: AsyncClient
+    ) -> None:
+        secret = "secret" * 1000
+        unknown = {f"{number}~/{secret}": secret for number in range(60)}
+
+        body = json.dumps({"name": "Rx", **unknown})
+        response = await client.post(URL, content=body, headers=JSON)
+
+        status, _, errors = problem(response)
+        assert (status, len(errors)) == (422, 50)
+        assert errors[0] == ("/0~0~1" + secret[:94], "extra_forbidden")
+        assert secret not in response.text
+
+    async def test_a_client_that_leaves_before_its_body_is_no_failure(
+        self, app: FastAPI, client: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sent = []
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": URL,
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await app(scope, receive, send)  # type: ignore[arg-type]
+
+        assert sent[0]["status"] == 400
+        assert caplog.records == []
+
+
+class TestMethods:
+    @pytest.mark.parametrize(
+        ("path", "allow"),
+        [
+            (URL, "GET, HEAD, OPTIONS, POST"),
+            (f"{URL}/x", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            (f"{API}/athletes/x/centres/y", "DELETE, OPTIONS, PUT"),
+            ("/health/live", "GET, HEAD, OPTIONS"),
+            ("/docs", "GET, HEAD, OPTIONS"),
+            ("/openapi.json", "GET, HEAD, OPTIONS"),
+            ("/static-offline-docs/swagger-ui.css", "GET, HEAD, OPTIONS"),
+        ],
+    )
+    async def test_options_and_405_tell_every_method_of_a_path(
+        self, client: AsyncClient, path: str, allow: str
+    ) -> None:
+        options = await client.options(path)
+        refused = await client.request("TRACE", path)
+
+        assert (options.status_code, options.content) == (204, b"")
+        assert options.headers["Allow"] == refused.headers["Allow"] == allow
+        assert problem(refused) == (405, "/problems/method-not-allowed", [])
+
+    @pytest.mark.parametrize("path", [URL, "/", "/health/live", "/docs", "/openapi.json"])
+    async def test_head_is_get_without_the_body(self, client: AsyncClient, path: str) -> None:
+        get, head = await client.get(path), await client.head(path)
+
+        assert (head.status_code, head.content) == (200, b"")
+        for header in ("Content-Length", "Content-Type"):
+            assert head.headers[header] == get.headers[header]
+
+    @pytest.mark.parametrize("path", ["/nothing", f"{API}/", f"{URL}/", "/api/v2/categories"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+    async def test_where_there_is_nothing_is_not_found(
+        self, client: AsyncClient, method: str, path: str
+    ) -> None:
+        response = await client.request(method, path)
+
+        assert response.status_code == 404
+        if method != "HEAD":
+            assert problem(response) == (404, "/problems/not-found", [])
+
+    async def test_a_mounted_file_that_is_missing_is_a_problem_too(
+        self, client: AsyncClient
+    ) -> None:
+        response = await client.get("/static-offline-docs/nothing.js")
+
+        assert problem(response) == (404, "/problems/not-found", [])
+
+
+class TestRequestId:
+    @pytest.mark.parametrize("sane", ["a", "01a2-b.c:d/e+f=g@h_i", "x" * 128])
+    async def test_a_sane_id_of_the_clients_is_kept(self, client: AsyncClient, sane: str) -> None:
+        response = await client.get("/nothing", headers={"X-Request-ID": sane})
+
+        assert response.headers["X-Request-ID"] == response.json()["request_id"] == sane
+
+    @pytest.mark.parametrize("insane", [None, "", "x" * 129, "a b", "a\tb", "<script>"])
+    async def test_any_other_is_replaced(self, client: AsyncClient, insane: str | None) -> None:
+        headers = {} if insane is None else {"X-Request-ID": insane}
+
+        ids = {(await client.get("/", headers=headers)).headers["X-Request-ID"] for _ in range(2)}
+
+        assert len(ids) == 2
+        assert all(len(request_id) == 32 for request_id in ids)
+
+
+class TestUnhandled:
+    async def test_a_bug_is_logged_and_answered_without_saying_more(
+        self, app: FastAPI, client: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        del app.state.database
+
+        client.event_hooks = {}  # a bug is in no document
+        response = await client.get(URL, headers={"X-Request-ID": "the-one"})
+
+        assert problem(response) == (500, "/problems/internal-error", [])
+        assert "database" not in response.text
+        (record,) = caplog.records
+        assert (record.levelno, record.getMessage()) == (
+            logging.ERROR,
+            "unhandled error in request the-one",
+        )
+        assert record.exc_info is not None
+
+
+class TestCORS:
+    @pytest.fixture
+    async def browser(self, app: FastAPI, client: AsyncClient) -> AsyncIterator[AsyncClient]:
+        """Give a client of the app with one origin allowed."""
+        allowing = create_app(Settings(_env_file=None, cors_origins=("https://gym.example",)))
+        allowing.state.database = app.state.database
+        async with client_of(allowing, Document(allowing)) as browser:
+            yield browser
+
+    async def test_an_allowed_origin_may_read_answers_and_their_headers(
+        self, browser: AsyncClient
+    ) -> None:
+        for path, status in ((URL, 200), ("/nothing", 404)):
+            response = await browser.get(path, headers={"Origin": "https://gym.example"})
+
+            assert response.status_code == status
+            assert response.headers["Access-Control-Allow-Origin"] == "https://gym.example"
+            assert response.headers["Access-Control-Expose-Headers"] == (
+                "ETag, Location, Link, Retry-After, X-Request-ID, Idempotency-Replayed"
+            )
+
+    async def test_a_bug_can_be_read_by_the_page_too(self, browser: AsyncClient) -> None:
+        browser.event_hooks = {}  # a bug is in no document
+        del browser._transport.app.state.database  # type: ignore[attr-defined]
+
+        response = await browser.get(URL, headers={"Origin": "https://gym.example"})
+
+        assert response.status_code == 500
+        assert response.headers["Access-Control-Allow-Origin"] == "https://gym.example"
+
+    async def test_a_preflight_tells_what_is_allowed(self, browser: AsyncClient) -> None:
+        response = await browser.options(
+            URL,
+            headers={
+                "Origin": "https://gym.example",
+                "Access-Control-Request-Method": "PATCH",
+                "Access-Control-Request-Headers": "If-Match, Content-Type",
+            },
+        )
+
+        assert (response.status_code, response.content) == (204, b"")
+        assert response.headers["Access-Control-Allow-Origin"] == "https://gym.example"
+        assert "PATCH" in response.headers["Access-Control-Allow-Methods"]
+        assert response.headers["Access-Control-Allow-Headers"] == "If-Match, Content-Type"
+        assert "X-Request-ID" in response.headers
+
+    async def test_another_origin_is_not_allowed(self, browser: AsyncClient) -> None:
+        headers = {"Origin": "https://else.example", "Access-Control-Request-Method": "GET"}
+
+        preflight = await browser.options(URL, headers=headers)
+        response = await browser.get(URL, headers=headers)
+
+        assert preflight.status_code == 204
+        assert "Access-Control-Allow-Origin" not in preflight.headers
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+    async def test_no_origin_is_allowed_by_default(self, client: AsyncClient) -> None:
+        response = await client.get(URL, headers={"Origin": "https://gym.example"})
+
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+class TestService:
+    async def test_the_service_describes_itself(self, client: AsyncClient) -> None:
+        response = await client.get("/")
+
+        assert response.json() == {
+            "name": "CrossFit API",
+            "version": "0.1.0",
+            "description": "Athletes, their categories, and the centres they train at.",
+            "links": {
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "live": "/health/live",
+                "ready": "/health/ready",
+            },
+        }
+
+    async def test_the_docs_load_nothing_from_elsewhere(self, client: AsyncClient) -> None:
+        page = (await client.get("/docs")).text
+
+        assert "://" not in page
+        for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
+            assert f'"/static-offline-docs/{asset}"' in page
+            assert (await client.get(f"/static-offline-docs/{asset}")).status_code == 200

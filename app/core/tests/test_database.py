@@ -1,0 +1,161 @@
+"""The pool: connections that keep nothing of what ran on them, and servers that will not do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from app.athletes.models import Athlete
+from app.conftest import API, Json, client_of
+from app.core import database as database_module
+from app.core.database import Database, TooOld, Unit, connected
+from app.core.fields import new_id
+from app.core.statements import Statement
+from app.core.tables import table_of
+from app.core.tests.document import Document
+
+SESSION = """
+SELECT (SELECT json_agg(s ORDER BY name) FROM (
+            SELECT name, setting FROM pg_settings
+            WHERE source = 'session' OR name IN ('search_path', 'role', 'TimeZone')) s) AS settings,
+       (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')
+           AS locks,
+       (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()) AS temporary,
+       (SELECT count(*) FROM pg_cursors) AS cursors,
+       (SELECT count(*) FROM pg_listening_channels()) AS channels,
+       pg_current_xact_id_if_assigned()::text AS transaction
+"""
+
+
+@pytest.fixture
+async def database(own_database: str) -> AsyncIterator[Database]:
+    """Open a pool of one connection, as the app does, on a database of its own."""
+    async with connected(own_database, 1) as database:
+        yield database
+
+
+async def session_of(database: Database) -> dict[str, Any]:
+    async with database._pool.acquire() as connection:
+        return dict(await connection.fetchrow(SESSION))
+
+
+async def test_requests_leave_nothing_in_their_session(
+    app: FastAPI, document: Document, database: Database
+) -> None:
+    app.state.database = database
+    before = await session_of(database)
+    async with client_of(app, document) as client:
+        await use_everything(client)
+
+    assert await session_of(database) == before
+    assert before["locks"] == before["temporary"] == before["cursors"] == before["channels"] == 0
+
+
+async def use_everything(client: AsyncClient) -> None:
+    """Send requests that commit, fail, conflict and roll back."""
+    rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+    north = (await client.post(f"{API}/centres", json={"name": "North"})).json()
+    mara = {"name": "Mara", "category_id": rx["id"], "centre_ids": [north["id"]]}
+    athlete = f"{API}/athletes/{(await client.post(f'{API}/athletes', json=mara)).json()['id']}"
+    changes: list[Json] = [{"name": "M"}, {"centre_ids": []}, {"centre_ids": [str(new_id())]}]
+    for payload in changes:
+        await client.patch(athlete, json=payload)
+    assert (await client.post(f"{API}/categories", json={"name": "RX"})).status_code == 409
+    assert (await client.patch(f"{athlete}0", json={"centre_ids": []})).status_code == 422
+    for method in ("PUT", "PUT", "DELETE", "DELETE"):
+        await client.request(method, f"{athlete}/centres/{north['id']}")
+    for sort in ("name", "-created_at"):
+        page = await client.get(f"{API}/athletes?sort={sort}&total=true&offset=0")
+        assert page.json()["total"] == 1
+    assert (await client.delete(athlete)).status_code == 204
+
+
+async def test_a_statement_is_committed_when_it_is_answered(
+    app: FastAPI, document: Document, database: Database, own_database: str
+) -> None:
+    app.state.database = database
+    async with client_of(app, document) as client:
+        created = await client.post(f"{API}/categories", json={"name": "Rx"})
+
+        other = await asyncpg.connect(own_database)
+        found = await other.fetchval("SELECT id FROM categories")
+        await other.close()
+
+    assert str(found) == created.json()["id"]
+
+
+async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database) -> None:
+    category = Statement(
+        sa.text("INSERT INTO categories (id, name, name_key) VALUES (:id, 'x', 'x')")
+    )
+    count = Statement(sa.text("SELECT count(*) FROM categories"))
+
+    async def fail(unit: Unit) -> None:
+        await unit.row(category, {"id": new_id()})
+        assert (await unit.row(count, {}))["count"] == 1
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.transaction(fail)
+    assert (await database.row(count, {}))["count"] == 0
+
+
+async def test_concurrent_replacements_of_centres_leave_one_of_them(
+    app: FastAPI, document: Document, own_database: str
+) -> None:
+    async with connected(own_database, 10) as database:
+        app.state.database = database
+        async with client_of(app, document) as client:
+            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+            centres = [
+                (await client.post(f"{API}/centres", json={"name": f"Box {number}"})).json()["id"]
+                for number in range(10)
+            ]
+            mara = {"name": "Mara", "category_id": rx["id"]}
+            mara = (await client.post(f"{API}/athletes", json=mara)).json()
+            url = f"{API}/athletes/{mara['id']}"
+            for _ in range(5):
+                answers = await asyncio.gather(
+                    *(client.patch(url, json={"centre_ids": [centre]}) for centre in centres)
+                )
+                assert {answer.status_code for answer in answers} == {200}
+                left = (await client.get(url)).json()
+                assert left in [answer.json() for answer in answers]
+                assert len(left["centres"]) == 1
+
+
+async def test_times_are_read_in_utc(database: Database) -> None:
+    now = Statement(sa.text("SELECT to_json(now())::text AS now"))
+
+    assert (await database.row(now, {}))["now"].endswith('+00:00"')
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    own_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "OLDEST_POSTGRESQL", 99)
+
+    with pytest.raises(TooOld, match="99 or newer is needed"):
+        async with connected(own_database, 1):
+            pass
+
+
+def test_a_statement_keeps_its_constants_and_asks_for_the_rest() -> None:
+    athletes = table_of(Athlete)
+    statement = Statement(
+        sa.select(athletes.c.id).where(
+            athletes.c.sex == sa.bindparam("sex"),
+            athletes.c.name == "a",
+            athletes.c.version > 1,
+        )
+    )
+
+    assert statement.text.count("$") == 3
+    assert statement.arguments({"sex": "other", "unused": 1}) == ["other", "a", 1]
+    with pytest.raises(KeyError, match="sex"):
+        statement.arguments({})

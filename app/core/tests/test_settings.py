@@ -1,0 +1,118 @@
+"""Settings: what may be written, and how a wrong value ends the start."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.commands.project import ROOT
+from app.core.settings import CANNOT_START, Settings, get_settings
+
+
+@pytest.fixture(autouse=True)
+def _read_again() -> None:
+    get_settings.cache_clear()
+
+
+class TestURL:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://gym:secret@db.example:5433/crossfit",
+            "postgres://gym:secret@db.example:5433/crossfit",
+            "postgresql+asyncpg://gym:secret@db.example:5433/crossfit",
+        ],
+    )
+    def test_every_usual_form_works(self, url: str) -> None:
+        settings = Settings(_env_file=None, database_url=url)
+
+        assert settings.database_url == "postgresql://gym:secret@db.example:5433/crossfit"
+
+    def test_a_socket_folder_is_kept(self) -> None:
+        url = "postgresql://postgres@/crossfit?host=/run/postgresql&port=5432"
+
+        assert Settings(_env_file=None, database_url=url).database_url == url
+
+
+class TestFile:
+    def test_the_file_that_env_file_names_is_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "gym.env"
+        file.write_text(
+            "PROJECT_NAME=My Gym\nDEBUG=true\nDB_POOL_SIZE=3\nDATABASE_URL=\n"
+            "CORS_ORIGINS=https://gym.example, http://localhost:5173\nDB_EXCLUDE_TABLES=a,b,\n"
+        )
+        monkeypatch.setenv("ENV_FILE", str(file))
+
+        settings = get_settings()
+
+        assert (settings.project_name, settings.debug, settings.db_pool_size) == ("My Gym", True, 3)
+        assert settings.cors_origins == ("https://gym.example", "http://localhost:5173")
+        assert settings.db_exclude_tables == ("a", "b")
+        assert settings.database_url is None
+
+    def test_a_variable_wins_over_the_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / ".env").write_text("PROJECT_NAME=File\n")
+        monkeypatch.setenv("ENV_FILE", str(tmp_path / ".env"))
+        monkeypatch.setenv("PROJECT_NAME", "Variable")
+
+        assert get_settings().project_name == "Variable"
+
+    def test_the_example_shows_every_setting_with_its_default(self) -> None:
+        lines = (ROOT / ".env.example").read_text().splitlines()
+        shown = dict(line.removeprefix("# ").split("=", 1) for line in lines if "=" in line)
+
+        assert set(shown) == {name.upper() for name in Settings.model_fields}
+        assert Settings(_env_file=ROOT / ".env.example") == Settings(_env_file=None)
+
+
+class TestWrongValue:
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("DATABASE_URL", "mysql://h/d", "give a URL like postgresql://user:password@host"),
+            ("DATABASE_URL", "postgresql://host", "the URL names no database: end it with /name"),
+            ("TEST_DATABASE_URL", "tests", "give a URL like postgresql://user:password@host"),
+            ("DB_POOL_SIZE", "0", "Input should be greater than or equal to 1"),
+            ("DB_POOL_SIZE", "many", "Input should be a valid integer"),
+            ("DEBUG", "perhaps", "Input should be a valid boolean"),
+            ("API_V1_PREFIX", "api/", "give a path that starts with / and does not end with it"),
+            ("CORS_ORIGINS", "gym.example", "give each origin as scheme://host[:port]"),
+            ("CORS_ORIGINS", "https://gym.example/", "give each origin as scheme://host[:port]"),
+        ],
+    )
+    def test_it_ends_the_start_with_its_name_and_the_reason(
+        self,
+        name: str,
+        value: str,
+        reason: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setenv(name, value)
+
+        with pytest.raises(SystemExit) as ended:
+            get_settings()
+
+        assert ended.value.code == CANNOT_START
+        assert capsys.readouterr().err.startswith(f"error: {name}: {reason}")
+
+    def test_a_server_without_a_database_url_ends_in_one_line(self, tmp_path: Path) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"],
+            cwd=ROOT,
+            env={"PATH": "", "ENV_FILE": str(tmp_path / "none")},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+        assert ended.returncode == CANNOT_START
+        assert ended.stderr == (
+            "error: DATABASE_URL is not set; set it, or start with `python3 manage.py run`\n"
+        )

@@ -1,0 +1,81 @@
+"""Text rules: what is stored, and what two spellings share."""
+
+import pytest
+from pydantic_core import PydanticCustomError
+
+from app.core.text import clean_text, name_key
+
+TEXTS = [
+    "Scaled",
+    "  CrossFit\t Mayhem \n",
+    "José Ñandú",
+    "Straße",
+    "İstanbul ıĞ",
+    "ﷺ ﬁt",
+    "한국 크로스핏",
+    "नमस्ते",
+    "می\u200cخواهم",
+    "👩\u200d🚒 ❤\ufe0f",
+    "´ a\u0301\u00ad\u200b",
+]
+
+
+class TestCleanText:
+    @pytest.mark.parametrize(
+        ("typed", "stored"),
+        [
+            ("  CrossFit \t\n Mayhem ", "CrossFit Mayhem"),
+            ("a\u00a0\u2003b\u2028c\x85d", "a b c d"),
+            ("Jose\u0301", "Jos\u00e9"),
+            ("Sca\u00adl\u200be\ufeffd\u202e", "Scaled"),
+            ("می\u200cخواهم", "می\u200cخواهم"),
+            ("👩\u200d🚒", "👩\u200d🚒"),
+            ("\u200b \u00ad", ""),
+            ("", ""),
+        ],
+    )
+    def test_text_is_normalised(self, typed: str, stored: str) -> None:
+        assert clean_text(typed) == stored
+
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_cleaning_again_changes_nothing(self, text: str) -> None:
+        assert clean_text(clean_text(text)) == clean_text(text)
+
+    @pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x1c", "\x7f", "\x9f", "\ud800"])
+    def test_an_unusable_character_is_refused(self, character: str) -> None:
+        with pytest.raises(PydanticCustomError, match="control characters"):
+            clean_text(f"a{character}b")
+
+    @pytest.mark.parametrize("value", [None, 3, b"a", ["a"]])
+    def test_what_is_no_text_is_left_to_the_type(self, value: object) -> None:
+        assert clean_text(value) is value
+
+
+class TestNameKey:
+    @pytest.mark.parametrize(
+        ("name", "key"),
+        [
+            ("Scaled", "scaled"),
+            ("SCÁLED", "scaled"),
+            ("Straße", "strasse"),
+            ("İstanbul", "istanbul"),
+            ("ﬁt \uff26\uff29\uff34", "fit fit"),
+            ("crossfit\u2122", "crossfittm"),
+            ("Ångström", "angstrom"),
+            ("Ελλάς", "ελλασ"),
+            ("می\u200cخواهم", "میخواهم"),
+            ("❤\ufe0f", "❤"),
+            ("\u200d", ""),
+            ("\u0301", ""),
+        ],
+    )
+    def test_a_key_has_no_case_accents_or_invisible_characters(self, name: str, key: str) -> None:
+        assert name_key(name) == key
+
+    def test_vowel_signs_tell_words_apart(self) -> None:
+        assert name_key("कल") != name_key("कुल")
+
+    @pytest.mark.parametrize("text", TEXTS)
+    def test_the_key_of_a_key_is_itself(self, text: str) -> None:
+        key = name_key(str(clean_text(text)))
+        assert name_key(key) == key

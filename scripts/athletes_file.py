@@ -1,0 +1,101 @@
+"""The file of athletes: its rows, and the values that the service should make of them."""
+
+import csv
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from unicodedata import category, combining, normalize
+
+ROOT = Path(__file__).resolve().parents[1]
+ATHLETES = ROOT.parent / "shared/data/quarterfinals-2022/athletes.csv"
+
+CM_IN = {"cm": Decimal(1), "m": Decimal(100), "in": Decimal("2.54"), "": Decimal(1)}
+KG_IN = {"kg": Decimal(1), "lb": Decimal("0.45359237"), "": Decimal(1)}
+NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+MEASURE = re.compile(rf"({NUMBER}) *([a-z]*)", re.IGNORECASE)
+FEET_AND_INCHES = re.compile(rf"([0-9]{{1,3}})' *(?:({NUMBER})\")?")
+JOINERS = "\u200c\u200d"
+
+
+class Unreadable(ValueError):
+    """A cell that says nothing that can be sent."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One athlete, in the words of the file; what is not known is empty."""
+
+    line: int
+    reference: str
+    name: str
+    sex: str
+    category: str
+    centre: str
+    height: str
+    weight: str
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the file; ``ValueError`` if it is not one of athletes with references of their own."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        try:
+            rows = [
+                Row(
+                    line=reader.line_num,
+                    reference=stored_text(cells["reference"]),
+                    name=cells["name"],
+                    sex=cells["sex"],
+                    category=cells["category"],
+                    centre=cells["centres"],
+                    height=cells["height"],
+                    weight=cells["weight"],
+                )
+                for cells in reader
+            ]
+        except KeyError as column:
+            raise ValueError(f"it has no column {column}") from None
+    # Running again finds the athletes by their references, and so does the comparison.
+    lines: dict[str, int] = {"": 0}
+    for row in rows:
+        if lines.setdefault(row.reference, row.line) != row.line:
+            raise ValueError(f"the reference on line {row.line} is empty or repeated")
+    return rows
+
+
+def height_cm(cell: str) -> Decimal | None:
+    """Convert a height to centimetres with one place; ``Unreadable`` if it is none."""
+    if match := FEET_AND_INCHES.fullmatch(cell.strip()):
+        feet, inches = match.groups()
+        cell = f"{12 * int(feet) + Decimal(inches or 0)} in"
+    return _converted(cell, CM_IN, Decimal("0.1"))
+
+
+def weight_kg(cell: str) -> Decimal | None:
+    """Convert a weight to kilograms with two places; ``Unreadable`` if it is none."""
+    return _converted(cell, KG_IN, Decimal("0.01"))
+
+
+def _converted(cell: str, units: dict[str, Decimal], places: Decimal) -> Decimal | None:
+    if not cell.strip():
+        return None
+    match = MEASURE.fullmatch(cell.strip())
+    if match is None or match[2].lower() not in units:
+        raise Unreadable(
+            f"cannot read {cell!r}: give a number and {', '.join(filter(None, units))}"
+        )
+    return (Decimal(match[1]) * units[match[2].lower()]).quantize(places, ROUND_HALF_UP)
+
+
+def stored_text(text: str) -> str:
+    """Return a text as the service stores it: NFC, without invisible characters, trimmed."""
+    visible = (c for c in text if category(c) != "Cf" or c in JOINERS)
+    return " ".join(normalize("NFC", "".join(visible)).split())
+
+
+def name_key(name: str) -> str:
+    """Return what the spellings of one name share: no case, accents or invisible characters."""
+    folded = normalize("NFKD", normalize("NFKD", name).casefold())
+    letters = (c for c in folded if not combining(c) and category(c) != "Cf")
+    return " ".join("".join(letters).split())

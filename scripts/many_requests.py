@@ -1,0 +1,73 @@
+"""Many requests to the service: several at once, with their progress, and lists to their end."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+AT_ONCE = 16
+SECONDS_BETWEEN_LINES = 3.0
+
+Json = dict[str, Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+async def each(
+    label: str, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item]
+) -> list[Result]:
+    """Do something with each of the items, ``AT_ONCE`` at a time; return the results in order."""
+    todo = list(items)
+    left = iter(enumerate(todo))
+    results: dict[int, Result] = {}
+    with progress(label, len(todo)) as advance:
+
+        async def work_on() -> None:
+            for index, item in left:
+                results[index] = await work(item)
+                advance()
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(AT_ONCE):
+                workers.create_task(work_on())
+    return [results[index] for index in range(len(todo))]
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show how far some work is: as a bar on a terminal, elsewhere in a line now and then."""
+    console = Console()
+    if console.is_terminal:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda: bar.advance(task)
+        return
+    start = shown = time.monotonic()
+    done = 0
+
+    def advance() -> None:
+        nonlocal done, shown
+        done += 1
+        if time.monotonic() - shown > SECONDS_BETWEEN_LINES:
+            shown = time.monotonic()
+            print(f"{label}: {done} of {total}", flush=True)
+
+    yield advance
+    print(f"{label}: {done} of {total} in {time.monotonic() - start:.1f} s", flush=True)
+
+
+async def walk(client: httpx.AsyncClient, path: str, **filters: str) -> list[Json]:
+    """Read a list to its end."""
+    items: list[Json] = []
+    url: str | None = str(httpx.URL(path, params={"limit": "100", **filters}))
+    while url:
+        page = (await client.get(url)).raise_for_status().json()
+        items += page["items"]
+        url = page["next"]
+    return items
