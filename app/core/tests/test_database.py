@@ -22,7 +22,7 @@ from app.core.tests.document import Document
 SESSION = """
 SELECT (SELECT json_agg(s ORDER BY name) FROM (
             SELECT name, setting FROM pg_settings
-            WHERE source = 'session' OR name IN ('search_path', 'role', 'TimeZone')) s) AS settings,
+            WHERE setting IS DISTINCT FROM reset_val OR name = 'TimeZone') s) AS settings,
        (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')
            AS locks,
        (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()) AS temporary,
@@ -53,7 +53,7 @@ async def test_requests_leave_nothing_in_their_session(
         await use_everything(client)
 
     assert await session_of(database) == before
-    assert before["locks"] == before["temporary"] == before["cursors"] == before["channels"] == 0
+    assert before["locks"] == before["temporary"] == before["channels"] == 0
 
 
 async def use_everything(client: AsyncClient) -> None:
