@@ -9,6 +9,7 @@ from unicodedata import category, combining, normalize
 
 ROOT = Path(__file__).resolve().parents[1]
 ATHLETES = ROOT.parent / "shared/data/quarterfinals-2022/athletes.csv"
+COLUMNS = ("reference", "name", "sex", "category", "centres", "height", "weight")
 
 CM_IN = {"cm": Decimal(1), "m": Decimal(100), "in": Decimal("2.54"), "": Decimal(1)}
 KG_IN = {"kg": Decimal(1), "lb": Decimal("0.45359237"), "": Decimal(1)}
@@ -24,7 +25,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """One athlete, in the words of the file; what is not known is empty."""
+    """One athlete, in the words of the file, column by column; what is not known is empty."""
 
     line: int
     reference: str
@@ -40,26 +41,13 @@ def read_rows(path: Path) -> list[Row]:
     """Read the file; ``ValueError`` if it is not one of athletes with references of their own."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        try:
-            rows = [
-                Row(
-                    line=reader.line_num,
-                    reference=stored_text(cells["reference"]),
-                    name=cells["name"],
-                    sex=cells["sex"],
-                    category=cells["category"],
-                    centre=cells["centres"],
-                    height=cells["height"],
-                    weight=cells["weight"],
-                )
-                for cells in reader
-            ]
-        except KeyError as column:
-            raise ValueError(f"it has no column {column}") from None
-    # Running again finds the athletes by their references, and so does the comparison.
-    lines: dict[str, int] = {"": 0}
+        if absent := set(COLUMNS).difference(reader.fieldnames or ()):
+            raise ValueError(f"it has no column {', '.join(sorted(absent))}")
+        rows = [Row(reader.line_num, *(cells[name] or "" for name in COLUMNS)) for cells in reader]
+    # A second run finds the athletes by their references, and so does the comparison.
+    lines = {"": 0}
     for row in rows:
-        if lines.setdefault(row.reference, row.line) != row.line:
+        if lines.setdefault(stored_text(row.reference), row.line) != row.line:
             raise ValueError(f"the reference on line {row.line} is empty or repeated")
     return rows
 

@@ -1,6 +1,7 @@
 """Feed the file of athletes to a running service through its API, read all back, and compare."""
 
 import asyncio
+import csv
 import sys
 import time
 from collections import defaultdict
@@ -25,6 +26,7 @@ from athletes_file import (
 from many_requests import AT_ONCE, Json, each, walk
 
 API = "/api/v1"
+PROBLEM = "application/problem+json"
 SHOWN_LINES = 3
 SHOWN_DIFFERENCES = 20
 
@@ -75,12 +77,14 @@ def main(
     """
     try:
         rows = read_rows(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         sys.exit(f"error: cannot read {file}: {getattr(error, 'strerror', None) or error}")
     try:
         agree = asyncio.run(feed_and_compare(url, rows, every))
     except* (httpx.HTTPError, httpx.InvalidURL) as errors:
-        sys.exit(f"error: the service at {url} fails: {errors.exceptions[0]!r}")
+        first = errors.exceptions[0]
+        why, _, _ = str(first).partition("\n")
+        sys.exit(f"error: {url}: {why or type(first).__name__}")
     sys.exit(not agree)
 
 
@@ -171,9 +175,10 @@ def is_taken(response: httpx.Response, pointer: str) -> bool:
 
 
 def reason(response: httpx.Response) -> str:
-    """Return why a request was refused; an answer that is no refusal is an error."""
-    if not response.is_client_error:
-        response.raise_for_status()
+    """Return why the service refused a request; any other failure is an error."""
+    if not response.is_client_error or response.headers.get("Content-Type") != PROBLEM:
+        failure = f"{response.url} was answered {response.status_code}"
+        raise httpx.HTTPStatusError(failure, request=response.request, response=response)
     problem = response.json()
     errors = (f"{error['pointer']}: {error['detail']}" for error in problem["errors"])
     return " ".join([f"{response.status_code}", problem["detail"], *errors])

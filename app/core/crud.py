@@ -72,7 +72,7 @@ class CRUD(Generic[Create, Update]):
             values["offset"] = query.offset
         statement = self.list_statement(frozenset(values), query.sort, query.total)
         items, key, row_id, total = await self._database.row(statement, values)
-        cursor = None if row_id is None else Place(key, row_id).cursor(list_name)
+        cursor = None if row_id is None else Place(key, UUID(row_id)).cursor(list_name)
         return PageOfJSON(items, cursor, total)
 
     async def update(self, row_id: UUID, payload: Update) -> Resource:
@@ -178,21 +178,19 @@ class CRUD(Generic[Create, Update]):
             candidates = candidates.where(here <= start if sort.startswith("-") else here >= start)
         if "offset" in given:
             candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
-        limit = sa.bindparam("limit", type_=sa.Integer)
         candidate = candidates.subquery("candidate")
-        found = sa.select(candidate).order_by(*ordered(candidate)).limit(limit + 1).cte("found")
-        page = sa.select(found).order_by(*ordered(found)).limit(limit).cte("page")
-        after = sa.select(found).order_by(*ordered(found)).offset(limit).limit(1).subquery("after")
-        listed = projection.many(page, *ordered(page)).subquery("listed")
-        matching = sa.select(sa.func.count()).select_from(table).where(*matches).scalar_subquery()
-        return Statement(
-            sa.select(
-                listed.c["items"],
-                after.c[key.name],
-                after.c.id,
-                matching if total else sa.null(),
-            ).select_from(listed.outerjoin(after, sa.true()))
+        limit = sa.bindparam("limit", type_=sa.Integer)
+        position = sa.func.row_number().over(order_by=ordered(candidate)).label("position")
+        found = (
+            sa.select(candidate, position)
+            .order_by(*ordered(candidate))
+            .limit(limit + sa.literal_column("1"))
+            .cte("found")
         )
+        page = projection.many(found, key.name, limit)
+        matching = sa.select(sa.func.count()).select_from(table).where(*matches)
+        counted = matching.scalar_subquery() if total else sa.null()
+        return Statement(page.add_columns(counted.label("total")))
 
     @classmethod
     def inserted(cls) -> sa.CTE:

@@ -45,32 +45,49 @@ class Projection:
         self.columns = [table.c[name] for name in dict.fromkeys([*self._columns, "id", *keys])]
         """The columns that a source of rows must have."""
 
-    def one(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any]:
+    def one(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any, Any, str]:
         """Select ``id, version, body`` of the one row in ``source``."""
-        resource = self._rows(source, links or {}).subquery("resource")
-        body = sa.func.row_to_json(_whole_row(resource))
-        return sa.select(resource.c.id, resource.c.version, body.label("body"))
+        joined, item = self._items(source, links or {})
+        body = sa.func.row_to_json(_whole_row(item)).label("body")
+        return sa.select(source.c.id, source.c.version, body).select_from(joined)
 
-    def many(self, source: sa.FromClause, *order: sa.ColumnElement[Any]) -> sa.Select[Any]:
-        """Select the JSON list of the rows in ``source``, in an order."""
+    def many(self, source: sa.FromClause, key: str, limit: sa.ColumnElement[int]) -> sa.Select[Any]:
+        """Select ``items, key, id``: the rows of ``source`` up to a limit, and what comes next.
+
+        The source numbers its rows by ``position``, from 1, and has one row more than the limit
+        if it can: that one's sort key and id are ``key`` and ``id``.
+        """
+        joined, item = self._items(source, {})
+        columns = source.c.position, source.c[key].label("key"), source.c.id
         # json_agg takes the rows in the order in which the subquery gives them.
-        item = self._rows(source, {}).order_by(*order).subquery("item")
-        items = sa.func.json_agg(sa.func.row_to_json(_whole_row(item)))
-        return sa.select(sa.func.coalesce(items, _EMPTY_LIST).label("items"))
+        row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)
+        listed = row.order_by(source.c.position).subquery("listed")
+        items = sa.func.json_agg(sa.func.row_to_json(listed.c.item))
+        after = listed.c.position > limit
+        return sa.select(
+            sa.func.coalesce(items.filter(listed.c.position <= limit), _EMPTY_LIST).label("items"),
+            sa.func.min(listed.c.key).filter(after).label("key"),
+            sa.func.min(sa.cast(listed.c.id, sa.Text)).filter(after).label("id"),
+        )
 
-    def _rows(self, source: sa.FromClause, links: Links) -> sa.Select[Any]:
-        """Select the model's fields, one row for each row of ``source``."""
+    def _items(self, source: sa.FromClause, links: Links) -> tuple[sa.FromClause, NamedFromClause]:
+        """Join what the model nests to ``source``, and beside it an ``item`` of all its fields."""
         joined = source
+        nested: list[sa.FromClause] = []
         fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
         for name, (model, relationship) in self._to_one.items():
             target = _nested(model, relationship.mapper.local_table).subquery(name)
             joined = joined.join(target, target.c.id == source.c[_owner_key(relationship)])
             fields[name] = _whole_row(target)
+            nested.append(target)
         for name, (model, relationship) in self._to_many.items():
             lists = _lists(name, model, relationship, source, links)
             joined = joined.outerjoin(lists, lists.c.owner_id == source.c.id)
             fields[name] = sa.func.coalesce(lists.c["items"], _EMPTY_LIST)
-        return sa.select(*(fields[name].label(name) for name in self._fields)).select_from(joined)
+            nested.append(lists)
+        item = sa.select(*(fields[name].label(name) for name in self._fields))
+        beside = item.correlate(source, *nested).lateral("item")
+        return joined.join(beside, sa.true()), beside
 
 
 def _lists(

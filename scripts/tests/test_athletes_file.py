@@ -64,7 +64,9 @@ def test_stored_text_is_composed_visible_and_single_spaced() -> None:
     assert stored_text(" Jose\u0301\u200b \u00a0 Diaz\ufeff ") == "José Diaz"
 
 
-@pytest.mark.parametrize("name", ["CROSSFIT MALMÖ", "Cross\u200bFit Malmo\u0308", " crossfit  malmo"])
+@pytest.mark.parametrize(
+    "name", ["CROSSFIT MALMÖ", "Cross\u200bFit Malmo\u0308", " crossfit  malmo"]
+)
 def test_spellings_of_one_name_share_a_key(name: str) -> None:
     assert name_key(name) == "crossfit malmo"
 
@@ -80,8 +82,8 @@ def test_rows_know_their_lines_and_lose_no_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("reference,name\n7,Ada\n", "it has no column 'sex'"),
-        (f"{HEADER}7,Ada\n", "line 2 has too few cells"),
+        ("reference,name\n7,Ada\n", "it has no column category, centres, height, sex, weight"),
+        ("", "it has no column category, centres, height, name, reference, sex, weight"),
         (f"{HEADER}7,A,,M,,,\n7,B,,M,,,\n", "the reference on line 3 is empty or repeated"),
         (f"{HEADER},A,,M,,,\n", "the reference on line 2 is empty or repeated"),
     ],

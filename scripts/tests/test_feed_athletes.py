@@ -1,12 +1,12 @@
-import asyncio
 import csv
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -104,9 +104,7 @@ async def test_a_second_run_changes_nothing(
     assert await compare(client, again) == []
 
 
-async def test_the_report_counts_and_groups(
-    fed: Feed, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_report_counts_and_groups(fed: Feed, capsys: pytest.CaptureFixture[str]) -> None:
     report(fed)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "categories: 2 names, 0 refused; 2 in all, 2 created"
@@ -154,3 +152,72 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
         "line 5, all",
         "line 5, by ",
     ]
+
+
+@pytest.fixture
+def service(own_database: str) -> Iterator[str]:
+    """Run the service as a process of its own; it is listening before it starts."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        fd = listening.fileno()
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "uvicorn", "app.main:app", "--fd", str(fd), "--no-access-log"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": own_database},
+            pass_fds=[fd],
+        )
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project")
+def test_the_real_file_goes_in_and_comes_back(service: str) -> None:
+    fed = run_script("--url", service, "--every", "20")
+    assert fed.stderr == ""
+    lines = fed.stdout.splitlines()
+    assert "categories: 2 names, 0 refused; 2 in all, 2 created" in lines
+    assert "centres: 4547 names, 0 refused; 4547 in all, 4547 created" in lines
+    (athletes,) = (line for line in lines if line.startswith("athletes: 12553 rows"))
+    assert ", 12480 created, 0 already there, 73 refused; " in athletes
+    assert sum(" is refused: 422 " in line for line in lines) == 73
+    assert "read back all: 12480 athletes" in lines
+    assert "read back by category: 12480 athletes" in lines
+    assert "read back by centre: 10453 athletes" in lines
+    assert lines[-1] == "The service and the file agree."
+    assert fed.returncode == 0
+
+
+def test_a_file_that_is_not_there_ends_in_one_line(tmp_path: Path) -> None:
+    absent = tmp_path / "none.csv"
+    ended = run_script("--file", str(absent))
+    assert ended.stderr == f"error: cannot read {absent}: No such file or directory\n"
+    assert ended.returncode == 1
+
+
+def test_a_service_that_is_not_there_ends_in_one_line(file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    ended = run_script("--file", str(file), "--url", url)
+    assert ended.stderr == f"error: {url}: All connection attempts failed\n"
+    assert ended.returncode == 1
+
+
+def test_a_service_that_is_another_one_ends_in_one_line(file: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        ended = run_script("--file", str(file), "--url", url)
+        other.shutdown()
+    assert ended.stderr == f"error: {url}: {url}{API}/categories was answered 501\n"
+    assert ended.returncode == 1
+
+
+def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    script = str(ROOT / "scripts" / "feed_athletes.py")
+    return subprocess.run(  # noqa: S603
+        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
+    )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from app.core.settings import CANNOT_START, Settings, get_settings
 
 
 @pytest.fixture(autouse=True)
-def _read_again() -> None:
+def _only_what_a_test_sets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    get_settings.cache_clear()
+    yield
     get_settings.cache_clear()
 
 

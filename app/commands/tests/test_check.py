@@ -1,0 +1,39 @@
+import pytest
+
+from app.commands import check
+
+
+def test_a_complaint_is_what_the_failed_module_said() -> None:
+    assert "No module named no_such_module" in check._complaint("no_such_module")
+    assert check._complaint("json.tool", "--help") == ""
+
+
+def test_every_check_runs_and_the_failed_ones_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[str] = []
+
+    def complain(*module: str) -> str:
+        ran.append(" ".join(module))
+        return "app/main.py:1: wrong" if module == ("mypy",) else ""
+
+    monkeypatch.setattr(check, "_complaint", complain)
+
+    status = check.run_checks()
+
+    assert status == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "format: ok",
+        "lint: ok",
+        "types: failed",
+        "app/main.py:1: wrong",
+        "migrations: ok",
+        "lock: ok",
+    ]
+    assert ran == [
+        "ruff format --check .",
+        "ruff check .",
+        "mypy",
+        "alembic upgrade head",
+        "alembic check",
+    ]
