@@ -51,7 +51,9 @@ class Projection:
         body = sa.func.row_to_json(_whole_row(item)).label("body")
         return sa.select(source.c.id, source.c.version, body).select_from(joined)
 
-    def many(self, source: sa.FromClause, key: str, limit: sa.ColumnElement[int]) -> sa.Select[Any]:
+    def many(
+        self, source: sa.FromClause, key: str, limit: sa.ColumnElement[int]
+    ) -> sa.Select[*tuple[Any, ...]]:
         """Select ``items, key, id``: the rows of ``source`` up to a limit, and what comes next.
 
         The source numbers its rows by ``position``, from 1, and has one row more than the limit
