@@ -1,5 +1,7 @@
 """The application: features, errors and middleware put together."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -57,6 +59,10 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    if settings.debug:
+        logging.basicConfig()
+        logging.getLogger("app").setLevel(logging.DEBUG)
+        asyncio.get_running_loop().set_debug(True)
     async with connected(settings.database_url or "", settings.db_pool_size) as database:
         app.state.database = database
         yield

@@ -1,5 +1,6 @@
 """The database: one pool of connections, and the one way to run something on it."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
@@ -7,6 +8,8 @@ from typing import Any, Protocol, TypeVar
 import asyncpg
 
 from app.core.statements import Statement
+
+logger = logging.getLogger(__name__)
 
 OLDEST_POSTGRESQL = 15
 
@@ -28,6 +31,7 @@ class Unit:
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run a statement and return its first row, or None."""
+        logger.debug("running %s", statement.text)
         return await self._connection.fetchrow(statement.text, *statement.arguments(values))
 
 

@@ -1,6 +1,7 @@
 """The pool: connections that keep nothing of what ran on them, and servers that will not do."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,11 +11,13 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from httpx import AsyncClient
 
+from app.application import create_app
 from app.athletes.models import Athlete
 from app.conftest import API, Json, client_of
 from app.core import database as database_module
 from app.core.database import Database, TooOld, Unit, connected
 from app.core.fields import new_id
+from app.core.settings import Settings
 from app.core.statements import Statement
 from app.core.tables import table_of
 from app.core.tests.document import Document
@@ -159,3 +162,17 @@ def test_a_statement_keeps_its_constants_and_asks_for_the_rest() -> None:
     assert statement.arguments({"sex": "other", "unused": 1}) == ["other", "a", 1]
     with pytest.raises(KeyError, match="sex"):
         statement.arguments({})
+
+
+async def test_debug_logs_statements_and_no_values(
+    own_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(Settings(_env_file=None, database_url=own_database, debug=True))
+    async with app.router.lifespan_context(app), client_of(app, Document(app)) as client:
+        await client.post(f"{API}/athletes/lookup", json={"national_id": "X1234567"})
+
+    (record,) = [record for record in caplog.records if record.name == "app.core.database"]
+    assert "athletes.national_id = $1" in record.getMessage()
+    assert "X1234567" not in caplog.text
+    logging.getLogger("app").setLevel(logging.NOTSET)
+    asyncio.get_running_loop().set_debug(False)
