@@ -36,6 +36,11 @@ class Row:
     height: str
     weight: str
 
+    @property
+    def key(self) -> str:
+        """The reference, as the service stores it."""
+        return stored_text(self.reference)
+
 
 def read_rows(path: Path) -> list[Row]:
     """Read the file; ``ValueError`` if it is not one of athletes with references of their own."""
@@ -47,7 +52,7 @@ def read_rows(path: Path) -> list[Row]:
     # A second run finds the athletes by their references, and so does the comparison.
     lines = {"": 0}
     for row in rows:
-        if lines.setdefault(stored_text(row.reference), row.line) != row.line:
+        if lines.setdefault(row.key, row.line) != row.line:
             raise ValueError(f"the reference on line {row.line} is empty or repeated")
     return rows
 

@@ -72,8 +72,9 @@ def main(
 ) -> None:
     """Feed the file of athletes to a running service, read all back, and compare.
 
-    What is there already is not created again. The exit status is 0 only if every athlete of the
-    file is there as the file has them, or was refused for a stated reason.
+    What is there already is not created again.
+
+    The exit status is 0 only if each athlete is there as in the file, or refused for a reason.
     """
     try:
         rows = read_rows(file)
@@ -85,14 +86,15 @@ def main(
         first = errors.exceptions[0]
         why, _, _ = str(first).partition("\n")
         sys.exit(f"error: {url}: {why or type(first).__name__}")
-    sys.exit(not agree)
+    sys.exit(0 if agree else 1)
 
 
 async def feed_and_compare(url: str, rows: Sequence[Row], every: int) -> bool:
     """Feed the rows to the service at a URL; return whether it has them all then."""
     # The service closes a connection that is idle for 5 s: one that is about to be is not used.
     limits = httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=2)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
+    client = httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False)
+    async with client:
         fed = await feed(client, rows)
         report(fed)
         differences = await compare(client, fed, every)
@@ -220,13 +222,13 @@ async def compare(client: httpx.AsyncClient, fed: Feed, every: int = 1) -> list[
     ids = {athlete["reference"]: athlete["id"] for _, athlete in everyone}
 
     async def compare_measures(row: Row) -> str:
-        response = await client.get(f"{API}/athletes/{ids[row.reference]}")
+        response = await client.get(f"{API}/athletes/{ids[row.key]}")
         athlete = response.raise_for_status().json(parse_float=Decimal)
         found = athlete["height_cm"], athlete["weight_kg"]
         expected = height_cm(row.height), weight_kg(row.weight)
         return "" if found == expected else f"line {row.line}: {found} instead of {expected}"
 
-    there = [sent.row for sent in fed.sent if not sent.refusal and sent.row.reference in ids]
+    there = [sent.row for sent in fed.sent if not sent.refusal and sent.row.key in ids]
     return [
         *differences("all", fed, everyone, lambda row: ""),
         *differences("by category", fed, by_category, lambda row: fed.categories[row.category].id),
@@ -278,8 +280,8 @@ def differences(
             names.append((fed.centres[row.centre].id, name_key(row.centre)))
         expected = (in_list, stored_text(row.name), row.sex or None, *names)
         should = [] if sent.refusal or in_list is None else [expected]
-        if standing[row.reference] != should:
-            yield f"line {row.line}, {label}: {standing[row.reference]} instead of {should}"
+        if standing[row.key] != should:
+            yield f"line {row.line}, {label}: {standing[row.key]} instead of {should}"
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
-from contextlib import suppress
 from typing import Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
 
-from app.commands.signals import Stopped, end_cleanly_on_signals
+from app.commands.signals import end_cleanly_on_signals, stopped_with
 
 cli = Typer(
     help="Run, test and check the CrossFit API.",
@@ -21,7 +20,8 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def main() -> None:
     """Run the command that the arguments name; a signal lets it clean up before it ends."""
     end_cleanly_on_signals()
-    cli(prog_name="manage.py")
+    with stopped_with():
+        cli(prog_name="manage.py")
 
 
 @cli.command()
@@ -34,7 +34,7 @@ def run(
     ] = False,
 ) -> None:
     """Serve the API, on an embedded PostgreSQL unless DATABASE_URL is set."""
-    with suppress(Stopped):  # no failure: a service is there to be stopped
+    with stopped_with(status=0):  # no failure: a service is there to be stopped
         from app.commands.run import serve
 
         serve(host, port, workers, reload)
@@ -76,3 +76,11 @@ def migration(message: Annotated[str, Argument(help="What it does: create athlet
     from app.commands.database import write_migration
 
     write_migration(message)
+
+
+@cli.command()
+def openapi() -> None:
+    """Write docs/openapi.json, the document of the API as it is now."""
+    from app.commands.document import write_document
+
+    write_document()

@@ -11,6 +11,7 @@ from alembic.config import Config
 
 from app.commands.postgres import embedded_postgres, temporary_postgres
 from app.commands.project import ROOT
+from app.core.database import TooOld, check_version
 from app.core.settings import cannot_start, get_settings
 
 
@@ -50,6 +51,8 @@ def migrate_to_head() -> None:
     url = get_settings().database_url
     try:
         asyncio.run(_connect_once(url))
+    except TooOld as error:
+        cannot_start(str(error))
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         cannot_start(f"cannot reach the database of DATABASE_URL: {error or type(error).__name__}")
     command.upgrade(alembic_config(), "head")
@@ -57,7 +60,10 @@ def migrate_to_head() -> None:
 
 async def _connect_once(url: str | None) -> None:
     connection = await asyncpg.connect(url, timeout=10)
-    await connection.close()
+    try:
+        check_version(connection)
+    finally:
+        await connection.close()
 
 
 def alembic_config() -> Config:

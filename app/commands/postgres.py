@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from app.commands.postgres_files import Account, make_home, runnable_programs, server_account
 from app.commands.signals import undisturbed

@@ -5,16 +5,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
-
-TOLD_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(SystemExit):
     """The end that a signal asked for; not KeyboardInterrupt, which Python may end by itself."""
+
+    arrived = False
+
+    def __del__(self) -> None:
+        # A destructor or a broad `except` swallowed it: once more, a moment later.
+        if not self.arrived:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def end_cleanly_on_signals() -> None:
@@ -23,26 +24,30 @@ def end_cleanly_on_signals() -> None:
         signal.signal(signum, _stop)
     # One more way to say TERM, also to uvicorn, which takes that over and does not know this one.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    sys.unraisablehook = _stop_again
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Put signals off: an impatient second one shall not interrupt a clean end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, TOLD_TO_END)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
     raise Stopped(128 + signum)
 
 
-def _stop_again(lost: "UnraisableHookArgs") -> None:
-    # Raised in a destructor, which cannot pass it on: once more, a moment later.
-    if isinstance(lost.exc_value, Stopped):
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
-    else:
-        sys.__unraisablehook__(lost)
+@contextmanager
+def stopped_with(status: int | None = None) -> Iterator[None]:
+    """Take a ``Stopped`` that went all the way, and end with this status, else the signal's."""
+    try:
+        yield
+    except Stopped as stopped:
+        stopped.arrived = True
+        if status is None:
+            raise
+        sys.exit(status)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put signals off: an impatient second one shall not interrupt a clean end."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -56,6 +56,13 @@ class TooOld(Exception):
     """The server is older than ``OLDEST_POSTGRESQL``."""
 
 
+def check_version(connection: Any) -> None:
+    """Raise ``TooOld`` unless the server of a connection is new enough."""
+    version = connection.get_server_version().major
+    if version < OLDEST_POSTGRESQL:
+        raise TooOld(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed")
+
+
 @asynccontextmanager
 async def connected(url: str, size: int) -> AsyncIterator[Database]:
     """Open a pool of ``size`` connections; ``TooOld``, ``OSError`` or asyncpg's errors if not.
@@ -73,11 +80,7 @@ async def connected(url: str, size: int) -> AsyncIterator[Database]:
     )
     async with pool:
         async with pool.acquire() as connection:
-            version = connection.get_server_version()
-        if version.major < OLDEST_POSTGRESQL:
-            raise TooOld(
-                f"PostgreSQL {version.major} is too old: {OLDEST_POSTGRESQL} or newer is needed"
-            )
+            check_version(connection)
         yield Database(pool)
 
 

@@ -1,10 +1,9 @@
 import csv
-import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,10 +13,12 @@ from athletes_file import ATHLETES, ROOT, read_rows
 from feed_athletes import Feed, compare, feed, report
 from many_requests import walk
 
+from app.commands.tests.launcher import launched
+
 API = "/api/v1"
 COLUMNS = ["reference", "name", "sex", "category", "centres", "height", "weight"]
 ROWS = [
-    ["1", " José  Díaz", "male", "Men", "CrossFit Malmö", "68 in", "190 lb"],  # line 2
+    [" 1", " José  Díaz", "male", "Men", "CrossFit Malmö", "68 in", "190 lb"],  # line 2
     ["2", "Jose\u0301 Di\u0301az", "male", "Men", "CROSSFIT  MALMO", "5'10\"", "90"],
     ["3", "Ana Torres", "female", "Women", "", "", ""],
     ["4", "Eva Prim", "female", "Women", "North", "510 in", "3 kg"],  # 5: nobody has these
@@ -154,29 +155,12 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
     ]
 
 
-@pytest.fixture
-def service(own_database: str) -> Iterator[str]:
-    """Run the service as a process of its own; it is listening before it starts."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        fd = listening.fileno()
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "uvicorn", "app.main:app", "--fd", str(fd), "--no-access-log"],
-            cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": own_database},
-            pass_fds=[fd],
-        )
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project")
-def test_the_real_file_goes_in_and_comes_back(service: str) -> None:
-    fed = run_script("--url", service, "--every", "20")
+def test_the_real_file_goes_in_and_comes_back(own_database: str) -> None:
+    with launched("run", "--port", "0", DATABASE_URL=own_database) as service:
+        fed = run_script("--url", service.url, "--every", "20")
     assert fed.stderr == ""
     lines = fed.stdout.splitlines()
     assert "categories: 2 names, 0 refused; 2 in all, 2 created" in lines

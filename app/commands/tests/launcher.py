@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from app.commands.project import ROOT
 
