@@ -30,9 +30,11 @@ Create = Callable[[str, Json], Awaitable[Json]]
 class Databases:
     """A server for tests, and databases on it that exist for as long as they are used."""
 
+    # One count for all servers: two of these may be the same one.
+    _names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
+
     def __init__(self, url_of: Callable[[str], str]) -> None:
         self._url_of = url_of
-        self._names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
 
     @contextmanager
     def empty(self, template: str = "template0") -> Iterator[str]:

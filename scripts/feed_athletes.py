@@ -13,6 +13,7 @@ from typing import Annotated
 
 import httpx
 import typer
+
 from athletes_file import (
     ATHLETES,
     Row,

@@ -2,6 +2,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from athletes_file import Unreadable, height_cm, name_key, read_rows, stored_text, weight_kg
 
 HEADER = "reference,name,sex,category,centres,height,weight\n"

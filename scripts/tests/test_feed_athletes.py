@@ -9,11 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from app.commands.tests.launcher import launched
 from athletes_file import ATHLETES, ROOT, read_rows
 from feed_athletes import Feed, compare, feed, report
 from many_requests import walk
-
-from app.commands.tests.launcher import launched
 
 API = "/api/v1"
 COLUMNS = ["reference", "name", "sex", "category", "centres", "height", "weight"]
