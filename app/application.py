@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Mount
 
 from app.api import v1
 from app.core import openapi, service
 from app.core.database import connected
-from app.core.middleware import CORS, RequestContext, UnhandledErrors
+from app.core.middleware import CORS, RequestContext, UnhandledErrors, WithoutRanges
 from app.core.problems import handle_errors
 from app.core.settings import Settings
 
@@ -37,6 +38,9 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    for route in app.routes:
+        if isinstance(route, Mount):  # the files of the docs
+            route.app = WithoutRanges(route.app)
     app.state.settings = settings
     app.include_router(service.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)

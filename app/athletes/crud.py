@@ -59,18 +59,19 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
 
     async def update(self, row_id: UUID, payload: AthleteUpdate) -> Resource:
         """Change the fields that are given, the centres among them."""
-        if "centre_ids" not in payload.model_fields_set:
-            return await super().update(row_id, payload)
         fields = payload.model_dump(exclude_unset=True)
+        if not fields:
+            return await self.get(row_id)
         statement = self.update_statement(frozenset(fields))
 
-        async def replace_centres(unit: Unit) -> Resource:
-            # The statement after the lock sees every enrolment that was made before it.
+        async def change(unit: Unit) -> Resource:
+            # Locked first: a statement that had to wait would show the athlete as of after the
+            # wait, and the centres as of before it.
             if await unit.row(self.lock_statement(), {"id": row_id}) is None:
                 raise self.not_found()
             return await self._write(unit, statement, {"id": row_id, **self._written(fields)})
 
-        return await self._database.transaction(replace_centres)
+        return await self._database.transaction(change)
 
     async def of_category(self, category_id: UUID, query: AthleteListQuery) -> PageOfJSON:
         """List the athletes of a category; raise ``NotFound`` if there is no such category."""
@@ -168,46 +169,61 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     @cache
     def lock_statement(cls) -> Statement:
         """Keep others from changing an athlete until the transaction ends."""
-        athlete = sa.select(_ATHLETES.c.id).where(_ATHLETES.c.id == sa.bindparam("id"))
-        return Statement(athlete.with_for_update(key_share=True))
+        return Statement(_locked())
 
     @classmethod
     @cache
     def enrol_statement(cls) -> Statement:
         """Enrol an athlete at a centre, and tell whether each of them exists."""
         centres = table_of(CentresCRUD.row)
-        athlete = (
-            sa.select(_ATHLETES.c.id)
-            .where(_ATHLETES.c.id == sa.bindparam("id"))
-            .with_for_update(key_share=True)
-            .cte("athlete")
-        )
+        athlete = _locked().cte("athlete")
         centre = (
             sa.select(centres.c.id).where(centres.c.id == sa.bindparam("centre_id")).cte("centre")
         )
         added = _enrolling(sa.select(athlete.c.id, centre.c.id)).cte("added")
-        raised = cls.updated(set(), sa.exists().select_from(added))
-        return Statement(
-            sa.select(sa.exists().select_from(athlete), sa.exists().select_from(centre)).add_cte(
-                raised
-            )
-        )
+        there = sa.select(sa.exists().select_from(athlete), sa.exists().select_from(centre))
+        return Statement(there.add_cte(_raised_by(added)))
 
     @classmethod
     @cache
     def withdraw_statement(cls) -> Statement:
         """Remove an enrolment."""
+        athlete = _locked().cte("athlete")
         removed = (
             sa.delete(_ENROLMENTS)
             .where(
-                _ENROLMENTS.c.athlete_id == sa.bindparam("id"),
+                _ENROLMENTS.c.athlete_id == sa.select(athlete.c.id).scalar_subquery(),
                 _ENROLMENTS.c.centre_id == sa.bindparam("centre_id"),
             )
             .returning(_ENROLMENTS.c.centre_id)
             .cte("removed")
         )
-        raised = cls.updated(set(), sa.exists().select_from(removed))
-        return Statement(sa.select(removed.c.centre_id).add_cte(raised))
+        return Statement(sa.select(removed.c.centre_id).add_cte(_raised_by(removed)))
+
+
+def _locked() -> sa.Select[UUID]:
+    """Select an athlete for change.
+
+    Every change of enrolments begins here, so that two of one athlete take turns.
+    """
+    return (
+        sa.select(_ATHLETES.c.id)
+        .where(_ATHLETES.c.id == sa.bindparam("id"))
+        .with_for_update(key_share=True)
+    )
+
+
+def _raised_by(change: sa.CTE) -> sa.CTE:
+    """Raise the athlete's version if a change of enrolments has rows."""
+    return (
+        sa.update(_ATHLETES)
+        .where(_ATHLETES.c.id == sa.bindparam("id"), sa.exists().select_from(change))
+        .values(
+            version=_ATHLETES.c.version + sa.literal_column("1"),
+            updated_at=sa.func.statement_timestamp(),
+        )
+        .cte("raised")
+    )
 
 
 def _wanted(athlete_id: sa.ColumnElement[Any]) -> sa.Select[Any]:

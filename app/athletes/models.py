@@ -15,10 +15,10 @@ from sqlmodel._compat import SQLModelConfig
 
 from app.categories.models import Category, CategoryReference
 from app.centres.models import Centre, CentreReference
-from app.core.fields import Email, JSONNumber, PastDate, Text
+from app.core.fields import Email, Id, JSONNumber, PastDate, Text
 from app.core.paging import NamedListQuery, Page
 from app.core.tables import ABSENT, Payload, Row, derived_from
-from app.core.text import name_key
+from app.core.text import email_key, name_key
 
 Name = Annotated[
     str,
@@ -46,14 +46,14 @@ Sex = Annotated[Literal["female", "male", "other"], Field(examples=["female"])]
 HeightCm = Annotated[Decimal, Field(ge=50, le=300, decimal_places=1, examples=[168.5]), JSONNumber]
 WeightKg = Annotated[Decimal, Field(ge=20, le=650, decimal_places=2, examples=[64.25]), JSONNumber]
 CategoryId = Annotated[
-    UUID,
+    Id,
     Field(
         description="The category they compete in.",
         examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"],
     ),
 ]
 CentreIds = Annotated[
-    list[UUID],
+    list[Id],
     Field(
         max_length=50,
         description="The centres they train at; on a change, all of them.",
@@ -100,6 +100,7 @@ class Athlete(AthleteBase, Row, table=True):
         Index(None, "name_key", "id"),
         Index(None, "created_at", "id"),
         Index(None, "category_id", "name_key", "id"),
+        Index(None, "category_id", "created_at", "id"),
         sa.UniqueConstraint("reference"),
         sa.UniqueConstraint("national_id"),
         sa.CheckConstraint("sex IN ('female', 'male', 'other')", name="sex"),
@@ -109,7 +110,7 @@ class Athlete(AthleteBase, Row, table=True):
     )
 
     name_key: str = derived_from("name", name_key)
-    email_key: str | None = derived_from("email", str.casefold, unique=True)
+    email_key: str | None = derived_from("email", email_key, unique=True)
     category_id: UUID = Column(foreign_key="categories.id")
 
     category: Category = Relationship(sa_relationship_kwargs={"lazy": "raise"})
@@ -172,21 +173,21 @@ class AthleteListQuery(NamedListQuery):
     sex: Sex | SkipJsonSchema[None] = None
 
 
-class InCategory(AthleteListQuery):
-    """What can be asked of the athletes, but for their centre."""
+class CategoryFilter(AthleteListQuery):
+    """What can be asked of the athletes at a centre."""
 
-    category_id: UUID | SkipJsonSchema[None] = Field(default=None, description="Their category.")
+    category_id: Id | SkipJsonSchema[None] = Field(default=None, description="Their category.")
 
 
-class AtCentre(AthleteListQuery):
-    """What can be asked of the athletes, but for their category."""
+class CentreFilter(AthleteListQuery):
+    """What can be asked of the athletes of a category."""
 
-    centre_id: UUID | SkipJsonSchema[None] = Field(
+    centre_id: Id | SkipJsonSchema[None] = Field(
         default=None, description="A centre they train at."
     )
 
 
-class AthletesQuery(InCategory, AtCentre):
+class AthletesQuery(CategoryFilter, CentreFilter):
     """What can be asked of all athletes."""
 
 
@@ -216,4 +217,4 @@ class AthleteLookup(Payload):
     def unique_column(self) -> tuple[str, str]:
         """Return the column to look in and the value to look for."""
         ((field, value),) = self.model_dump(exclude_unset=True).items()
-        return ("email_key", value.casefold()) if field == "email" else (field, value)
+        return ("email_key", email_key(value)) if field == "email" else (field, value)

@@ -2,27 +2,25 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.athletes.dependencies import AthletesDep
 from app.athletes.models import (
-    AtCentre,
     AthleteCreate,
     AthleteLookup,
     AthletePage,
     AthleteRead,
     AthletesQuery,
     AthleteUpdate,
-    InCategory,
+    CategoryFilter,
+    CentreFilter,
 )
 from app.centres.models import CentrePage
-from app.core.openapi import CREATES, LISTS, LISTS_WITHIN, READS, REFERS, UPDATES
+from app.core.fields import Id
+from app.core.openapi import CREATES, LISTS, LISTS_WITHIN, LOOKS_UP, READS, REFERS, UPDATES
 from app.core.paging import NamedListQuery
 from app.core.routes import ContractRoute, created_response, page_response, resource_response
-
-LOOKS_UP = {status: refusal for status, refusal in UPDATES.items() if status != 409}
 
 router = APIRouter(tags=["athletes"], route_class=ContractRoute)
 
@@ -58,28 +56,26 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
 
 
 @router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=READS)
-async def get_athlete(athlete_id: UUID, athletes: AthletesDep) -> Response:
+async def get_athlete(athlete_id: Id, athletes: AthletesDep) -> Response:
     """Read an athlete."""
     return resource_response(await athletes.get(athlete_id))
 
 
 @router.patch("/athletes/{athlete_id}", response_model=AthleteRead, responses={**UPDATES, **REFERS})
-async def update_athlete(
-    athlete_id: UUID, payload: AthleteUpdate, athletes: AthletesDep
-) -> Response:
+async def update_athlete(athlete_id: Id, payload: AthleteUpdate, athletes: AthletesDep) -> Response:
     """Change the given fields of an athlete; `centre_ids` replaces all their centres."""
     return resource_response(await athletes.update(athlete_id, payload))
 
 
 @router.delete("/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=READS)
-async def delete_athlete(athlete_id: UUID, athletes: AthletesDep) -> None:
+async def delete_athlete(athlete_id: Id, athletes: AthletesDep) -> None:
     """Delete an athlete and their enrolments."""
     await athletes.delete(athlete_id)
 
 
 @router.get("/athletes/{athlete_id}/centres", response_model=CentrePage, responses=LISTS_WITHIN)
 async def list_centres_of_athlete(
-    athlete_id: UUID,
+    athlete_id: Id,
     query: Annotated[NamedListQuery, Query()],
     athletes: AthletesDep,
     request: Request,
@@ -93,7 +89,7 @@ async def list_centres_of_athlete(
     status_code=HTTPStatus.NO_CONTENT,
     responses=READS,
 )
-async def enrol_athlete(athlete_id: UUID, centre_id: UUID, athletes: AthletesDep) -> None:
+async def enrol_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:
     """Enrol an athlete at a centre; nothing changes if they are already."""
     await athletes.enrol(athlete_id, centre_id)
 
@@ -103,7 +99,7 @@ async def enrol_athlete(athlete_id: UUID, centre_id: UUID, athletes: AthletesDep
     status_code=HTTPStatus.NO_CONTENT,
     responses=READS,
 )
-async def withdraw_athlete(athlete_id: UUID, centre_id: UUID, athletes: AthletesDep) -> None:
+async def withdraw_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:
     """Withdraw an athlete from a centre."""
     await athletes.withdraw(athlete_id, centre_id)
 
@@ -112,8 +108,8 @@ async def withdraw_athlete(athlete_id: UUID, centre_id: UUID, athletes: Athletes
     "/categories/{category_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN
 )
 async def list_athletes_of_category(
-    category_id: UUID,
-    query: Annotated[AtCentre, Query()],
+    category_id: Id,
+    query: Annotated[CentreFilter, Query()],
     athletes: AthletesDep,
     request: Request,
 ) -> Response:
@@ -123,8 +119,8 @@ async def list_athletes_of_category(
 
 @router.get("/centres/{centre_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN)
 async def list_athletes_at_centre(
-    centre_id: UUID,
-    query: Annotated[InCategory, Query()],
+    centre_id: Id,
+    query: Annotated[CategoryFilter, Query()],
     athletes: AthletesDep,
     request: Request,
 ) -> Response:

@@ -2,12 +2,12 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.categories.dependencies import CategoriesDep
 from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
+from app.core.fields import Id
 from app.core.openapi import CREATES, DELETES, LISTS, READS, UPDATES
 from app.core.paging import NamedListQuery
 from app.core.routes import ContractRoute, created_response, page_response, resource_response
@@ -32,20 +32,20 @@ async def list_categories(
 
 
 @router.get("/{category_id}", response_model=CategoryRead, responses=READS)
-async def get_category(category_id: UUID, categories: CategoriesDep) -> Response:
+async def get_category(category_id: Id, categories: CategoriesDep) -> Response:
     """Read a category."""
     return resource_response(await categories.get(category_id))
 
 
 @router.patch("/{category_id}", response_model=CategoryRead, responses=UPDATES)
 async def update_category(
-    category_id: UUID, payload: CategoryUpdate, categories: CategoriesDep
+    category_id: Id, payload: CategoryUpdate, categories: CategoriesDep
 ) -> Response:
     """Change the given fields of a category."""
     return resource_response(await categories.update(category_id, payload))
 
 
 @router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
-async def delete_category(category_id: UUID, categories: CategoriesDep) -> None:
+async def delete_category(category_id: Id, categories: CategoriesDep) -> None:
     """Delete a category that no athlete belongs to."""
     await categories.delete(category_id)

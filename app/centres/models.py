@@ -28,6 +28,7 @@ Name = Annotated[
     Field(
         description="Unique, whatever its case and accents; without `;`.",
         examples=["CrossFit Northside"],
+        json_schema_extra={"pattern": "^[^;]*$"},
     ),
 ]
 Address = Annotated[str, Text(255), Field(examples=["12 Harbour Street, Lisbon"])]

@@ -2,12 +2,12 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.centres.dependencies import CentresDep
 from app.centres.models import CentreCreate, CentrePage, CentreRead, CentreUpdate
+from app.core.fields import Id
 from app.core.openapi import CREATES, DELETES, LISTS, READS, UPDATES
 from app.core.paging import NamedListQuery
 from app.core.routes import ContractRoute, created_response, page_response, resource_response
@@ -30,18 +30,18 @@ async def list_centres(
 
 
 @router.get("/{centre_id}", response_model=CentreRead, responses=READS)
-async def get_centre(centre_id: UUID, centres: CentresDep) -> Response:
+async def get_centre(centre_id: Id, centres: CentresDep) -> Response:
     """Read a centre."""
     return resource_response(await centres.get(centre_id))
 
 
 @router.patch("/{centre_id}", response_model=CentreRead, responses=UPDATES)
-async def update_centre(centre_id: UUID, payload: CentreUpdate, centres: CentresDep) -> Response:
+async def update_centre(centre_id: Id, payload: CentreUpdate, centres: CentresDep) -> Response:
     """Change the given fields of a centre."""
     return resource_response(await centres.update(centre_id, payload))
 
 
 @router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
-async def delete_centre(centre_id: UUID, centres: CentresDep) -> None:
+async def delete_centre(centre_id: Id, centres: CentresDep) -> None:
     """Delete a centre that no athlete trains at."""
     await centres.delete(centre_id)

@@ -117,6 +117,8 @@ def _started(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
         command = [
             *(str(programs / "postgres"), "-D", str(data), "-h", "", "-k", socket_folder),
             *("-c", "unix_socket_permissions=0700"),
+            # The details of an error hold values, a national id for example.
+            *("-c", "log_error_verbosity=terse"),
             *(() if durable else FORGETFUL),
         ]
         with ExitStack() as stack:

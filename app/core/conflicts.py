@@ -1,5 +1,6 @@
 """What a violated constraint means to the client: which field, and what is wrong with it."""
 
+import re
 from functools import cache
 
 import sqlalchemy as sa
@@ -12,35 +13,29 @@ from app.core.tables import source_of
 
 def already_taken(error: UniqueViolationError) -> AlreadyTaken:
     """Explain that another row has a unique value."""
-    field = _field(error.constraint_name)
-    detail = f"This {_words(field)} is already taken."
-    return AlreadyTaken(detail, [FieldError(pointer=f"/{field}", code="taken", detail=detail)])
+    fields = _fields()[error.constraint_name or ""]
+    named = " and ".join(field.replace("_", " ") for field in fields)
+    detail = f"This {named} is already taken."
+    errors = [FieldError(pointer=f"/{field}", code="taken", detail=detail) for field in fields]
+    return AlreadyTaken(detail, errors)
 
 
 def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
     """Explain that a row refers to another one that is not there."""
-    field = _field(error.constraint_name)
-    detail = f"There is no such {_words(field)}."
+    (field,) = _fields()[error.constraint_name or ""]
+    noun = re.sub("_ids?$", "", field).replace("_", " ")
+    detail = f"There is no such {noun}."
     return ReferenceMissing(
         detail, [FieldError(pointer=f"/{field}", code="missing", detail=detail)]
     )
 
 
-def _words(field: str) -> str:
-    return field.removesuffix("_id").removesuffix("_ids").replace("_", " ")
-
-
-def _field(constraint: str | None) -> str:
-    return _fields()[constraint or ""]
-
-
 @cache
-def _fields() -> dict[str, str]:
-    """Map the name of each unique and foreign key to the field that a client wrote."""
-    named: dict[str, str] = {}
-    for table in SQLModel.metadata.tables.values():
-        for constraint in table.constraints:
-            if isinstance(constraint, sa.UniqueConstraint | sa.ForeignKeyConstraint):
-                (column,) = constraint.columns
-                named[str(constraint.name)] = source_of(column)
-    return named
+def _fields() -> dict[str, list[str]]:
+    """Map the name of each unique and foreign key to the fields that a client wrote."""
+    return {
+        str(constraint.name): [source_of(column) for column in constraint.columns]
+        for table in SQLModel.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, sa.UniqueConstraint | sa.ForeignKeyConstraint)
+    }

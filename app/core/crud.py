@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 from datetime import datetime
 from functools import cache, lru_cache
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +24,10 @@ Update = TypeVar("Update", bound=Payload)
 
 SHAPES = 512
 """How many shapes of a statement are kept; a shape is which fields or filters are given."""
+
+
+Start = Literal["top", "place", "offset"]
+"""Where a page begins: at the first row, at the place of a cursor, or after so many rows."""
 
 
 class Resource(NamedTuple):
@@ -62,15 +66,18 @@ class CRUD(Generic[Create, Update]):
     async def page(self, query: ListQuery, scope: Mapping[str, Any] | None = None) -> PageOfJSON:
         """List the rows that match a query, within a scope: filters that the path gives."""
         filters = {**query.filters(), **(scope or {})}
-        list_name = name_of_list(filters, query.sort)
+        list_name = name_of_list(self.row.__name__, filters, query.sort)
         values: dict[str, Any] = {**filters, "limit": query.limit}
+        start: Start = "top"
         if query.cursor is not None:
             query.refuse_offset()
+            start = "place"
             place = Place.of_cursor(query.cursor, list_name, self._kind_of_key(query.sort))
-            values |= {"key": place.key, "id": place.id}
+            values |= {"place_key": place.key, "place_id": place.id}
         elif query.offset is not None:
+            start = "offset"
             values["offset"] = query.offset
-        statement = self.list_statement(frozenset(values), query.sort, query.total)
+        statement = self.list_statement(frozenset(filters), query.sort, start, query.total)
         items, key, row_id, total = await self._database.row(statement, values)
         cursor = None if row_id is None else Place(key, UUID(row_id)).cursor(list_name)
         return PageOfJSON(items, cursor, total)
@@ -148,7 +155,9 @@ class CRUD(Generic[Create, Update]):
 
     @classmethod
     @lru_cache(maxsize=SHAPES)
-    def list_statement(cls, given: frozenset[str], sort: str, total: bool) -> Statement:
+    def list_statement(
+        cls, filters: frozenset[str], sort: str, start: Start, total: bool
+    ) -> Statement:
         """Read a page of the rows that match: ``items, key, id, total``.
 
         ``key`` and ``id`` are the place of the row after the page, null if there is none.
@@ -157,7 +166,7 @@ class CRUD(Generic[Create, Update]):
         table = table_of(cls.row)
         projection = Projection(cls.summary, cls.row)
         key = table.c[cls.sorts[sort.removeprefix("-")]]
-        matches = list(cls.filters(given))
+        matches = list(cls.filters(filters))
 
         def ordered(source: sa.FromClause) -> list[sa.ColumnElement[Any]]:
             columns = source.c[key.name], source.c.id
@@ -170,13 +179,13 @@ class CRUD(Generic[Create, Update]):
             .order_by(*ordered(table))
             .limit(sa.literal_column(str(LARGEST_PAGE + 1)))
         )
-        if "key" in given:
+        if start == "place":
             here = sa.tuple_(key, table.c.id)
-            start = sa.tuple_(
-                sa.bindparam("key", type_=key.type), sa.bindparam("id", type_=sa.Uuid)
+            place = sa.tuple_(
+                sa.bindparam("place_key", type_=key.type), sa.bindparam("place_id", type_=sa.Uuid)
             )
-            candidates = candidates.where(here <= start if sort.startswith("-") else here >= start)
-        if "offset" in given:
+            candidates = candidates.where(here <= place if sort.startswith("-") else here >= place)
+        elif start == "offset":
             candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
         candidate = candidates.subquery("candidate")
         limit = sa.bindparam("limit", type_=sa.Integer)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import (
@@ -31,12 +32,32 @@ from app.core.text import clean_text, name_key
 new_id = uuid7
 """Make an identifier: a UUIDv7, so that new rows sort last."""
 
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
 
 def _json_number(value: object) -> object:
     if isinstance(value, str | bytes | bool):
         raise PydanticCustomError("number_type", "Input should be a number")
     # 3.0 is 3 in JSON; as a float, a large one would be refused for another reason.
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _usual_uuid(value: object) -> object:
+    if not isinstance(value, UUID) and not (isinstance(value, str) and _UUID.fullmatch(value)):
+        raise PydanticCustomError("uuid", "Input should be a UUID in its usual form")
+    return value
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,100}", value):
+        raise PydanticCustomError("int_parsing", "Input should be a whole number")
+    return value
+
+
+def _true_or_false(value: object) -> object:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise PydanticCustomError("bool_parsing", "Input should be true or false")
+    return value
 
 
 def _calendar_date(value: object) -> object:
@@ -66,7 +87,7 @@ def _email(address: str) -> str:
 def _time_zones() -> frozenset[str]:
     # The package's own list: what the machine's zone files hold differs between machines.
     zones = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(zones.split())
+    return frozenset(zones.split()) - {"Factory"}  # which stands for "not set yet"
 
 
 def _time_zone(name: str) -> str:
@@ -140,11 +161,23 @@ class JSONNumber:
         }
 
 
+Id = Annotated[UUID, BeforeValidator(_usual_uuid)]
+"""An identifier, in its usual form only: 8-4-4-4-12 hexadecimal digits."""
+
+QueryInteger = Annotated[int, BeforeValidator(_digits)]
+"""An integer in a query, where everything is text; add its bounds."""
+
+QueryBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
+"""A flag in a query."""
+
 SearchText = Annotated[str, Text(100, name=True), AfterValidator(name_key)]
 """What to look for in a name; becomes a name key."""
 
 Email = Annotated[
-    str, AfterValidator(_email), Field(max_length=254, json_schema_extra={"format": "email"})
+    str,
+    BeforeValidator(clean_text),
+    AfterValidator(_email),
+    Field(max_length=254, json_schema_extra={"format": "idn-email"}),
 ]
 """An email address, written the one way that its domain has."""
 

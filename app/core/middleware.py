@@ -82,6 +82,18 @@ class UnhandledErrors:
             await response(scope, receive, send)
 
 
+class WithoutRanges:
+    """Serves files whole: Starlette refuses a range that it cannot serve in plain text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as if it had no ``Range``."""
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        await self._app({**scope, "headers": headers}, receive, send)
+
+
 class CORS(CORSMiddleware):
     """Starlette's CORS, whose refusal of a preflight is not an error in plain text.
 

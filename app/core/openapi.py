@@ -25,26 +25,25 @@ def _with_header(name: str, description: str) -> dict[str, Any]:
     return {"headers": {name: {"description": description, "schema": {"type": "string"}}}}
 
 
-CREATES: Responses = {
-    201: _with_header("Location", "Where it is."),
-    **refusals(
-        ProblemType.MALFORMED_BODY,
-        ProblemType.ALREADY_TAKEN,
-        ProblemType.UNSUPPORTED_MEDIA_TYPE,
-        ProblemType.INVALID,
-    ),
-}
 READS = refusals(ProblemType.NOT_FOUND, ProblemType.INVALID)
 LISTS: Responses = {
     200: _with_header("Link", 'The next page, as `rel="next"`; absent on the last one.'),
     **refusals(ProblemType.INVALID),
 }
 LISTS_WITHIN: Responses = {**LISTS, **READS}
-UPDATES: Responses = {**CREATES, **READS}
-del UPDATES[201]
+TAKES_JSON = refusals(
+    ProblemType.MALFORMED_BODY, ProblemType.UNSUPPORTED_MEDIA_TYPE, ProblemType.INVALID
+)
+LOOKS_UP: Responses = {**TAKES_JSON, **READS}
+CREATES: Responses = {
+    201: _with_header("Location", "Where it is."),
+    **TAKES_JSON,
+    **refusals(ProblemType.ALREADY_TAKEN),
+}
+UPDATES: Responses = {**TAKES_JSON, **READS, **refusals(ProblemType.ALREADY_TAKEN)}
 DELETES = refusals(ProblemType.NOT_FOUND, ProblemType.STILL_IN_USE, ProblemType.INVALID)
 REFERS = refusals(ProblemType.ALREADY_TAKEN, ProblemType.REFERENCE_MISSING)
-"""What else stands in the way of a write that refers to other rows."""
+"""The conflicts of a write that refers to other rows."""
 
 
 def document(app: FastAPI) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core.errors import FieldError, Invalid
-from app.core.fields import SearchText
+from app.core.fields import QueryBoolean, QueryInteger, SearchText
 
 LARGEST_PAGE = 100
 
@@ -23,14 +23,16 @@ Item = TypeVar("Item")
 class ListQuery(BaseModel):
     """The query parameters of every list; a feature adds ``sort`` and its filters."""
 
-    limit: int = Field(default=20, ge=1, le=LARGEST_PAGE, description="How many to return.")
+    limit: QueryInteger = Field(
+        default=20, ge=1, le=LARGEST_PAGE, description="How many to return."
+    )
     cursor: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = Field(
         default=None, description="Where the page begins: taken from `next`, never made."
     )
-    offset: Annotated[int, Field(ge=0, le=10_000)] | SkipJsonSchema[None] = Field(
+    offset: Annotated[QueryInteger, Field(ge=0, le=10_000)] | SkipJsonSchema[None] = Field(
         default=None, description="How many to skip, for page numbers; not with `cursor`."
     )
-    total: bool = Field(default=False, description="Whether to count all that match.")
+    total: QueryBoolean = Field(default=False, description="Whether to count all that match.")
     sort: str
 
     NO_FILTERS: ClassVar = {"limit", "cursor", "offset", "total", "sort"}
@@ -117,7 +119,7 @@ class Place:
             raise Invalid(detail, [error]) from None
 
 
-def name_of_list(filters: Mapping[str, Any], sort: str) -> str:
-    """Name a list by its filters and sort, so that a cursor is of use to no other."""
-    described = json.dumps([sort, sorted(filters.items())], default=str)
+def name_of_list(table: str, filters: Mapping[str, Any], sort: str) -> str:
+    """Name a list by what decides its rows and order, so that a cursor is of use to no other."""
+    described = json.dumps([table, sort, sorted(filters.items())], default=str)
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()

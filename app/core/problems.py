@@ -20,7 +20,7 @@ _LONGEST_POINTER = 100
 _OWN_WORDS = {
     "missing": "This field is required.",
     "extra_forbidden": "There is no such field.",
-    "uuid_parsing": "Input should be a UUID.",
+    "model_attributes_type": "Input should be an object.",
     "date_from_datetime_parsing": "There is no such day.",
 }
 """Where Pydantic's message repeats a part of the input, or could be plainer."""

@@ -26,6 +26,9 @@ _now = sa.func.statement_timestamp()
 class Row(SQLModel):
     """The columns that every table begins with."""
 
+    # What a read model has stands in every answer, so its document says.
+    model_config = SQLModelConfig(json_schema_serialization_defaults_required=True)
+
     id: UUID = Field(
         default_factory=new_id,
         primary_key=True,
@@ -57,10 +60,10 @@ def _documented(schema: dict[str, Any]) -> None:
     for field in fields.values():
         field.pop("default", None)
     examples = {
-        name: field.get("examples") or field["anyOf"][0]["examples"]
+        name: {**field.get("anyOf", [{}])[0], **field}.get("examples")
         for name, field in fields.items()
     }
-    schema["examples"] = [{name: values[0] for name, values in examples.items()}]
+    schema["examples"] = [{name: values[0] for name, values in examples.items() if values}]
 
 
 class Payload(SQLModel):

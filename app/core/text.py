@@ -6,7 +6,17 @@ from pydantic_core import PydanticCustomError
 
 _WHITE_SPACE_CONTROLS = frozenset("\t\n\v\f\r\x85")
 _JOINERS = frozenset("\u200c\u200d")
-_VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+_INVISIBLE_MARKS = frozenset(
+    chr(point)
+    for points in (
+        (0x034F, 0x17B4, 0x17B5),
+        range(0x180B, 0x1810),
+        range(0xFE00, 0xFE10),
+        range(0xE0100, 0xE01F0),
+    )
+    for point in points
+)
+"""Marks that are no format characters and yet show nothing: joiners, variation selectors."""
 
 
 def clean_text(text: object) -> object:
@@ -36,7 +46,7 @@ def clean_text(text: object) -> object:
 def name_key(name: str) -> str:
     """Return what two spellings of one name share: ``Scaled`` and ``SCÁLED `` give ``scaled``.
 
-    NFKD and case folding, without combining marks, variation selectors and format characters.
+    NFKD and case folding, without combining marks, invisible marks and format characters.
     A combining mark is a character of a canonical combining class other than 0: the vowel signs
     of Indic scripts, which are letters to their readers, stay. Empty for a name without any
     visible character.
@@ -50,6 +60,11 @@ def name_key(name: str) -> str:
             for character in folded
             if not combining(character)
             and category(character) != "Cf"
-            and character not in _VARIATION_SELECTORS
+            and character not in _INVISIBLE_MARKS
         ).split()
     )
+
+
+def email_key(address: str) -> str:
+    """Return what an email address is in whatever case."""
+    return normalize("NFC", address.casefold())

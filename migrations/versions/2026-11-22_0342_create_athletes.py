@@ -60,6 +60,12 @@ def upgrade() -> None:
         ["category_id", "name_key", "id"],
         unique=False,
     )
+    op.create_index(
+        "ix_athletes_category_id_created_at_id",
+        "athletes",
+        ["category_id", "created_at", "id"],
+        unique=False,
+    )
     op.create_index("ix_athletes_created_at_id", "athletes", ["created_at", "id"], unique=False)
     op.create_index("ix_athletes_name_key_id", "athletes", ["name_key", "id"], unique=False)
     op.create_table(
@@ -96,5 +102,6 @@ def downgrade() -> None:
     op.drop_table("enrolments")
     op.drop_index("ix_athletes_name_key_id", table_name="athletes")
     op.drop_index("ix_athletes_created_at_id", table_name="athletes")
+    op.drop_index("ix_athletes_category_id_created_at_id", table_name="athletes")
     op.drop_index("ix_athletes_category_id_name_key_id", table_name="athletes")
     op.drop_table("athletes")

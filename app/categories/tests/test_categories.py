@@ -80,7 +80,7 @@ class TestRead:
         assert problem(response) == (
             422,
             "/problems/invalid",
-            [("{category_id}", "uuid_parsing")],
+            [("{category_id}", "uuid")],
         )
 
 

@@ -55,8 +55,8 @@ class Document:
         ((media_type, described),) = content.items()
         assert response.headers["content-type"] == media_type
         self._validate(described["schema"]["$ref"], response)
-        for header in documented[status].get("headers", {}):
-            assert header != "Location" or header in response.headers
+        if status == "201":
+            assert response.headers["Location"].startswith(response.request.url.path)
 
     def operations(self) -> set[tuple[str, str]]:
         """Return the id and status of every answer that the document has."""
@@ -82,5 +82,10 @@ class Document:
 
     @cache  # noqa: B019 - a document lives as long as the tests
     def _validator(self, reference: str) -> Validator:
-        schema = {"$ref": reference, "components": self.content["components"]}
+        # A client may ignore what it does not know; for us, another field is a leak.
+        closed = {
+            name: {**schema, "additionalProperties": False}
+            for name, schema in self.content["components"]["schemas"].items()
+        }
+        schema = {"$ref": reference, "components": {"schemas": closed}}
         return Draft202012Validator(schema, format_checker=formats)

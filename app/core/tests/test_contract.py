@@ -22,7 +22,6 @@ class TestBody:
         "body",
         [
             b"{",
-            b"",
             b'{"name": NaN}',
             b'{"name": Infinity}',
             b'{"name": "\xff"}',
@@ -34,10 +33,15 @@ class TestBody:
     async def test_what_is_not_json_is_malformed(self, client: AsyncClient, body: bytes) -> None:
         response = await client.post(URL, content=body, headers=JSON)
 
-        if body:
-            assert problem(response) == (400, "/problems/malformed-body", [])
-        else:
-            assert problem(response) == (422, "/problems/invalid", [("", "missing")])
+        assert problem(response) == (400, "/problems/malformed-body", [])
+
+    @pytest.mark.parametrize("headers", [{}, JSON])
+    async def test_no_body_at_all_is_a_missing_one(
+        self, client: AsyncClient, headers: dict[str, str]
+    ) -> None:
+        response = await client.post(URL, headers=headers)
+
+        assert problem(response) == (422, "/problems/invalid", [("", "missing")])
 
     @pytest.mark.parametrize(
         "content_type", ["text/plain", "application/x-www-form-urlencoded", "json", "", "a/b/c"]
@@ -169,6 +173,15 @@ class TestMethods:
         assert response.status_code == 404
         if method != "HEAD":
             assert problem(response) == (404, "/problems/not-found", [])
+
+    @pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=abc", "lines=1-2", "bytes=999999999-"])
+    async def test_a_mounted_file_is_served_whole(self, client: AsyncClient, wanted: str) -> None:
+        response = await client.get(
+            "/static-offline-docs/swagger-ui.css", headers={"Range": wanted}
+        )
+
+        assert response.status_code == 200
+        assert len(response.content) == int(response.headers["Content-Length"])
 
     async def test_a_mounted_file_that_is_missing_is_a_problem_too(
         self, client: AsyncClient

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -164,15 +164,26 @@ def test_a_statement_keeps_its_constants_and_asks_for_the_rest() -> None:
         statement.arguments({})
 
 
+@pytest.fixture
+def _as_before() -> Iterator[None]:
+    """Undo what DEBUG changes in the process."""
+    before = logging.getLogger("app").level, list(logging.getLogger().handlers)
+    yield
+    logging.getLogger("app").setLevel(before[0])
+    logging.getLogger().handlers[:] = before[1]
+
+
+@pytest.mark.usefixtures("_as_before")
 async def test_debug_logs_statements_and_no_values(
     own_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = create_app(Settings(_env_file=None, database_url=own_database, debug=True))
-    async with app.router.lifespan_context(app), client_of(app, Document(app)) as client:
-        await client.post(f"{API}/athletes/lookup", json={"national_id": "X1234567"})
+    try:
+        async with app.router.lifespan_context(app), client_of(app, Document(app)) as client:
+            await client.post(f"{API}/athletes/lookup", json={"national_id": "X1234567"})
+    finally:
+        asyncio.get_running_loop().set_debug(False)
 
     (record,) = [record for record in caplog.records if record.name == "app.core.database"]
     assert "athletes.national_id = $1" in record.getMessage()
     assert "X1234567" not in caplog.text
-    logging.getLogger("app").setLevel(logging.NOTSET)
-    asyncio.get_running_loop().set_debug(False)

@@ -118,6 +118,17 @@ class TestCursor:
 
         assert problem(response) == (422, "/problems/invalid", [("?cursor", "bad_cursor")])
 
+    async def test_a_cursor_of_one_collection_is_of_no_use_in_another(
+        self, client: AsyncClient, create: Create
+    ) -> None:
+        for name in ("A", "B"):
+            await create("categories", {"name": name})
+        page = (await client.get(f"{API}/categories?limit=1")).json()
+
+        response = await client.get(page["next"].replace("categories", "centres"))
+
+        assert problem(response) == (422, "/problems/invalid", [("?cursor", "bad_cursor")])
+
     async def test_a_cursor_of_one_category_is_of_no_use_in_another(
         self, client: AsyncClient, create: Create, athletes: list[Json], rx: str
     ) -> None:
@@ -226,6 +237,10 @@ class TestParameters:
             ("limit=0", [("?limit", "greater_than_equal")]),
             ("limit=101", [("?limit", "less_than_equal")]),
             ("limit=", [("?limit", "int_parsing")]),
+            ("limit=3.0", [("?limit", "int_parsing")]),
+            ("limit=%2B5", [("?limit", "int_parsing")]),
+            ("offset=1_0", [("?offset", "int_parsing")]),
+            ("total=1", [("?total", "bool_parsing")]),
             (f"limit={'9' * 30}", [("?limit", "less_than_equal")]),
             ("offset=-1", [("?offset", "greater_than_equal")]),
             ("offset=10001", [("?offset", "less_than_equal")]),
@@ -235,7 +250,9 @@ class TestParameters:
             ("name=%00", [("?name", "unusable_character")]),
             (f"name={'x' * 101}", [("?name", "text_too_long")]),
             ("sex=f", [("?sex", "literal_error")]),
-            ("category_id=rx", [("?category_id", "uuid_parsing")]),
+            ("category_id=rx", [("?category_id", "uuid")]),
+            (f"category_id={new_id().hex}", [("?category_id", "uuid")]),
+            (f"category_id={{{new_id()}}}", [("?category_id", "uuid")]),
             ("cursor=", [("?cursor", "string_too_short")]),
             ("cursor=é", [("?cursor", "bad_cursor")]),
             ("page=2", [("?page", "extra_forbidden")]),

@@ -3,7 +3,7 @@
 import pytest
 from pydantic_core import PydanticCustomError
 
-from app.core.text import clean_text, name_key
+from app.core.text import clean_text, email_key, name_key
 
 TEXTS = [
     "Scaled",
@@ -65,6 +65,7 @@ class TestNameKey:
             ("Ελλάς", "ελλασ"),
             ("می\u200cخواهم", "میخواهم"),
             ("❤\ufe0f", "❤"),
+            ("Sc\u034fa\u180bl\u17b4e\U000e0100d", "scaled"),
             ("\u200d", ""),
             ("\u0301", ""),
         ],
@@ -79,3 +80,8 @@ class TestNameKey:
     def test_the_key_of_a_key_is_itself(self, text: str) -> None:
         key = name_key(str(clean_text(text)))
         assert name_key(key) == key
+
+
+@pytest.mark.parametrize("address", ["Mara@example.com", "ΐ@example.com", "straße@example.com"])
+def test_an_address_is_one_in_whatever_case(address: str) -> None:
+    assert email_key(address) == email_key(address.upper()) == email_key(address.lower())
