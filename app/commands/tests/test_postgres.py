@@ -106,3 +106,21 @@ def test_a_server_that_cannot_start_says_where_its_log_is(
     said = capsys.readouterr().err
     assert said.startswith("error: the embedded PostgreSQL does not start (")
     assert said.endswith(f"its log is {home.resolve() / 'log'}\n")
+
+
+def test_the_log_holds_no_values(folder: Path) -> None:
+    insert = "CREATE TABLE people (national_id text UNIQUE); INSERT INTO people VALUES ('X1234567')"
+    with embedded_postgres(folder / "postgres", durable=False) as server:
+
+        async def insert_twice() -> None:
+            connection = await asyncpg.connect(server.url())
+            await connection.execute(insert)
+            with pytest.raises(asyncpg.UniqueViolationError):
+                await connection.execute("INSERT INTO people SELECT * FROM people")
+            await connection.close()
+
+        asyncio.run(insert_twice())
+
+    log = (folder / "postgres" / "log").read_text()
+    assert "duplicate key value" in log
+    assert "X1234567" not in log

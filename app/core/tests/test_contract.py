@@ -3,13 +3,19 @@
 import json
 import logging
 from collections.abc import AsyncIterator
+from typing import Annotated
 
+import httpx
 import pytest
-from fastapi import FastAPI
-from httpx import AsyncClient
+from fastapi import APIRouter, Depends, FastAPI, Query, Response
+from fastapi.responses import StreamingResponse
+from httpx import ASGITransport, AsyncClient
+from starlette.exceptions import HTTPException
 
 from app.application import create_app
 from app.conftest import API, client_of, problem
+from app.core.paging import NamedListQuery
+from app.core.routes import ContractRoute
 from app.core.settings import Settings
 from app.core.tests.document import Document
 
@@ -225,6 +231,69 @@ class TestUnhandled:
             "unhandled error in request the-one",
         )
         assert record.exc_info is not None
+
+    @pytest.fixture
+    async def failing(self, app: FastAPI) -> AsyncIterator[AsyncClient]:
+        """Give a client of an app with routes that fail, as ours may some day."""
+        failing = create_app(Settings(_env_file=None))
+
+        @failing.get("/teapot")
+        async def teapot() -> None:
+            raise HTTPException(418)
+
+        @failing.get("/midway")
+        async def midway() -> Response:
+            async def parts() -> AsyncIterator[bytes]:
+                yield b"half"
+                raise RuntimeError("the other half")
+
+            return StreamingResponse(parts())
+
+        transport = ASGITransport(failing)
+        async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield client
+
+    async def test_a_status_that_is_in_no_catalogue_is_a_bug(
+        self, failing: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        response = await failing.get("/teapot")
+
+        assert problem(response) == (500, "/problems/internal-error", [])
+        assert len(caplog.records) == 1
+
+    async def test_an_answer_that_fails_midway_is_cut_off(
+        self, failing: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(RuntimeError, match="the other half"):
+            await failing.get("/midway")
+
+        assert len(caplog.records) == 1
+
+
+class TestParameters:
+    @pytest.mark.parametrize("query", ["", "?limit=3", "?plain=a", "?plain=a&limit=3"])
+    async def test_plain_parameters_and_those_of_models_are_known(self, query: str) -> None:
+        assert (await self.ask(query)).status_code == 200
+
+    @pytest.mark.parametrize("query", ["?other=a", "?plain=a&plain=b", "?limit=3&limit=4"])
+    async def test_any_other_and_a_repeated_one_are_refused(self, query: str) -> None:
+        assert problem(await self.ask(query))[:2] == (422, "/problems/invalid")
+
+    async def ask(self, query: str) -> httpx.Response:
+        app = create_app(Settings(_env_file=None))
+        router = APIRouter(route_class=ContractRoute)
+
+        async def paging(query: Annotated[NamedListQuery, Query()]) -> int:
+            return query.limit
+
+        @router.get("/asked")
+        async def asked(limit: Annotated[int, Depends(paging)], plain: str = "") -> str:
+            return f"{limit} {plain}"
+
+        app.include_router(router)
+        transport = ASGITransport(app)
+        async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.get(f"/asked{query}")
 
 
 class TestCORS:

@@ -108,30 +108,6 @@ async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database
     assert (await database.row(count, {}))["count"] == 0
 
 
-async def test_concurrent_replacements_of_centres_leave_one_of_them(
-    app: FastAPI, document: Document, own_database: str
-) -> None:
-    async with connected(own_database, 10) as database:
-        app.state.database = database
-        async with client_of(app, document) as client:
-            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
-            centres = [
-                (await client.post(f"{API}/centres", json={"name": f"Box {number}"})).json()["id"]
-                for number in range(10)
-            ]
-            mara = {"name": "Mara", "category_id": rx["id"]}
-            mara = (await client.post(f"{API}/athletes", json=mara)).json()
-            url = f"{API}/athletes/{mara['id']}"
-            for _ in range(5):
-                answers = await asyncio.gather(
-                    *(client.patch(url, json={"centre_ids": [centre]}) for centre in centres)
-                )
-                assert {answer.status_code for answer in answers} == {200}
-                left = (await client.get(url)).json()
-                assert left in [answer.json() for answer in answers]
-                assert len(left["centres"]) == 1
-
-
 async def test_times_are_read_in_utc(database: Database) -> None:
     now = Statement(sa.text("SELECT to_json(now())::text AS now"))
 

@@ -1,0 +1,201 @@
+"""Changes of one athlete at the same time, on a database of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.application import create_app
+from app.conftest import API, Json, client_of, not_found, problem
+from app.core.database import connected
+from app.core.settings import Settings
+from app.core.tests.document import Document
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+
+
+@pytest.fixture
+async def racing(own_database: str) -> AsyncIterator[FastAPI]:
+    """Give an app with a pool of several connections."""
+    app = create_app(Settings(_env_file=None))
+    async with connected(own_database, 12) as database:
+        app.state.database = database
+        yield app
+
+
+@pytest.fixture
+async def client(racing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(racing, Document(racing)) as client:
+        yield client
+
+
+@pytest.fixture
+async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give another connection, to hold locks with."""
+    connection = await asyncpg.connect(own_database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def boxes(client: httpx.AsyncClient) -> list[str]:
+    """Create three centres."""
+    created = [
+        await client.post(f"{API}/centres", json={"name": f"Box {number}"}) for number in range(3)
+    ]
+    return [response.json()["id"] for response in created]
+
+
+@pytest.fixture
+async def mara(client: httpx.AsyncClient, boxes: list[str]) -> Json:
+    """Create an athlete who trains at the first centre."""
+    rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+    payload = {"name": "Mara", "category_id": rx["id"], "centre_ids": boxes[:1]}
+    athlete: Json = (await client.post(f"{API}/athletes", json=payload)).json()
+    return athlete
+
+
+async def behind_a_lock(
+    other: asyncpg.Connection,
+    lock: str,
+    row_id: str,
+    *requests: Callable[[], Awaitable[httpx.Response]],
+) -> list[httpx.Response]:
+    """Send requests one after the other while a row is locked, and let them go at once."""
+    async with other.transaction():
+        await other.execute(lock, row_id)
+        sent = []
+        for number, request in enumerate(requests, 1):
+            sent.append(asyncio.ensure_future(request()))
+            async with asyncio.timeout(10):
+                while await other.fetchval(WAITING) < number:  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0.01)
+    return await asyncio.gather(*sent)
+
+
+LOCK_ATHLETE = "SELECT FROM athletes WHERE id = $1 FOR NO KEY UPDATE"
+
+
+async def test_a_change_that_waits_answers_what_is_there_afterwards(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
+) -> None:
+    url = f"{API}/athletes/{mara['id']}"
+
+    enrolled, renamed = await behind_a_lock(
+        other,
+        LOCK_ATHLETE,
+        mara["id"],
+        lambda: client.put(f"{url}/centres/{boxes[1]}"),
+        lambda: client.patch(url, json={"name": "Mara L."}),
+    )
+
+    assert enrolled.status_code == 204
+    assert renamed.json() == (await client.get(url)).json()
+    assert [centre["id"] for centre in renamed.json()["centres"]] == boxes[:2]
+    assert renamed.json()["version"] == 3
+
+
+async def test_a_withdrawal_and_a_replacement_take_turns(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
+) -> None:
+    url = f"{API}/athletes/{mara['id']}"
+
+    withdrawn, replaced = await behind_a_lock(
+        other,
+        LOCK_ATHLETE,
+        mara["id"],
+        lambda: client.delete(f"{url}/centres/{boxes[0]}"),
+        lambda: client.patch(url, json={"centre_ids": boxes[1:]}),
+    )
+
+    assert withdrawn.status_code == 204
+    assert replaced.json() == (await client.get(url)).json()
+    assert [centre["id"] for centre in replaced.json()["centres"]] == boxes[1:]
+
+
+async def test_changes_of_every_kind_at_once_neither_fail_nor_mix(
+    client: httpx.AsyncClient, mara: Json, boxes: list[str]
+) -> None:
+    url = f"{API}/athletes/{mara['id']}"
+    for _ in range(10):
+        answers = await asyncio.gather(
+            *(client.patch(url, json={"centre_ids": boxes[:2]}) for _ in range(3)),
+            *(client.patch(url, json={"name": f"Mara {number}"}) for number in range(3)),
+            *(client.put(f"{url}/centres/{boxes[2]}") for _ in range(3)),
+            *(client.delete(f"{url}/centres/{boxes[2]}") for _ in range(3)),
+        )
+        statuses = [answer.status_code for answer in answers]
+        assert statuses[:6] == [200] * 6
+        assert statuses[6:9] == [204] * 3
+        assert set(statuses[9:]) <= {204, 404}
+    assert {centre["id"] for centre in (await client.get(url)).json()["centres"]} >= set(boxes[:2])
+
+
+async def test_enrolling_one_pair_at_once_makes_one_enrolment(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
+) -> None:
+    url = f"{API}/athletes/{mara['id']}"
+
+    answers = await asyncio.gather(*(client.put(f"{url}/centres/{boxes[1]}") for _ in range(20)))
+
+    assert {answer.status_code for answer in answers} == {204}
+    assert await other.fetchval("SELECT count(*) FROM enrolments") == 2
+    assert (await client.get(url)).json()["version"] == 2
+
+
+async def test_enrolling_at_a_centre_that_is_being_deleted_finds_it_gone(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
+) -> None:
+    (response,) = await behind_a_lock(
+        other,
+        "DELETE FROM centres WHERE id = $1",
+        boxes[2],
+        lambda: client.put(f"{API}/athletes/{mara['id']}/centres/{boxes[2]}"),
+    )
+
+    assert not_found(response)
+    assert response.json()["detail"] == "There is no such centre."
+
+
+async def test_a_category_that_is_being_deleted_takes_no_athlete(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
+) -> None:
+    scaled = (await client.post(f"{API}/categories", json={"name": "Scaled"})).json()
+    payload: dict[str, Any] = {"name": "Ana", "category_id": scaled["id"]}
+
+    created, moved = await behind_a_lock(
+        other,
+        "DELETE FROM categories WHERE id = $1",
+        scaled["id"],
+        lambda: client.post(f"{API}/athletes", json=payload),
+        lambda: client.patch(f"{API}/athletes/{mara['id']}", json={"category_id": scaled["id"]}),
+    )
+
+    for response in (created, moved):
+        assert problem(response) == (
+            409,
+            "/problems/reference-missing",
+            [("/category_id", "missing")],
+        )
+
+
+async def test_a_category_that_is_getting_an_athlete_is_not_deleted(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
+) -> None:
+    scaled = (await client.post(f"{API}/categories", json={"name": "Scaled"})).json()
+
+    (response,) = await behind_a_lock(
+        other,
+        "UPDATE athletes SET category_id = $1",
+        scaled["id"],
+        lambda: client.delete(f"{API}/categories/{scaled['id']}"),
+    )
+
+    assert problem(response) == (409, "/problems/still-in-use", [])
