@@ -10,6 +10,7 @@ if not (3, 11) <= sys.version_info < (3, 15):  # first, so that whoever has an o
 
 import hashlib
 import os
+import signal
 import subprocess
 import tomllib
 import venv
@@ -28,6 +29,8 @@ PYTHON_VERSION = "{}.{}".format(*sys.version_info)
 
 def main() -> None:
     """Run ``python -m app.commands`` with this command's arguments, in place of this process."""
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, lambda number, _: sys.exit(128 + number))  # takes pip along
     try:
         python = sys.executable if inside_a_good_environment() else made_environment()
     except KeyboardInterrupt:
@@ -111,11 +114,15 @@ def install(requirements: list[str]) -> None:
     with subprocess.Popen(  # noqa: S603
         [*pip, "install", *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        for line in process.stdout or ():
-            tail.append(line)
-            collected += line.startswith("Collecting ")
-            if sys.stdout.isatty():
-                print(f"\r{collected} of {len(requirements)}: {line.strip():.60}\033[K", end="")
+        try:
+            for line in process.stdout or ():
+                tail.append(line)
+                collected += line.startswith("Collecting ")
+                if sys.stdout.isatty():
+                    print(f"\r{collected} of {len(requirements)}: {line.strip():.60}\033[K", end="")
+        except BaseException:
+            process.terminate()
+            raise
     if sys.stdout.isatty():
         print("\r\033[K", end="")
     if process.returncode and "No module named pip" in "".join(tail):

@@ -130,7 +130,7 @@ async def connection(shared_connection: Any) -> AsyncIterator[Any]:
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
     """Build the app; ``client`` gives it a database."""
-    return create_app(Settings(_env_file=None))
+    return create_app(Settings.model_construct())
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""${message}
+"""${message.capitalize().rstrip(".")}.
 
 Revision: ${up_revision}, after ${down_revision | comma,n}
 Created: ${create_date}

@@ -127,8 +127,6 @@ async def create_places(
     """Create a category or centre of each name, or find the one that has it in some spelling."""
 
     async def create(name: str) -> Place:
-        if not name:
-            return Place()
         response = await client.post(f"{API}/{collection}", json={"name": name})
         if response.status_code == httpx.codes.CREATED:
             return Place(response.json()["id"], created=True)
@@ -138,8 +136,9 @@ async def create_places(
                     return Place(place["id"])
         return Place(refusal=f"{collection}: {reason(response)}")
 
-    typed = list(dict.fromkeys(names))
-    return dict(zip(typed, await each(collection, create, typed), strict=True))
+    typed = [name for name in dict.fromkeys(names) if name]
+    places = await each(collection, create, typed)
+    return {"": Place(), **dict(zip(typed, places, strict=True))}
 
 
 async def create_athlete(

@@ -11,5 +11,5 @@ DOCUMENT = ROOT / "docs" / "openapi.json"
 
 def write_document() -> None:
     """Write the document of the app with the default settings."""
-    document = create_app(Settings(_env_file=None)).openapi()
+    document = create_app(Settings.model_construct()).openapi()
     DOCUMENT.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")

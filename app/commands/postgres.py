@@ -77,7 +77,7 @@ def _owned_or_joined(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
     with (home / "lock").open("a+") as lock:
         for _ in _moments():
             if _locked(lock):
-                lock.truncate(0)
+                _forget_socket_folder(lock, home)
                 with _started(home, durable) as server:
                     lock.write(server.socket_folder)
                     lock.flush()
@@ -91,6 +91,15 @@ def _owned_or_joined(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
                 yield EmbeddedPostgres(socket_folder)
                 return
         cannot_start(f"another command holds {lock.name}, and its PostgreSQL does not get ready")
+
+
+def _forget_socket_folder(lock: IO[str], home: Path) -> None:
+    """Remove the folder that an owner who was killed has left behind, and its name."""
+    lock.seek(0)
+    folder = lock.read()
+    lock.truncate(0)
+    if folder and Path(folder) != home / "data":
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _locked(lock: IO[str]) -> bool:

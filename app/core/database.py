@@ -1,8 +1,8 @@
 """The database: one pool of connections, and the one way to run something on it."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -52,20 +52,23 @@ class Database:
             return await work(Unit(connection))
 
 
-class TooOld(Exception):
-    """The server is older than ``OLDEST_POSTGRESQL``."""
+class UnusableDatabase(Exception):
+    """The database cannot be reached, or its server is too old."""
 
 
-def check_version(connection: Any) -> None:
-    """Raise ``TooOld`` unless the server of a connection is new enough."""
-    version = connection.get_server_version().major
-    if version < OLDEST_POSTGRESQL:
-        raise TooOld(f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed")
+async def check_usable(url: str) -> None:
+    """Raise ``UnusableDatabase`` unless a connection can be made to a server new enough."""
+    with _reaching():
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            _check_version(connection)
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager
 async def connected(url: str, size: int) -> AsyncIterator[Database]:
-    """Open a pool of ``size`` connections; ``TooOld``, ``OSError`` or asyncpg's errors if not.
+    """Open a pool of ``size`` connections; raise ``UnusableDatabase``.
 
     A connection is given back as it is: the usual reset costs a third of a read's time. So no
     statement may leave anything behind in its session, and a test holds us to it.
@@ -78,10 +81,29 @@ async def connected(url: str, size: int) -> AsyncIterator[Database]:
         # Compiling a plan (jit) takes longer than any of our statements runs.
         server_settings={"timezone": "UTC", "jit": "off", "application_name": "crossfit-api"},
     )
+    with _reaching():
+        await pool
     async with pool:
         async with pool.acquire() as connection:
-            check_version(connection)
+            _check_version(connection)
         yield Database(pool)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        reason = str(error) or type(error).__name__
+        raise UnusableDatabase(f"cannot reach the database of DATABASE_URL: {reason}") from None
+
+
+def _check_version(connection: Any) -> None:
+    version = connection.get_server_version().major
+    if version < OLDEST_POSTGRESQL:
+        raise UnusableDatabase(
+            f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed"
+        )
 
 
 async def _leave_as_it_is(connection: object) -> None:

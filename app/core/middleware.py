@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core.database import UnusableDatabase
 from app.core.errors import ProblemType
 from app.core.fields import new_id
 from app.core.problems import problem_response
@@ -26,8 +27,8 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, _plainly(send))
             return
         asked = Headers(scope=scope).get("x-request-id", "")
         request_id = asked if _SANE_ID.fullmatch(asked) else new_id().hex
@@ -45,6 +46,19 @@ class RequestContext:
             await send(message)
 
         await self._app(scope, receive, send_in_context)
+
+
+def _plainly(send: Send) -> Send:
+    """Let a start that fails for want of a database say so in one line, without its traceback."""
+
+    async def send_plainly(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            kind, _, reason = message["message"].strip().rpartition("\n")[2].partition(": ")
+            if kind.endswith(UnusableDatabase.__name__):
+                message = {**message, "message": reason}
+        await send(message)
+
+    return send_plainly
 
 
 class UnhandledErrors:

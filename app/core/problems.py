@@ -92,7 +92,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         FieldError(
             pointer=_pointer(problem["loc"]),
             code=problem["type"],
-            detail=_OWN_WORDS.get(problem["type"], problem["msg"]),
+            detail=_OWN_WORDS.get(problem["type"], f"{problem['msg']}."),
         )
         for problem in error.errors()
         # That of the other branch, where a parameter may be absent.

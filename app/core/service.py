@@ -3,6 +3,7 @@
 import logging
 from typing import Literal
 
+from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
@@ -60,8 +61,10 @@ async def get_readiness(database: DatabaseDep) -> Health:
     """Tell whether requests can be served: the database answers, and its schema is current."""
     try:
         current = await is_current(database)
-    except Exception:
-        logger.exception("the database does not answer")
+    except UndefinedTableError:
+        current = False  # it was never migrated
+    except (OSError, PostgresError, InterfaceError) as error:
+        logger.warning("the database does not answer: %s", error)
         raise Unavailable("The database does not answer.") from None
     if not current:
         raise Unavailable("The database does not have the newest schema.")

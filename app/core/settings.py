@@ -70,8 +70,11 @@ class Settings(BaseSettings):
 @cache
 def get_settings() -> Settings:
     """Read the settings once; a wrong value ends the process with its name and the reason."""
+    file = os.environ.get("ENV_FILE")
+    if file and not Path(file).exists():
+        cannot_start(f"ENV_FILE: there is no file {file}")
     try:
-        return Settings(_env_file=os.environ.get("ENV_FILE", ".env"))
+        return Settings(_env_file=file or ".env")
     except ValidationError as error:
         cannot_start(
             "; ".join(

@@ -29,8 +29,8 @@ ROWS = [
 ]
 OUT_OF_RANGE = (
     "422 The request is not valid; see the errors."
-    " /height_cm: Input should be less than or equal to 300"
-    " /weight_kg: Input should be greater than or equal to 20"
+    " /height_cm: Input should be less than or equal to 300."
+    " /weight_kg: Input should be greater than or equal to 20."
 )
 
 
@@ -65,9 +65,9 @@ async def test_refused_rows_say_why(fed: Feed) -> None:
         5: OUT_OF_RANGE,
         6: "cannot read 'tall': give a number and cm, m, in",
         7: "centres: 422 The request is not valid; see the errors."
-        " /name: The name of a centre cannot hold a semicolon",
+        " /name: The name of a centre cannot hold a semicolon.",
         9: "422 The request is not valid; see the errors."
-        " /sex: Input should be 'female', 'male' or 'other'",
+        " /sex: Input should be 'female', 'male' or 'other'.",
     }
 
 

@@ -1,24 +1,62 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
-from alembic import command
+import sqlalchemy as sa
+from alembic.config import Config
+from sqlmodel import SQLModel
 
 from app.commands import database
-from app.core.settings import get_settings
+from app.commands.project import ROOT
+
+alembic_config = database.alembic_config
 
 
-def test_a_migration_is_written_against_a_server_that_has_the_earlier_ones(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let migrations be written into a copy of ours."""
+    copy = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", copy)
+
+    def config() -> Config:
+        config = alembic_config()
+        config.set_main_option("script_location", str(copy))
+        return config
+
+    monkeypatch.setattr(database, "alembic_config", config)
+    return copy / "versions"
+
+
+@pytest.fixture
+def gyms() -> Iterator[None]:
+    """Declare one more table for the time of a test."""
+    table = sa.Table("gyms", SQLModel.metadata, sa.Column("id", sa.Uuid, primary_key=True))
+    yield
+    SQLModel.metadata.remove(table)
+
+
+@pytest.mark.usefixtures("gyms")
+def test_a_migration_has_what_the_models_have_more_and_is_formatted(versions: Path) -> None:
+    before = set(versions.iterdir())
+
+    database.write_migration("create gyms.")
+
+    (written,) = set(versions.iterdir()) - before
+    assert written.name.endswith("_create_gyms.py")
+    text = written.read_text()
+    assert text.startswith('"""Create gyms.\n')
+    assert '    op.create_table(\n        "gyms",\n' in text
+    assert '    op.drop_table("gyms")\n' in text
+
+
+def test_without_a_difference_there_is_nothing_to_write(
+    versions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    written: list[tuple[str, str | None]] = []
+    before = set(versions.iterdir())
 
-    def revision(config: object, message: str, *, autogenerate: bool) -> None:
-        command.check(database.alembic_config())  # fails unless the newest is there
-        written.append((message, get_settings().database_url))
+    with pytest.raises(SystemExit):
+        database.write_migration("create nothing")
 
-    monkeypatch.setattr(command, "revision", revision)
-    before = get_settings().database_url
-
-    database.write_migration("create gyms")
-
-    [(message, url)] = written
-    assert message == "create gyms"
-    assert url != before == get_settings().database_url
+    assert set(versions.iterdir()) == before
+    assert "there is nothing to write" in capsys.readouterr().err

@@ -64,6 +64,19 @@ def test_a_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -> None:
     assert not Path(server.socket_folder).exists()
 
 
+def test_the_socket_folder_of_a_killed_owner_is_forgotten(folder: Path) -> None:
+    home = folder / "postgres"
+    left = folder / "crossfit-left"
+    left.mkdir()
+    home.mkdir(mode=0o711)
+    (home / "lock").write_text(str(left))
+
+    with embedded_postgres(home, durable=False) as server:
+        assert ask(server.url(), "SELECT 1") == 1
+
+    assert not left.exists()
+
+
 def test_an_interrupted_first_start_is_repeated(folder: Path) -> None:
     unfinished = folder / "postgres" / "data.new"
     unfinished.mkdir(parents=True)

@@ -13,9 +13,9 @@ from httpx import AsyncClient
 
 from app.application import create_app
 from app.athletes.models import Athlete
-from app.conftest import API, Json, client_of
+from app.conftest import API, Json, client_of, problem
 from app.core import database as database_module
-from app.core.database import Database, TooOld, Unit, connected
+from app.core.database import Database, Unit, UnusableDatabase, connected
 from app.core.fields import new_id
 from app.core.settings import Settings
 from app.core.statements import Statement
@@ -119,7 +119,7 @@ async def test_a_server_that_is_too_old_is_refused(
 ) -> None:
     monkeypatch.setattr(database_module, "OLDEST_POSTGRESQL", 99)
 
-    with pytest.raises(TooOld, match="99 or newer is needed"):
+    with pytest.raises(UnusableDatabase, match="99 or newer is needed"):
         async with connected(own_database, 1):
             pass
 
@@ -163,3 +163,52 @@ async def test_debug_logs_statements_and_no_values(
     (record,) = [record for record in caplog.records if record.name == "app.core.database"]
     assert "athletes.national_id = $1" in record.getMessage()
     assert "X1234567" not in caplog.text
+
+
+async def test_a_database_that_does_not_answer_makes_the_service_unready(
+    app: FastAPI, document: Document, own_database: str
+) -> None:
+    async with connected(own_database, 1) as database:
+        app.state.database = database
+        await database._pool.close()  # type: ignore[attr-defined]
+        async with client_of(app, document) as client:
+            ready = await client.get("/health/ready")
+            live = await client.get("/health/live")
+
+    assert problem(ready) == (503, "/problems/unavailable", [])
+    assert ready.json()["detail"] == "The database does not answer."
+    assert live.json() == {"status": "live"}
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://postgres@127.0.0.1:1/gym", "Connect call failed"),
+        ("postgresql://postgres@127.0.0.1:port/gym", "invalid literal"),
+    ],
+)
+async def test_a_server_that_is_not_there_is_told_in_one_line(url: str, reason: str) -> None:
+    app = create_app(Settings(_env_file=None, database_url=url))
+    sent: list[dict[str, Any]] = []
+    asked = iter([{"type": "lifespan.startup"}])
+
+    async def receive() -> dict[str, str]:
+        return next(asked)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    with pytest.raises(UnusableDatabase):
+        await app({"type": "lifespan", "state": {}}, receive, send)  # type: ignore[arg-type]
+
+    (failed,) = sent
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("cannot reach the database of DATABASE_URL: ")
+    assert reason in failed["message"]
+    assert "\n" not in failed["message"]
+
+
+async def test_a_pool_that_the_server_has_no_room_for_is_told(own_database: str) -> None:
+    with pytest.raises(UnusableDatabase, match="too many clients"):
+        async with connected(own_database, 200):
+            pass

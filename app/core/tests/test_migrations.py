@@ -90,5 +90,7 @@ async def test_a_service_is_ready_only_with_the_newest_schema(
     assert problem(await client.get("/health/ready")) == (503, "/problems/unavailable", [])
 
     await connection.execute("DROP TABLE alembic_version")
-    assert problem(await client.get("/health/ready")) == (503, "/problems/unavailable", [])
+    unmigrated = await client.get("/health/ready")
+    assert problem(unmigrated) == (503, "/problems/unavailable", [])
+    assert unmigrated.json()["detail"] == "The database does not have the newest schema."
     assert (await client.get("/health/live")).json() == {"status": "live"}

@@ -1,5 +1,6 @@
 """Settings: what may be written, and how a wrong value ends the start."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,11 +107,21 @@ class TestWrongValue:
         assert ended.value.code == CANNOT_START
         assert capsys.readouterr().err.startswith(f"error: {name}: {reason}")
 
-    def test_a_server_without_a_database_url_ends_in_one_line(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_there_is_a_wrong_value(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("ENV_FILE", str(tmp_path / "none"))
+
+        with pytest.raises(SystemExit):
+            get_settings()
+
+        assert capsys.readouterr().err == f"error: ENV_FILE: there is no file {tmp_path}/none\n"
+
+    def test_a_server_without_a_database_url_ends_in_one_line(self) -> None:
         ended = subprocess.run(
             [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"],
             cwd=ROOT,
-            env={"PATH": "", "ENV_FILE": str(tmp_path / "none")},
+            env={"PATH": "", "ENV_FILE": os.devnull},
             capture_output=True,
             text=True,
             timeout=30,
