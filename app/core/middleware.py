@@ -27,7 +27,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] == "lifespan":
+        if scope["type"] != "http":
             await self._app(scope, receive, _plainly(send))
             return
         asked = Headers(scope=scope).get("x-request-id", "")

@@ -158,7 +158,11 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project")
-def test_the_real_file_goes_in_and_comes_back(own_database: str) -> None:
+def test_the_real_file_goes_in_and_comes_back(
+    own_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Measuring the coverage of a service that gives 30 000 answers would take a minute more.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     with launched("run", "--port", "0", DATABASE_URL=own_database) as service:
         fed = run_script("--url", service.url, "--every", "20")
     assert fed.stderr == ""
