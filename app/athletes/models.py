@@ -15,7 +15,7 @@ from sqlmodel._compat import SQLModelConfig
 
 from app.categories.models import Category, CategoryReference
 from app.centres.models import Centre, CentreReference
-from app.core.fields import Email, Id, JSONNumber, PastDate, Text
+from app.core.fields import Email, ExampleId, Id, JSONNumber, PastDate, Text
 from app.core.paging import NamedListQuery, Page
 from app.core.tables import ABSENT, Payload, Row, derived_from
 from app.core.text import email_key, name_key
@@ -45,13 +45,7 @@ BirthDate = Annotated[PastDate, Field(examples=["1994-05-17"])]
 Sex = Annotated[Literal["female", "male", "other"], Field(examples=["female"])]
 HeightCm = Annotated[Decimal, Field(ge=50, le=300, decimal_places=1, examples=[168.5]), JSONNumber]
 WeightKg = Annotated[Decimal, Field(ge=20, le=650, decimal_places=2, examples=[64.25]), JSONNumber]
-CategoryId = Annotated[
-    Id,
-    Field(
-        description="The category they compete in.",
-        examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"],
-    ),
-]
+CategoryId = Annotated[ExampleId, Field(description="The category they compete in.")]
 CentreIds = Annotated[
     list[Id],
     Field(
@@ -152,9 +146,9 @@ class AthleteRead(AthleteBase, Row):
 class AthleteSummary(SQLModel):
     """An athlete in a list: nothing personal but the name."""
 
-    id: UUID
-    name: str
-    reference: str | None
+    id: ExampleId
+    name: Name
+    reference: Reference | None
     sex: Sex | None
     category: CategoryReference
     centres: list[CentreReference]

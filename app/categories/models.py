@@ -1,12 +1,11 @@
 """The category: its table, what a client sends, and what it reads."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field
 from sqlmodel import Index, SQLModel
 
-from app.core.fields import Text
+from app.core.fields import ExampleId, Text
 from app.core.paging import Page
 from app.core.tables import ABSENT, Payload, Row, derived_from
 from app.core.text import name_key
@@ -59,5 +58,5 @@ class CategoryPage(Page[CategoryRead]):
 class CategoryReference(SQLModel):
     """A category, as others refer to it."""
 
-    id: UUID
-    name: str
+    id: ExampleId
+    name: Name

@@ -1,14 +1,13 @@
 """The centre: its table, what a client sends, and what it reads."""
 
 from typing import Annotated
-from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlmodel import Index, SQLModel
 
-from app.core.fields import JSONNumber, Text, TimeZone
+from app.core.fields import ExampleId, JSONNumber, Text, TimeZone
 from app.core.paging import Page
 from app.core.tables import ABSENT, Payload, Row, derived_from
 from app.core.text import name_key
@@ -93,5 +92,5 @@ class CentrePage(Page[CentreRead]):
 class CentreReference(SQLModel):
     """A centre, as others refer to it."""
 
-    id: UUID
-    name: str
+    id: ExampleId
+    name: Name

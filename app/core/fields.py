@@ -164,6 +164,9 @@ class JSONNumber:
 Id = Annotated[UUID, BeforeValidator(_usual_uuid)]
 """An identifier, in its usual form only: 8-4-4-4-12 hexadecimal digits."""
 
+ExampleId = Annotated[Id, Field(examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"])]
+"""An identifier in an answer or a body."""
+
 QueryInteger = Annotated[int, BeforeValidator(_digits)]
 """An integer in a query, where everything is text; add its bounds."""
 
