@@ -11,7 +11,6 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from sqlmodel import Field as Column
 from sqlmodel import Index, Relationship, SQLModel
-from sqlmodel._compat import SQLModelConfig
 
 from app.categories.models import Category, CategoryReference
 from app.centres.models import Centre, CentreReference
@@ -188,13 +187,13 @@ class AthletesQuery(CategoryFilter, CentreFilter):
 class AthleteLookup(Payload):
     """Whom to look up, by exactly one of the unique fields."""
 
-    model_config = SQLModelConfig(
-        json_schema_extra={
+    model_config = {  # noqa: RUF012 - Pydantic copies it
+        "json_schema_extra": {
             "minProperties": 1,
             "maxProperties": 1,
             "examples": [{"reference": "M-1042"}],
         }
-    )
+    }
 
     reference: Reference = ABSENT
     email: EmailAddress = ABSENT

@@ -25,7 +25,6 @@ Update = TypeVar("Update", bound=Payload)
 SHAPES = 512
 """How many shapes of a statement are kept; a shape is which fields or filters are given."""
 
-
 Start = Literal["top", "place", "offset"]
 """Where a page begins: at the first row, at the place of a cursor, or after so many rows."""
 

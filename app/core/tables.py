@@ -7,7 +7,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
-from sqlmodel._compat import SQLModelConfig
 
 from app.core.fields import new_id
 
@@ -27,7 +26,7 @@ class Row(SQLModel):
     """The columns that every table begins with."""
 
     # What a read model has stands in every answer, so its document says.
-    model_config = SQLModelConfig(json_schema_serialization_defaults_required=True)
+    model_config = {"json_schema_serialization_defaults_required": True}
 
     id: UUID = Field(
         default_factory=new_id,
@@ -69,7 +68,7 @@ def _documented(schema: dict[str, Any]) -> None:
 class Payload(SQLModel):
     """What a client sends: a field that it does not know is refused."""
 
-    model_config = SQLModelConfig(extra="forbid", json_schema_extra=_documented)
+    model_config = {"extra": "forbid", "json_schema_extra": _documented}
 
 
 def derived_from(source: str, derive: Callable[[str], str], **column: bool) -> Any:
