@@ -146,9 +146,8 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     @lru_cache(maxsize=SHAPES)
     def update_statement(cls, fields: frozenset[str]) -> Statement:
         """Change the given fields of an athlete, and read the athlete."""
-        projection = Projection(cls.read, cls.row)
         if "centre_ids" not in fields:
-            return Statement(projection.one(cls.updated(fields)))
+            return super().update_statement(fields)
         athlete_id = sa.bindparam("id", type_=sa.Uuid)
         wanted = _wanted(athlete_id.label("athlete_id")).cte("wanted")
         removed = (
@@ -163,7 +162,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         added = _enrolling(sa.select(wanted)).cte("added")
         differs = [sa.exists().select_from(removed), sa.exists().select_from(added)]
         athlete = cls.updated(fields, *differs)
-        return Statement(projection.one(athlete, {_ENROLMENTS: wanted}))
+        return Statement(Projection(cls.read, cls.row).one(athlete, {_ENROLMENTS: wanted}))
 
     @classmethod
     @cache

@@ -24,10 +24,7 @@ def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
     """Explain that a row refers to another one that is not there."""
     (field,) = _fields()[error.constraint_name or ""]
     noun = re.sub("_ids?$", "", field).replace("_", " ")
-    detail = f"There is no such {noun}."
-    return ReferenceMissing(
-        detail, [FieldError(pointer=f"/{field}", code="missing", detail=detail)]
-    )
+    return ReferenceMissing.of_field(f"/{field}", "missing", f"There is no such {noun}.")
 
 
 @cache

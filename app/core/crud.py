@@ -1,7 +1,6 @@
 """The statements that every feature runs on its rows."""
 
 from collections.abc import Iterator, Mapping, Set
-from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
@@ -71,7 +70,7 @@ class CRUD(Generic[Create, Update]):
         if query.cursor is not None:
             query.refuse_offset()
             start = "place"
-            place = Place.of_cursor(query.cursor, list_name, self._kind_of_key(query.sort))
+            place = Place.of_cursor(query.cursor, list_name, self._key(query.sort).type.python_type)
             values |= {"place_key": place.key, "place_id": place.id}
         elif query.offset is not None:
             start = "offset"
@@ -164,7 +163,7 @@ class CRUD(Generic[Create, Update]):
         """
         table = table_of(cls.row)
         projection = Projection(cls.summary, cls.row)
-        key = table.c[cls.sorts[sort.removeprefix("-")]]
+        key = cls._key(sort)
         matches = list(cls.filters(filters))
 
         def ordered(source: sa.FromClause) -> list[sa.ColumnElement[Any]]:
@@ -260,5 +259,5 @@ class CRUD(Generic[Create, Update]):
         return new_values({**fields, **derived_columns(self.row, fields)})
 
     @classmethod
-    def _kind_of_key(cls, sort: str) -> type[str | datetime]:
-        return table_of(cls.row).c[cls.sorts[sort.removeprefix("-")]].type.python_type
+    def _key(cls, sort: str) -> sa.Column[Any]:
+        return table_of(cls.row).c[cls.sorts[sort.removeprefix("-")]]

@@ -19,9 +19,9 @@ The data layer raises these; ``app.core.problems`` makes HTTP answers of them.
 from collections.abc import Sequence
 from enum import Enum
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 
 class ProblemType(Enum):
@@ -57,10 +57,15 @@ class ProblemType(Enum):
         return f"/problems/{self.slug}"
 
 
+def _cut(pointer: str) -> str:
+    # It may name a field that a client made up, of any length.
+    return pointer[:100]
+
+
 class FieldError(BaseModel):
     """What is wrong with one field of a request."""
 
-    pointer: str = Field(
+    pointer: Annotated[str, AfterValidator(_cut)] = Field(
         description="A JSON Pointer into the body, `?name` for a query parameter,"
         " or `{name}` for a part of the path.",
         examples=["/name"],
@@ -80,6 +85,11 @@ class DomainError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.errors = list(errors)
+
+    @classmethod
+    def of_field(cls, pointer: str, code: str, detail: str) -> Self:
+        """Make the error that one field is to blame for."""
+        return cls(detail, [FieldError(pointer=pointer, code=code, detail=detail)])
 
 
 class MalformedBody(DomainError):

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from app.core.errors import FieldError, Invalid
+from app.core.errors import Invalid
 from app.core.fields import QueryBoolean, QueryInteger, SearchText
 
 LARGEST_PAGE = 100
@@ -45,7 +45,7 @@ class ListQuery(BaseModel):
         """Raise ``Invalid`` if there is an offset too: a page begins at one place."""
         if self.offset is not None:
             detail = "A page begins at a cursor or at an offset, not at both."
-            raise Invalid(detail, [FieldError(pointer="?offset", code="exclusive", detail=detail)])
+            raise Invalid.of_field("?offset", "exclusive", detail)
 
 
 class NamedListQuery(ListQuery):
@@ -115,8 +115,7 @@ class Place:
             return cls(datetime.fromisoformat(key).astimezone(UTC), row_id)
         except (ValueError, OverflowError):
             detail = "The cursor does not belong to this list: begin again without it."
-            error = FieldError(pointer="?cursor", code="bad_cursor", detail=detail)
-            raise Invalid(detail, [error]) from None
+            raise Invalid.of_field("?cursor", "bad_cursor", detail) from None
 
 
 def name_of_list(table: str, filters: Mapping[str, Any], sort: str) -> str:

@@ -15,7 +15,6 @@ from app.core.methods import allowed_methods
 MEDIA_TYPE = "application/problem+json"
 
 _MOST_ERRORS = 50
-_LONGEST_POINTER = 100
 
 _OWN_WORDS = {
     "missing": "This field is required.",
@@ -127,4 +126,4 @@ def _pointer(location: Sequence[str | int]) -> str:
     else:
         escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
         pointer = "".join(f"/{step}" for step in escaped)
-    return pointer[:_LONGEST_POINTER]
+    return pointer

@@ -1,6 +1,7 @@
 """Routes that hold requests to the contract, and the answers that are ready-made JSON."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from email.message import Message
 from http import HTTPStatus
@@ -121,18 +122,15 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:
-    given = [name for name, _ in request.query_params.multi_items()]
-    errors = [
-        FieldError(
-            pointer=f"?{name}"[:100],
-            code="repeated" if name in known else "extra_forbidden",
-            detail="This parameter is repeated."
-            if name in known
-            else "There is no such parameter.",
-        )
-        for name in dict.fromkeys(given)
-        if name not in known or given.count(name) > 1
-    ]
+    errors = []
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            code, detail = "extra_forbidden", "There is no such parameter."
+        elif times > 1:
+            code, detail = "repeated", "This parameter is repeated."
+        else:
+            continue
+        errors.append(FieldError(pointer=f"?{name}", code=code, detail=detail))
     if errors:
         raise Invalid("The query is not valid; see the errors.", errors)
 

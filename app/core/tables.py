@@ -8,8 +8,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.core.fields import new_id
-
 # Errors are told apart by the constraint's name, so each needs one that does not change.
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -29,7 +27,6 @@ class Row(SQLModel):
     model_config = {"json_schema_serialization_defaults_required": True}
 
     id: UUID = Field(
-        default_factory=new_id,
         primary_key=True,
         schema_extra={"examples": ["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"]},
     )

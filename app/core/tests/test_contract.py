@@ -279,6 +279,17 @@ class TestParameters:
     async def test_any_other_and_a_repeated_one_are_refused(self, query: str) -> None:
         assert problem(await self.ask(query))[:2] == (422, "/problems/invalid")
 
+    async def test_hundreds_of_unknown_ones_are_told_by_the_first_fifty(self) -> None:
+        query = "&".join(f"{'x' * 200}{number}=" for number in range(300))
+
+        response = await self.ask(f"?{query}")
+
+        assert problem(response) == (
+            422,
+            "/problems/invalid",
+            [(f"?{'x' * 99}", "extra_forbidden")] * 50,
+        )
+
     async def ask(self, query: str) -> httpx.Response:
         app = create_app(Settings(_env_file=None))
         router = APIRouter(route_class=ContractRoute)
