@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.athletes.crud import AthletesCRUD
+from app.athletes.files.storing import AthletesStorage
 from app.core.dependencies import DatabaseDep
 
 
@@ -14,3 +15,11 @@ async def get_athletes(database: DatabaseDep) -> AthletesCRUD:
 
 
 AthletesDep = Annotated[AthletesCRUD, Depends(get_athletes)]
+
+
+async def get_athletes_storage(database: DatabaseDep) -> AthletesStorage:
+    """Make the storage of a file of athletes for a request."""
+    return AthletesStorage(database)
+
+
+AthletesStorageDep = Annotated[AthletesStorage, Depends(get_athletes_storage)]

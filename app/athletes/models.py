@@ -55,15 +55,20 @@ CentreIds = Annotated[
 ]
 
 
-class AthleteBase(SQLModel):
-    """What an athlete is made of."""
+class AthletePerson(SQLModel):
+    """Who an athlete is."""
 
-    name: Name
     reference: Reference | None = None
+    name: Name
     email: EmailAddress | None = None
     national_id: NationalId | None = None
     birth_date: BirthDate | None = None
     sex: Sex | None = Column(default=None, sa_type=sa.Text)
+
+
+class AthleteBase(AthletePerson):
+    """What an athlete is made of."""
+
     height_cm: HeightCm | None = Column(default=None, sa_type=sa.Numeric(4, 1))
     weight_kg: WeightKg | None = Column(default=None, sa_type=sa.Numeric(5, 2))
 

@@ -1,11 +1,17 @@
 """The endpoints of athletes, and of their enrolments at centres."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.athletes.dependencies import AthletesDep
+from app.athletes.dependencies import AthletesDep, AthletesStorageDep
+from app.athletes.files.exporting import exported_athletes
+from app.athletes.files.importing import import_file
+from app.athletes.files.reading import AthletesFile
+from app.athletes.files.records import EXAMPLE
+from app.athletes.files.report import ImportReport
 from app.athletes.models import (
     AthleteCreate,
     AthleteLookup,
@@ -17,8 +23,20 @@ from app.athletes.models import (
     CentreFilter,
 )
 from app.centres.models import CentrePage
+from app.core.csv_bodies import CSVResponse, csv_response, received_csv, takes_csv
+from app.core.dependencies import DatabaseDep
 from app.core.fields import Id
-from app.core.openapi import CREATES, LISTS, LISTS_WITHIN, LOOKS_UP, READS, REFERS, UPDATES
+from app.core.openapi import (
+    CREATES,
+    EXPORTS,
+    IMPORTS,
+    LISTS,
+    LISTS_WITHIN,
+    LOOKS_UP,
+    READS,
+    REFERS,
+    UPDATES,
+)
 from app.core.paging import NamedListQuery
 from app.core.routes import ContractRoute, created_response, page_response, resource_response
 
@@ -53,6 +71,25 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
     The value stands in the body, so that personal data stay out of URLs and their logs.
     """
     return resource_response(await athletes.lookup(whom))
+
+
+@router.post("/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE))
+async def import_athletes(storage: AthletesStorageDep, request: Request) -> ImportReport:
+    """Create and change athletes by a CSV file in UTF-8.
+
+    An athlete is found by `id`, else by `reference`; who is not found is created, and so are the
+    categories and centres that a row names. A row that cannot be stored is rejected and stops no
+    other. An absent column leaves its field, an empty cell clears it, `centres` replaces.
+    """
+    longest = request.app.state.settings.max_import_size
+    async with received_csv(request, longest) as body:
+        return await import_file(await asyncio.to_thread(AthletesFile, body), storage)
+
+
+@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS)
+async def export_athletes(database: DatabaseDep) -> CSVResponse:
+    """Write all athletes as a CSV file in UTF-8, which an import takes back as they are."""
+    return await csv_response(exported_athletes(database), "athletes.csv")
 
 
 @router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=READS)

@@ -2,6 +2,7 @@
 
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
@@ -76,6 +77,45 @@ def migration(message: Annotated[str, Argument(help="What it does: create athlet
     from app.commands.database import write_migration
 
     write_migration(message)
+
+
+URL = Annotated[
+    str | None,
+    Option(help="A running service, http://127.0.0.1:8000; the local database unless given."),
+]
+
+
+@cli.command("import")
+def import_athletes(
+    file: Annotated[Path, Argument(help="A CSV file in UTF-8.")],
+    url: URL = None,
+    rejected: Annotated[
+        Path | None, Option(help="Where rejected rows go; FILE.rejected.csv unless given.")
+    ] = None,
+) -> None:
+    """Create and change athletes by a CSV file, with columns like those of an export."""
+    from app.commands.transfer import import_file
+
+    import_file(file, rejected, url)
+
+
+@cli.command("export")
+def export_athletes(
+    file: Annotated[Path, Argument(help="Where to write; an earlier file there is replaced.")],
+    url: URL = None,
+) -> None:
+    """Write all athletes to a CSV file, which an import takes back as they are."""
+    from app.commands.transfer import export_file
+
+    export_file(file, url)
+
+
+@cli.command()
+def sample_data(url: URL = None) -> None:
+    """Fill in levels, centres and 200 athletes to look at; again is the same as once."""
+    from app.commands.sample import add_sample_data
+
+    add_sample_data(url)
 
 
 @cli.command()

@@ -11,9 +11,14 @@ from app.core.errors import AlreadyTaken, FieldError, ReferenceMissing
 from app.core.tables import source_of
 
 
+def taken_fields(error: UniqueViolationError) -> list[str]:
+    """Name the fields whose values another row has."""
+    return _fields()[error.constraint_name or ""]
+
+
 def already_taken(error: UniqueViolationError) -> AlreadyTaken:
     """Explain that another row has a unique value."""
-    fields = _fields()[error.constraint_name or ""]
+    fields = taken_fields(error)
     named = " and ".join(field.replace("_", " ") for field in fields)
     detail = f"This {named} is already taken."
     errors = [FieldError(pointer=f"/{field}", code="taken", detail=detail) for field in fields]
@@ -29,10 +34,12 @@ def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
 
 @cache
 def _fields() -> dict[str, list[str]]:
-    """Map the name of each unique and foreign key to the fields that a client wrote."""
+    """Map the name of each key, primary, unique or foreign, to the fields that a client wrote."""
     return {
         str(constraint.name): [source_of(column) for column in constraint.columns]
         for table in SQLModel.metadata.tables.values()
         for constraint in table.constraints
-        if isinstance(constraint, sa.UniqueConstraint | sa.ForeignKeyConstraint)
+        if isinstance(
+            constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.ForeignKeyConstraint
+        )
     }

@@ -16,7 +16,7 @@ from app.core.fields import new_id
 from app.core.paging import LARGEST_PAGE, ListQuery, PageOfJSON, Place, name_of_list
 from app.core.projection import Projection
 from app.core.statements import Statement, new_value, new_values
-from app.core.tables import Payload, Row, derived_columns, table_of
+from app.core.tables import Payload, Row, derived_columns, table_of, written_columns
 
 Create = TypeVar("Create", bound=Payload)
 Update = TypeVar("Update", bound=Payload)
@@ -203,8 +203,7 @@ class CRUD(Generic[Create, Update]):
     def inserted(cls) -> sa.CTE:
         """Insert a row with every column that a client or the derivation gives a value."""
         table = table_of(cls.row)
-        columns = [column for column in table.c if column.server_default is None]
-        values = {column: new_value(column) for column in columns}
+        values = {column: new_value(column) for column in written_columns(table)}
         returned = Projection(cls.read, cls.row).columns
         return sa.insert(table).values(values).returning(*returned).cte("inserted")
 

@@ -1,17 +1,33 @@
 """The database: one pool of connections, and the one way to run something on it."""
 
+import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
 
+from app.core.errors import Unavailable
 from app.core.statements import Statement
 
 logger = logging.getLogger(__name__)
 
 OLDEST_POSTGRESQL = 15
+
+RERUNS = 3
+LONGEST_PAUSE = 0.05
+"""Seconds before a rerun: random, so that those who were in each other's way are apart."""
+
+_FAILED_BY_OTHERS = asyncpg.SerializationError, asyncpg.DeadlockDetectedError
+_DOES_NOT_ANSWER = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
 
 Result = TypeVar("Result")
 
@@ -34,22 +50,60 @@ class Unit:
         logger.debug("running %s", statement.text)
         return await self._connection.fetchrow(statement.text, *statement.arguments(values))
 
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
+        """Run a statement and return its rows."""
+        logger.debug("running %s", statement.text)
+        rows: list[Any] = await self._connection.fetch(statement.text, *statement.arguments(values))
+        return rows
+
 
 class Database:
-    """Runs statements and units of work on a pool of connections."""
+    """Runs statements and units of work on a pool of connections.
+
+    What fails because of others, a deadlock for example, is run again, up to ``RERUNS`` times. What
+    fails because the database does not answer raises ``Unavailable``.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement, a transaction of its own, and return its first row, or None."""
-        async with self._pool.acquire() as connection:
-            return await Unit(connection).row(statement, values)
+        return await self._run(lambda connection: Unit(connection).row(statement, values))
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
+        """Run one statement, a transaction of its own, and return its rows."""
+        return await self._run(lambda connection: Unit(connection).rows(statement, values))
 
     async def transaction(self, work: Callable[[Unit], Awaitable[Result]]) -> Result:
         """Run a unit of work in one transaction, which is committed when this returns."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            return await work(Unit(connection))
+
+        async def run(connection: Any) -> Result:
+            async with connection.transaction():
+                return await work(Unit(connection))
+
+        return await self._run(run)
+
+    async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        for _ in range(RERUNS):
+            try:
+                return await self._run_once(work)
+            except _FAILED_BY_OTHERS:
+                await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret
+        try:
+            return await self._run_once(work)
+        except _FAILED_BY_OTHERS:
+            raise Unavailable("Others change the same just now; try again.") from None
+
+    async def _run_once(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
+        try:
+            async with self._pool.acquire() as connection:
+                return await work(connection)
+        except ValueError:
+            raise  # an argument of the wrong type, which asyncpg makes an InterfaceError too
+        except _DOES_NOT_ANSWER as error:
+            logger.warning("the database does not answer: %s: %s", type(error).__name__, error)
+            raise Unavailable("The database does not answer.") from None
 
 
 class UnusableDatabase(Exception):

@@ -9,6 +9,7 @@
         AlreadyTaken
         ReferenceMissing
         StillInUse
+      ContentTooLarge          413
       UnsupportedMediaType     415
       Invalid                  422
       Unavailable              503
@@ -23,11 +24,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, Field
 
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
 
 class ProblemType(Enum):
     """Every type of problem that the API reports: its slug, status and title."""
 
-    MALFORMED_BODY = ("malformed-body", HTTPStatus.BAD_REQUEST, "The body is not JSON")
+    MALFORMED_BODY = ("malformed-body", HTTPStatus.BAD_REQUEST, "Malformed body")
     NOT_FOUND = ("not-found", HTTPStatus.NOT_FOUND, "Not found")
     METHOD_NOT_ALLOWED = (
         "method-not-allowed",
@@ -37,6 +40,11 @@ class ProblemType(Enum):
     ALREADY_TAKEN = ("already-taken", HTTPStatus.CONFLICT, "Already taken")
     REFERENCE_MISSING = ("reference-missing", HTTPStatus.CONFLICT, "Reference missing")
     STILL_IN_USE = ("still-in-use", HTTPStatus.CONFLICT, "Still in use")
+    CONTENT_TOO_LARGE = (
+        "content-too-large",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "Content too large",
+    )
     UNSUPPORTED_MEDIA_TYPE = (
         "unsupported-media-type",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -93,7 +101,7 @@ class DomainError(Exception):
 
 
 class MalformedBody(DomainError):
-    """The body is not JSON, or not UTF-8."""
+    """The body is not what it is declared to be, JSON for example, or not UTF-8."""
 
     type = ProblemType.MALFORMED_BODY
 
@@ -124,6 +132,12 @@ class StillInUse(Conflict):
     """Other rows refer to the row that should go."""
 
     type = ProblemType.STILL_IN_USE
+
+
+class ContentTooLarge(DomainError):
+    """The body is longer than it may be."""
+
+    type = ProblemType.CONTENT_TOO_LARGE
 
 
 class UnsupportedMediaType(DomainError):

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.core.errors import ProblemType
-from app.core.problems import MEDIA_TYPE, Problem
+from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
+from app.core.problems import Problem
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -31,17 +31,22 @@ LISTS: Responses = {
     **refusals(ProblemType.INVALID),
 }
 LISTS_WITHIN: Responses = {**LISTS, **READS}
-TAKES_JSON = refusals(
+TAKES_BODY = refusals(
     ProblemType.MALFORMED_BODY, ProblemType.UNSUPPORTED_MEDIA_TYPE, ProblemType.INVALID
 )
-LOOKS_UP: Responses = {**TAKES_JSON, **READS}
+LOOKS_UP: Responses = {**TAKES_BODY, **READS}
 CREATES: Responses = {
     201: _with_header("Location", "Where it is."),
-    **TAKES_JSON,
+    **TAKES_BODY,
     **refusals(ProblemType.ALREADY_TAKEN),
 }
-UPDATES: Responses = {**TAKES_JSON, **READS, **refusals(ProblemType.ALREADY_TAKEN)}
+UPDATES: Responses = {**TAKES_BODY, **READS, **refusals(ProblemType.ALREADY_TAKEN)}
 DELETES = refusals(ProblemType.NOT_FOUND, ProblemType.STILL_IN_USE, ProblemType.INVALID)
+IMPORTS = {
+    **TAKES_BODY,
+    **refusals(ProblemType.CONTENT_TOO_LARGE, ProblemType.UNAVAILABLE),
+}
+EXPORTS = refusals(ProblemType.INVALID, ProblemType.UNAVAILABLE)
 REFERS = refusals(ProblemType.ALREADY_TAKEN, ProblemType.REFERENCE_MISSING)
 """The conflicts of a write that refers to other rows."""
 
@@ -70,5 +75,6 @@ def _as_problems(schema: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             for status, response in operation["responses"].items():
                 if status >= "400":
-                    response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+                    (described,) = response["content"].values()
+                    response["content"] = {PROBLEM_MEDIA_TYPE: described}
     return schema

@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.core.errors import DomainError, FieldError, ProblemType
+from app.core.errors import PROBLEM_MEDIA_TYPE, DomainError, FieldError, ProblemType, Unavailable
 from app.core.methods import allowed_methods
 
-MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = "1"
+"""Seconds after which it may be better."""
 
 _MOST_ERRORS = 50
 
@@ -69,7 +70,10 @@ def problem_response(
         errors=list(errors[:_MOST_ERRORS]),
     )
     return Response(
-        body.model_dump_json(), status_code=problem.status, headers=headers, media_type=MEDIA_TYPE
+        body.model_dump_json(),
+        status_code=problem.status,
+        headers=headers,
+        media_type=PROBLEM_MEDIA_TYPE,
     )
 
 
@@ -82,7 +86,8 @@ def handle_errors(app: FastAPI) -> None:
 
 async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
-    return problem_response(request, error.type, error.detail, error.errors)
+    headers = {"Retry-After": RETRY_AFTER} if isinstance(error, Unavailable) else None
+    return problem_response(request, error.type, error.detail, error.errors, headers)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

@@ -55,7 +55,7 @@ class JSONRequest(Request):
             raise MalformedBody("The body ended before its time.") from None
         if not body:
             return
-        if not _declares_json(self.headers.get("content-type", "")):
+        if not _declares_json(self):
             raise UnsupportedMediaType("The body has to be declared as application/json.")
         try:
             self._parsed = json.loads(
@@ -135,10 +135,15 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
         raise Invalid("The query is not valid; see the errors.", errors)
 
 
-def _declares_json(content_type: str) -> bool:
+def declared_type(request: Request) -> Message:
+    """Return what a request says about its body: see ``get_content_type`` of the result."""
     message = Message()
-    message["content-type"] = content_type
-    kind = message.get_content_type()
+    message["content-type"] = request.headers.get("content-type", "")
+    return message
+
+
+def _declares_json(request: Request) -> bool:
+    kind = declared_type(request).get_content_type()
     return kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")
     )

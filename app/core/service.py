@@ -1,9 +1,8 @@
 """What the service says of itself: its name, and whether it lives and is ready."""
 
-import logging
 from typing import Literal
 
-from asyncpg import InterfaceError, PostgresError, UndefinedTableError
+from asyncpg import UndefinedTableError
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
@@ -12,8 +11,6 @@ from app.core.errors import ProblemType, Unavailable
 from app.core.migrations import is_current
 from app.core.openapi import refusals
 from app.core.routes import ContractRoute
-
-logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["service"], route_class=ContractRoute)
 
@@ -63,9 +60,6 @@ async def get_readiness(database: DatabaseDep) -> Health:
         current = await is_current(database)
     except UndefinedTableError:
         current = False  # it was never migrated
-    except (OSError, PostgresError, InterfaceError) as error:
-        logger.warning("the database does not answer: %s", error)
-        raise Unavailable("The database does not answer.") from None
     if not current:
         raise Unavailable("The database does not have the newest schema.")
     return Health(status="ready")

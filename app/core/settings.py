@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CANNOT_START = 3
@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     test_database_url: PostgresURL | None = None
     db_exclude_tables: CommaSeparated = ()
     db_pool_size: int = Field(default=10, ge=1, le=1000)
+    max_import_size: ByteSize = ByteSize(64 * 2**20)
     data_dir: Path = Path(".local")
     cors_origins: Origins = ()
 

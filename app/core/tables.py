@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -87,6 +88,11 @@ def table_of(row: type[SQLModel]) -> sa.Table:
     return table
 
 
+def written_columns(table: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns that a new row is given values for; the database fills the others."""
+    return [column for column in table.c if column.server_default is None]
+
+
 def source_of(column: sa.Column[Any]) -> str:
     """Return the field that a column stores: its own name, or what it is derived from."""
     return str(column.info.get("source", column.name))
@@ -95,7 +101,17 @@ def source_of(column: sa.Column[Any]) -> str:
 def derived_columns(row: type[SQLModel], fields: Mapping[str, Any]) -> dict[str, str | None]:
     """Return the values of the columns that are derived from the given fields."""
     return {
-        column.name: None if fields[source] is None else column.info["derive"](fields[source])
-        for column in table_of(row).c
-        if "derive" in column.info and (source := column.info["source"]) in fields
+        name: None if fields[source] is None else derive(fields[source])
+        for name, source, derive in _derivations(row)
+        if source in fields
     }
+
+
+@cache
+def _derivations(row: type[SQLModel]) -> list[tuple[str, str, Callable[[str], str]]]:
+    """List each derived column: its name, its source, and how it is derived."""
+    return [
+        (column.name, column.info["source"], column.info["derive"])
+        for column in table_of(row).c
+        if "derive" in column.info
+    ]

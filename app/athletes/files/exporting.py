@@ -1,0 +1,86 @@
+"""From the database to a file."""
+
+import csv
+from collections.abc import AsyncIterator
+from functools import cache
+from io import StringIO
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from app.athletes.files.measures import HEIGHT, WEIGHT
+from app.athletes.files.records import COLUMNS, SEPARATOR
+from app.athletes.models import Athlete, Enrolment
+from app.categories.models import Category
+from app.centres.models import Centre
+from app.core.database import Database
+from app.core.statements import Statement
+from app.core.tables import table_of
+
+ROWS_AT_ONCE = 1000
+
+_ATHLETES = table_of(Athlete)
+
+
+async def exported_athletes(database: Database) -> AsyncIterator[bytes]:
+    """Write all athletes as CSV in UTF-8, in pieces; an import takes them back as they are.
+
+    By id, some at a time: whoever is there all the while is written once.
+    """
+    rows: list[Any] = [tuple(COLUMNS)]
+    page = await database.rows(_page_statement(after=False), {})
+    while True:
+        rows += page
+        piece = StringIO()
+        csv.writer(piece).writerows(rows)
+        yield piece.getvalue().encode()
+        if len(page) < ROWS_AT_ONCE:
+            return
+        page = await database.rows(_page_statement(after=True), {"after": page[-1]["id"]})
+        rows = []
+
+
+@cache
+def _page_statement(*, after: bool) -> Statement:
+    """Read athletes by id, a column for each of a file, from the first one or after another."""
+    athletes = (
+        sa.select(_ATHLETES).order_by(_ATHLETES.c.id).limit(sa.literal_column(str(ROWS_AT_ONCE)))
+    )
+    if after:
+        athletes = athletes.where(_ATHLETES.c.id > sa.bindparam("after"))
+    page = athletes.cte("page")
+    category, centre, enrolment = table_of(Category), table_of(Centre), table_of(Enrolment)
+    # Once for the page, which is far cheaper than once for each athlete.
+    names = sa.func.string_agg(
+        centre.c.name, aggregate_order_by(sa.literal_column(f"'{SEPARATOR}'"), centre.c.name_key)
+    )
+    centres = (
+        sa.select(enrolment.c.athlete_id, names.label("names"))
+        .select_from(page)
+        .join(enrolment, enrolment.c.athlete_id == page.c.id)
+        .join(centre, centre.c.id == enrolment.c.centre_id)
+        .group_by(enrolment.c.athlete_id)
+        .subquery("centres_of_each")
+    )
+    others = {
+        "category": category.c.name,
+        "centres": centres.c.names,
+        "height_cm": _with_unit(page.c.height_cm, HEIGHT.unit),
+        "weight_kg": _with_unit(page.c.weight_kg, WEIGHT.unit),
+    }
+    columns = [
+        (others[field] if field in others else page.c[field]).label(field)
+        for field in COLUMNS.values()
+    ]
+    return Statement(
+        sa.select(*columns)
+        .select_from(page)
+        .join(category, category.c.id == page.c.category_id)
+        .outerjoin(centres, centres.c.athlete_id == page.c.id)
+        .order_by(page.c.id)
+    )
+
+
+def _with_unit(column: sa.ColumnElement[Any], unit: str) -> sa.ColumnElement[Any]:
+    return sa.cast(column, sa.Text) + sa.literal_column(f"' {unit}'")

@@ -1,0 +1,55 @@
+"""Heights and weights as people write them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from pydantic_core import PydanticCustomError
+
+from app.core.text import clean_text
+
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_MEASURE = re.compile(rf"({_NUMBER}) ?([a-z]*)")
+_FEET_AND_INCHES = re.compile(rf"([0-9]{{1,9}})' ?(?:({_NUMBER})(?:\"|'')?)?")
+_TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2032": "'", "\u201d": '"', "\u2033": '"'})
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A quantity: the unit that it is stored in, and what the others are worth in that."""
+
+    unit: str
+    places: Decimal
+    worth: Mapping[str, Decimal]
+    example: str
+
+    def read(self, cell: object) -> object:
+        """Convert a cell to the stored unit; a bare number is in that. ``None`` stays."""
+        text = clean_text(cell)
+        if not isinstance(text, str):
+            return text
+        text = text.lower().translate(_TYPOGRAPHY)
+        if "ft" in self.worth and (length := _FEET_AND_INCHES.fullmatch(text)):
+            amount = int(length[1]) * self.worth["ft"] + Decimal(length[2] or 0) * self.worth["in"]
+        elif (measure := _MEASURE.fullmatch(text)) and (measure[2] or self.unit) in self.worth:
+            amount = Decimal(measure[1]) * self.worth[measure[2] or self.unit]
+        else:
+            raise PydanticCustomError(
+                "measure", "Input should be like {example}", {"example": self.example}
+            )
+        return amount.quantize(self.places, ROUND_HALF_UP)
+
+
+HEIGHT = Measure(
+    "cm",
+    Decimal("0.1"),
+    {"cm": Decimal(1), "m": Decimal(100), "in": Decimal("2.54"), "ft": Decimal("30.48")},
+    "170 cm, 1.7 m, 67 in or 5'7\"",
+)
+WEIGHT = Measure(
+    "kg",
+    Decimal("0.01"),
+    {"kg": Decimal(1), "lb": Decimal("0.45359237"), "lbs": Decimal("0.45359237")},
+    "70 kg or 154.3 lb",
+)

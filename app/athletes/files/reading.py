@@ -1,0 +1,143 @@
+"""From a file to records, batch by batch; a row that cannot be one is rejected with a reason."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import sqlalchemy as sa
+
+from app.athletes.files.records import COLUMNS, record_of
+from app.athletes.files.report import Rejection
+from app.athletes.models import Athlete
+from app.core.csv_files import Row, check_text, read_rows
+from app.core.errors import Invalid
+from app.core.tables import derived_columns, source_of, table_of
+
+ROWS_IN_BATCH = 1000
+"""More gain no speed, and keep others waiting for longer."""
+CHARACTERS_IN_BATCH = 1_000_000
+
+_UNIQUE = [
+    constraint.columns[0]
+    for constraint in table_of(Athlete).constraints
+    if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row that is an athlete: the values of their columns, and the names of the others."""
+
+    row: Row
+    values: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is found by, which is nothing for an athlete without id and reference."""
+        return str(self.values.get("reference") or ""), str(self.values.get("id") or "")
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it is found again when the file is imported again."""
+        return any(self.key)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some rows of a file: those to store, and those that no database needs to see."""
+
+    entries: list[Entry] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+class AthletesFile:
+    """A CSV file of athletes, with its columns in any order.
+
+    Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is no such file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        check_text(file)
+        self._rows = read_rows(file)
+        header = next(self._rows, Row(1, []))
+        self.header = header.cells
+        self._columns = [title.strip().lower() for title in self.header]
+        known = [column for column in self._columns if column in COLUMNS]
+        if header.problem or not known:
+            raise Invalid(
+                "The first row has to name columns, separated by commas:"
+                f" {', '.join(COLUMNS)}, or some of them."
+            )
+        if twice := {column for column in known if known.count(column) > 1}:
+            raise Invalid(f"The first row names twice: {', '.join(sorted(twice))}.")
+        self.ignored = list(
+            dict.fromkeys(
+                title
+                for title, column in zip(self.header, self._columns, strict=True)
+                if column and column not in COLUMNS
+            )
+        )
+        self._earlier = _Earlier()
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the rows, some at a time."""
+        batch, rows, characters = Batch(), 0, 0
+        for row in self._rows:
+            try:
+                batch.entries.append(self._entry(row))
+            except ValueError as error:
+                batch.rejections.append(Rejection(row, str(error)))
+            rows += 1
+            characters += sum(map(len, row.cells))
+            if rows == ROWS_IN_BATCH or characters > CHARACTERS_IN_BATCH:
+                yield batch
+                batch, rows, characters = Batch(), 0, 0
+        if rows:
+            yield batch
+
+    def _entry(self, row: Row) -> Entry:
+        """Make an entry of a row; ``ValueError`` tells why it is none."""
+        if row.problem:
+            raise ValueError(row.problem)
+        if len(row.cells) != len(self._columns):
+            raise ValueError(
+                f"the row has {len(row.cells)} cells and the header {len(self._columns)}:"
+                " is a part missing, or a comma too many?"
+            )
+        cells = zip(self._columns, row.cells, strict=True)
+        record = record_of({column: cell for column, cell in cells if column in COLUMNS})
+        fields = record.model_dump(exclude_unset=True)
+        values = {**fields, **derived_columns(Athlete, fields)}
+        for column in _UNIQUE:
+            if (value := values.get(column.name)) is not None:
+                line = self._earlier.line_of(column.name, str(value), row.line)
+                if line != row.line:
+                    raise ValueError(f"{source_of(column)} is also on line {line}")
+        return Entry(row, values)
+
+
+class _Earlier:
+    """The unique values that a file has had so far, in a database on disk: they may be millions."""
+
+    def __init__(self) -> None:
+        # Its name is empty: it is temporary. Batches are read in one thread after another.
+        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._database.execute(
+            "CREATE TABLE earlier (field TEXT, value TEXT, line INTEGER,"
+            " PRIMARY KEY (field, value)) WITHOUT ROWID"
+        )
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("BEGIN")
+
+    def line_of(self, field: str, value: str, line: int) -> int:
+        """Return the line that first had a value of a field: this one, if it is new."""
+        new = self._database.execute(
+            "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?)", (field, value, line)
+        ).rowcount
+        if new:
+            return line
+        (earlier,) = self._database.execute(
+            "SELECT line FROM earlier WHERE field = ? AND value = ?", (field, value)
+        ).fetchone()
+        return int(earlier)

@@ -1,0 +1,90 @@
+"""An athlete as a row of a file: the one description of the columns, for both directions."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
+from sqlmodel import SQLModel
+
+from app.athletes.files.measures import HEIGHT, WEIGHT
+from app.athletes.models import AthletePerson, CentreIds, HeightCm, Name, WeightKg
+from app.categories.models import Name as CategoryName
+from app.centres.models import Name as CentreName
+from app.core.fields import Id
+from app.core.tables import ABSENT
+from app.core.text import clean_text, name_key
+
+SEPARATOR = ";"
+"""Stands between the centres in a cell."""
+
+_MEASURES = {"height": HEIGHT, "weight": WEIGHT}
+_SUBJECTS = {"Input", "Text", "List"}
+"""What messages of Pydantic, and ours, begin with."""
+
+
+def _names(cell: object) -> object:
+    """Split a cell into names, one for each key."""
+    text = clean_text(cell)
+    if not isinstance(text, str):
+        return [] if text is None else text
+    names = filter(None, map(str.strip, text.split(SEPARATOR)))
+    return list({name_key(name): name for name in names}.values())
+
+
+class RecordId(SQLModel):
+    """The column that a file begins with."""
+
+    id: Id | None = None
+
+
+class AthleteRecord(AthletePerson, RecordId):
+    """An athlete, column by column; a column that a file does not have is not set."""
+
+    name: Name = ABSENT
+    category: CategoryName = ABSENT
+    centres: Annotated[list[CentreName], *CentreIds.__metadata__, BeforeValidator(_names)] = []
+    height_cm: Annotated[HeightCm | None, Field(alias="height"), BeforeValidator(HEIGHT.read)] = (
+        None
+    )
+    weight_kg: Annotated[WeightKg | None, Field(alias="weight"), BeforeValidator(WEIGHT.read)] = (
+        None
+    )
+
+
+COLUMNS = {field.alias or name: name for name, field in AthleteRecord.model_fields.items()}
+"""The field behind each column, in the order in which an export has them."""
+
+EXAMPLE = """\
+reference,name,sex,category,centres,height,weight
+M-1042,Mara Lindqvist,female,Rx,CrossFit Northside;The Garage,5'6",141.6 lb
+"""
+
+
+def record_of(cells: Mapping[str, str]) -> AthleteRecord:
+    """Make a record of the cells of a row, by column; an empty one is no value.
+
+    Raise ``ValueError``, which tells whoever corrects the file what is wrong with which column.
+    """
+    try:
+        return AthleteRecord.model_validate(
+            {column: cell if cell.strip() else None for column, cell in cells.items()}
+        )
+    except ValidationError as error:
+        raise ValueError("; ".join(map(_reason, error.errors(include_url=False)))) from None
+
+
+def _reason(error: ErrorDetails) -> str:
+    """Say what is wrong with a cell, without repeating it: it may be personal."""
+    column = str(error["loc"][0])
+    if error["input"] is None:
+        return f"{column} is empty"
+    if error["type"] in {"greater_than_equal", "less_than_equal"}:
+        unit = _MEASURES[column].unit
+        ((side, bound),) = error["ctx"].items()
+        limit = "at least" if side == "ge" else "at most"
+        return f"{column} is {error['input']} {unit}, and should be {limit} {bound} {unit}"
+    subject, _, rest = error["msg"].removesuffix(".").partition(" ")
+    return (
+        f"{column} {rest}" if subject in {"Input", "Text", "List"} else f"{column}: {error['msg']}"
+    )

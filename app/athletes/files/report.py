@@ -1,0 +1,85 @@
+"""What became of the rows of a file."""
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, Field
+
+from app.core.csv_files import Row
+
+REPORTED_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that is not stored, and why."""
+
+    row: Row
+    reason: str
+
+
+class Counts(BaseModel):
+    """How many rows were read: they were created, updated, left unchanged or rejected."""
+
+    model_config = {"json_schema_serialization_defaults_required": True}
+
+    read: int = Field(default=0, examples=[12553])
+    created: int = Field(default=0, examples=[12480])
+    updated: int = Field(default=0, examples=[0])
+    unchanged: int = Field(default=0, examples=[0])
+    rejected: int = Field(default=0, examples=[73])
+    without_key: int = Field(
+        default=0,
+        description="Created without `id` and `reference`: another import creates them again.",
+        examples=[0],
+    )
+    new_categories: int = Field(default=0, examples=[2])
+    new_centres: int = Field(default=0, examples=[4538])
+
+    def add(self, other: "Counts") -> None:
+        """Count some more rows."""
+        for name in Counts.model_fields:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of some rows."""
+
+    counts: Counts = field(default_factory=Counts)
+    rejections: list[Rejection] = field(default_factory=list)
+
+    def add(self, other: "Outcome") -> None:
+        """Take in what became of some more rows."""
+        self.counts.add(other.counts)
+        self.rejections += other.rejections
+
+    def reject(self, *rejections: Rejection) -> None:
+        """Take in rows that were read and are not stored."""
+        self.counts.add(Counts(read=len(rejections), rejected=len(rejections)))
+        self.rejections += rejections
+
+
+class RejectedRow(BaseModel):
+    """A row that is not stored."""
+
+    line: int = Field(description="The line it begins on, from 1.", examples=[250])
+    reason: str = Field(
+        description="What to correct.",
+        examples=["height is 1295.4 cm, and should be at most 300 cm"],
+    )
+
+
+class ImportReport(Counts):
+    """What became of a file: read = created + updated + unchanged + rejected."""
+
+    ignored_columns: list[str] = Field(default=[], examples=[["country"]])
+    rejections: list[RejectedRow] = Field(
+        default=[], description=f"The first {REPORTED_ROWS} rejected rows."
+    )
+
+    def take(self, outcome: Outcome) -> None:
+        """Report what became of some more rows."""
+        self.add(outcome.counts)
+        for rejection in outcome.rejections[: REPORTED_ROWS - len(self.rejections)]:
+            reported = RejectedRow(line=rejection.row.line, reason=rejection.reason)
+            self.rejections.append(reported)

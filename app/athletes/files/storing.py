@@ -1,0 +1,273 @@
+"""From records to the database, a batch in one transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, partial
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from asyncpg import UniqueViolationError
+from pydantic_core import to_json
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+
+from app.athletes.files.reading import Entry
+from app.athletes.files.report import Counts, Outcome, Rejection
+from app.athletes.models import Athlete, Enrolment
+from app.categories.models import Category, CategoryCreate
+from app.centres.models import Centre, CentreCreate
+from app.core.conflicts import taken_fields
+from app.core.database import Database, Unit
+from app.core.fields import new_id
+from app.core.statements import Statement
+from app.core.tables import Payload, Row, derived_columns, table_of, written_columns
+from app.core.text import name_key
+
+_ATHLETES = table_of(Athlete)
+_ENROLMENTS = table_of(Enrolment)
+_NEEDED = ("name", "category")
+
+
+class _OneAthleteTwice(Exception):
+    """Two rows mean the same athlete, one by the id and one by the reference."""
+
+
+class AthletesStorage:
+    """Stores the rows of a file: creates athletes, or changes those that are there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def store(self, entries: Sequence[Entry]) -> Outcome:
+        """Store rows in one transaction, or, where they conflict, each half of them in its own.
+
+        So a row that cannot be stored is alone at last, and rejected.
+        """
+        if len(entries) == 1:
+            return await self._store_alone(entries[0])
+        try:
+            return await self._database.transaction(partial(_put, entries))
+        except (UniqueViolationError, _OneAthleteTwice):
+            middle = len(entries) // 2
+            outcome = await self.store(entries[:middle])
+            outcome.add(await self.store(entries[middle:]))
+            return outcome
+
+    async def _store_alone(self, entry: Entry) -> Outcome:
+        put = partial(_put, [entry])
+        with suppress(UniqueViolationError):
+            return await self._database.transaction(put)
+        try:
+            # Somebody else may have created this very athlete just then; they are found now.
+            return await self._database.transaction(put)
+        except UniqueViolationError as error:
+            reason = f"{' and '.join(taken_fields(error))} is already another athlete's"
+            outcome = Outcome()
+            outcome.reject(Rejection(entry.row, reason))
+            return outcome
+
+
+async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
+    """Create or change the athletes of some rows, and what categories and centres they name."""
+    # In this order in every import: one may wait for another, but never both for each other.
+    # Athletes are locked before their categories and centres, as by every other change.
+    entries = sorted(entries, key=lambda entry: entry.key)
+    outcome = Outcome()
+    accepted: list[tuple[Entry, UUID | None]] = []
+    for entry, athlete_id in zip(entries, await _locked(entries, unit), strict=True):
+        absent = [column for column in _NEEDED if column not in entry.values]
+        if athlete_id is None and absent:
+            needed = " and ".join(f"a {column}" for column in absent)
+            reason = f"there is no such athlete, and a new one needs {needed}"
+            outcome.reject(Rejection(entry.row, reason))
+        else:
+            accepted.append((entry, athlete_id))
+
+    values = [entry.values for entry, _ in accepted]
+    categories = [row["category"] for row in values if "category" in row]
+    centres = [name for row in values for name in row.get("centres", ())]
+    category_ids, new_categories = await _named(unit, Category, CategoryCreate, categories)
+    centre_ids, new_centres = await _named(unit, Centre, CentreCreate, centres)
+    rows = [
+        {
+            **entry.values,
+            "id": athlete_id or entry.values.get("id") or new_id(),
+            "is_new": athlete_id is None,
+            "category_id": category_ids.get(name_key(entry.values.get("category", ""))),
+            "centre_ids": [centre_ids[name_key(name)] for name in entry.values.get("centres", ())],
+        }
+        for entry, athlete_id in accepted
+    ]
+    if rows:
+        # All rows of a file have the same columns.
+        statement = _put_statement(frozenset(values[0]))
+        created, updated = await unit.row(statement, _recordset_of(rows))
+        counts = Counts(
+            read=len(rows),
+            created=created,
+            updated=updated,
+            unchanged=len(rows) - created - updated,
+            without_key=sum(not entry.has_key for entry, _ in accepted),
+            new_categories=new_categories,
+            new_centres=new_centres,
+        )
+        outcome.counts.add(counts)
+    return outcome
+
+
+async def _locked(entries: Sequence[Entry], unit: Unit) -> list[UUID | None]:
+    """Find the athletes of some rows, by id or else by reference, and lock them."""
+    ids = [entry.values.get("id") for entry in entries]
+    references = [entry.values.get("reference") for entry in entries]
+    found = await unit.rows(_lock_statement(), {"ids": ids, "references": references})
+    by_id = {athlete_id: athlete_id for athlete_id, _ in found}
+    by_reference = {reference: athlete_id for athlete_id, reference in found if reference}
+    locked = [
+        by_id.get(row_id) or by_reference.get(reference)
+        for row_id, reference in zip(ids, references, strict=True)
+    ]
+    known = [athlete_id for athlete_id in locked if athlete_id]
+    if len(set(known)) < len(known):
+        raise _OneAthleteTwice
+    return locked
+
+
+async def _named(
+    unit: Unit, row: type[Row], create: type[Payload], names: Iterable[str]
+) -> tuple[dict[str, UUID], int]:
+    """Find the rows with some names, or create them; return ids by name key, and how many are new.
+
+    None of them is deleted before the transaction ends.
+    """
+    missing: dict[str, str] = {}
+    for name in names:
+        missing.setdefault(name_key(name), name)
+    ids: dict[str, UUID] = {}
+    created = 0
+    # Once more for a name that somebody else creates or deletes between the two statements.
+    while missing:
+        ids.update(await unit.rows(_find_names_statement(row), {"keys": list(missing)}))
+        new = [
+            create.model_validate({"name": name}).model_dump()
+            for key, name in sorted(missing.items())
+            if key not in ids
+        ]
+        rows = [{"id": new_id(), **fields, **derived_columns(row, fields)} for fields in new]
+        made = await unit.rows(_create_names_statement(row), _recordset_of(rows)) if rows else []
+        ids.update(made)
+        created += len(made)
+        missing = {key: name for key, name in missing.items() if key not in ids}
+    return ids, created
+
+
+def _recordset_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {"rows": to_json(rows).decode()}
+
+
+def _recordset(*columns: sa.Column[Any]) -> sa.CTE:
+    """Select the rows that are given as one JSON array of objects."""
+    rows = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=JSONB))
+    given = rows.table_valued(*(sa.column(column.name, column.type) for column in columns))
+    return sa.select(given.render_derived("given", with_types=True)).cte("incoming")
+
+
+@cache
+def _lock_statement() -> Statement:
+    """Lock the athletes with some ids or references: ``id, reference``."""
+    ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
+    references = sa.bindparam("references", type_=ARRAY(sa.Text))
+    return Statement(
+        sa.select(_ATHLETES.c.id, _ATHLETES.c.reference)
+        .where(
+            sa.or_(
+                _ATHLETES.c.id == sa.func.any(ids), _ATHLETES.c.reference == sa.func.any(references)
+            )
+        )
+        .order_by(_ATHLETES.c.id)
+        .with_for_update(key_share=True)
+    )
+
+
+@cache
+def _find_names_statement(row: type[Row]) -> Statement:
+    """Find the rows with some name keys, and keep them from being deleted: ``name_key, id``."""
+    table = table_of(row)
+    keys = sa.bindparam("keys", type_=ARRAY(sa.Text))
+    return Statement(
+        sa.select(table.c.name_key, table.c.id)
+        .where(table.c.name_key == sa.func.any(keys))
+        .order_by(table.c.name_key)
+        .with_for_update(read=True, key_share=True)
+    )
+
+
+@cache
+def _create_names_statement(row: type[Row]) -> Statement:
+    """Create rows but those whose names are there: ``name_key, id`` of the new ones."""
+    table = table_of(row)
+    columns = written_columns(table)
+    incoming = _recordset(*columns)
+    return Statement(
+        insert(table)
+        .from_select([column.name for column in columns], sa.select(incoming))
+        .on_conflict_do_nothing(index_elements=[table.c.name_key])
+        .returning(table.c.name_key, table.c.id)
+    )
+
+
+@cache
+def _put_statement(given: frozenset[str]) -> Statement:
+    """Create or change athletes: ``created, updated``. Only the given fields are changed."""
+    columns = written_columns(_ATHLETES)
+    is_new = sa.Column("is_new", sa.Boolean)
+    centre_ids: sa.Column[Any] = sa.Column("centre_ids", ARRAY(sa.Uuid))
+    incoming = _recordset(*columns, is_new, centre_ids)
+
+    new = sa.select(*(incoming.c[column.name] for column in columns)).where(incoming.c.is_new)
+    names = [column.name for column in columns]
+    created = sa.insert(_ATHLETES).from_select(names, new).returning(_ATHLETES.c.id).cte("created")
+
+    changed = [column for column in columns if column.name in given and not column.primary_key]
+    if "category" in given:
+        changed.append(_ATHLETES.c.category_id)
+    differs = [column.is_distinct_from(incoming.c[column.name]) for column in changed]
+    if "centres" in given:
+        removed, added = _replaced_enrolments(incoming)
+        replaced = sa.union_all(sa.select(removed.c.athlete_id), sa.select(added.c.athlete_id))
+        differs.append(_ATHLETES.c.id.in_(replaced))
+    updated = (
+        sa.update(_ATHLETES)
+        .where(_ATHLETES.c.id == incoming.c.id, sa.not_(incoming.c.is_new))
+        .where(sa.or_(sa.false(), *differs))
+        .values({column: incoming.c[column.name] for column in changed})
+        .values(
+            version=_ATHLETES.c.version + sa.literal_column("1"),
+            updated_at=sa.func.statement_timestamp(),
+        )
+        .returning(_ATHLETES.c.id)
+        .cte("updated")
+    )
+    counts = (sa.select(sa.func.count()).select_from(rows) for rows in (created, updated))
+    return Statement(sa.select(*(count.scalar_subquery() for count in counts)))
+
+
+def _replaced_enrolments(incoming: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
+    """Make the enrolments what rows ask for: the ``athlete_id`` of each removed and added one."""
+    removed = (
+        sa.delete(_ENROLMENTS)
+        .where(
+            _ENROLMENTS.c.athlete_id == incoming.c.id,
+            _ENROLMENTS.c.centre_id != sa.func.all(incoming.c.centre_ids),
+        )
+        .returning(_ENROLMENTS.c.athlete_id)
+        .cte("removed")
+    )
+    wanted = sa.select(incoming.c.id, sa.func.unnest(incoming.c.centre_ids))
+    added = (
+        insert(_ENROLMENTS)
+        .from_select(["athlete_id", "centre_id"], wanted)
+        .on_conflict_do_nothing()
+        .returning(_ENROLMENTS.c.athlete_id)
+        .cte("added")
+    )
+    return removed, added

@@ -1,0 +1,137 @@
+"""Importing a file of athletes, and exporting them to one."""
+
+import csv
+import filecmp
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from app.athletes.files.importing import stored_batches
+from app.athletes.files.reading import AthletesFile
+from app.athletes.files.report import ImportReport, Rejection
+from app.commands.progress import progress
+from app.commands.targets import Target, on_target
+from app.core.errors import DomainError
+
+ADDED_COLUMNS = ["line", "reason"]
+"""What a file of rejected rows begins with: where a row stood, and what to correct."""
+
+
+def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
+    """Import a file, put its rejected rows into another, and print what became of them."""
+    start = time.monotonic()
+    rejected = rejected or path.with_name(f"{path.name}.rejected.csv")
+    with _errors_in_one_line(), path.open("rb") as opened:
+        if rejected.exists() and rejected.samefile(path):
+            sys.exit("error: the rejected rows need a file of their own")
+        try:
+            file = AthletesFile(opened)
+        except DomainError as error:
+            sys.exit(f"error: {path}: {error.detail}")
+        with rejected_rows(rejected, file.header) as rows:
+            report = on_target(url, lambda target: _import(file, opened, target, rows))
+    _print_report(report, path, rejected, time.monotonic() - start)
+
+
+def export_file(path: Path, url: str | None) -> None:
+    """Export all athletes to a file, which is there once it is complete."""
+    with _errors_in_one_line(), completed(path) as part, part.open("wb") as opened:
+        on_target(url, lambda target: _export(target, opened))
+    print(f"The athletes are in {path}.")
+
+
+async def _import(
+    file: AthletesFile, opened: BinaryIO, target: Target, rows: "RejectedRows"
+) -> ImportReport:
+    report = ImportReport(ignored_columns=file.ignored)
+    size = os.fstat(opened.fileno()).st_size
+    with progress("import") as show:
+        async for outcome in stored_batches(file, target.storage(file.header)):
+            report.take(outcome)
+            rows.add(outcome.rejections)
+            show(opened.tell() / size, f"{report.read} rows, {report.rejected} rejected")
+    return report
+
+
+async def _export(target: Target, opened: BinaryIO) -> None:
+    with progress("export") as show:
+        async for piece in target.export():
+            opened.write(piece)
+            show(None, f"{opened.tell() / 1e6:.1f} MB")
+
+
+def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: float) -> None:
+    print(f"{path}: {report.read} rows in {seconds:.1f} s")
+    print(f"  {report.created} created, {report.updated} updated, {report.unchanged} unchanged")
+    if report.new_categories or report.new_centres:
+        print(f"  {report.new_categories} new categories, {report.new_centres} new centres")
+    if report.without_key:
+        print(
+            f"  {report.without_key} without id and reference:"
+            " importing them again would create them again"
+        )
+    if report.ignored_columns:
+        print(f"  ignored columns: {', '.join(report.ignored_columns)}")
+    print(f"  {report.rejected} rejected", f"and put into {rejected}" if report.rejected else "")
+
+
+class RejectedRows:
+    """Writes rows that were rejected, whole, each after its line and the reason."""
+
+    def __init__(self, opened: TextIO, header: Sequence[str]) -> None:
+        self._writer = csv.writer(opened)
+        # A file of rejected rows that is imported again has its own such columns.
+        self._skipped = len(ADDED_COLUMNS) if header[:2] == ADDED_COLUMNS else 0
+        self._writer.writerow([*ADDED_COLUMNS, *header[self._skipped :]])
+        self.any = False
+
+    def add(self, rejections: Iterable[Rejection]) -> None:
+        """Write some more."""
+        for row, reason in ((rejection.row, rejection.reason) for rejection in rejections):
+            self._writer.writerow([row.line, reason, *row.cells[self._skipped :]])
+            self.any = True
+
+
+@contextmanager
+def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
+    """Give what writes the file of rejected rows; if there are none, there is no file.
+
+    An earlier one that differs may have been corrected by hand, and is kept under another name.
+    """
+    with completed(path) as part:
+        with part.open("w", encoding="utf-8-sig", newline="") as opened:  # spreadsheets need a BOM
+            rows = RejectedRows(opened, header)
+            yield rows
+        if not rows.any:
+            part.unlink()
+        if path.exists() and not (rows.any and filecmp.cmp(part, path, shallow=False)):
+            names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(1))
+            kept = next(name for name in names if not name.exists())
+            print(f"The earlier {path} is kept as {path.rename(kept)}.")
+
+
+@contextmanager
+def completed(path: Path) -> Iterator[Path]:
+    """Give a file to write beside another, whose place it takes if all goes well."""
+    if path.exists() and not path.is_file():
+        sys.exit(f"error: {path} is no file")
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        if part.exists():
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}")

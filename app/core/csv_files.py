@@ -1,0 +1,114 @@
+"""CSV files as people make them: checked as a whole, then read row by row."""
+
+import csv
+from collections.abc import Iterator
+from functools import partial
+from io import TextIOWrapper
+from typing import BinaryIO, NamedTuple
+
+from app.core.errors import Invalid, MalformedBody
+
+LONGEST_LINE = 2**20
+"""In bytes. A file with a longer line is no table of rows, and would not fit into memory."""
+LONGEST_ROW = 100_000
+"""In characters. A longer row has a quotation mark that nothing closes."""
+
+
+class Row(NamedTuple):
+    """A row of a file; ``problem`` tells why its cells could not be told apart."""
+
+    line: int
+    """The line that it begins on, from 1."""
+    cells: list[str]
+    problem: str = ""
+
+
+def check_text(file: BinaryIO) -> None:
+    """Read a file through, and go back to its beginning.
+
+    Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is empty or has a line that
+    is longer than ``LONGEST_LINE``.
+    """
+    number = 0
+    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), 1):
+        if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise MalformedBody("The file is UTF-16, not UTF-8. Save it as CSV in UTF-8.")
+        if len(line) > LONGEST_LINE:
+            raise Invalid(f"Line {number} is longer than 1 MiB: this is no CSV file of rows.")
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            raise MalformedBody(
+                f"Line {number} is not UTF-8. Save the file as CSV in UTF-8."
+            ) from None
+    if not number:
+        raise Invalid("The file is empty.")
+    file.seek(0)
+
+
+def read_rows(file: BinaryIO) -> Iterator[Row]:
+    """Yield the rows of a file that ``check_text`` found good, its header first.
+
+    Rows with nothing in their cells are left out. A row that is no CSV (RFC 4180) has one cell,
+    its first line; reading goes on with the line after that.
+    """
+    text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    lines = _Lines(text)
+    reader = csv.reader(lines, strict=True)
+    try:
+        while True:
+            lines.begin_row()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, _RowTooLong):
+                problem = "this is no row of CSV: is a quotation mark out of place?"
+                yield Row(lines.first, [lines.keep_first()], problem)
+                continue
+            if any(map(str.strip, cells)):
+                yield Row(lines.first, cells)
+    finally:
+        text.detach()  # which would close the file with it
+
+
+class _RowTooLong(Exception):
+    pass
+
+
+class _Lines:
+    """The lines of a text, numbered from 1; those of a row can be given back and read again."""
+
+    def __init__(self, text: TextIOWrapper) -> None:
+        self._text = text
+        self._again: list[str] = []
+        self._row: list[str] = []
+        self._length = 0
+        self.first = 1
+        """The line on which the row begins."""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.pop() if self._again else self._text.readline()
+        if not line:
+            raise StopIteration
+        self._row.append(line)
+        self._length += len(line)
+        if self._length > LONGEST_ROW:
+            raise _RowTooLong
+        return line
+
+    def begin_row(self) -> None:
+        """Let the next line be the first of a row."""
+        self.first += len(self._row)
+        self._row = []
+        self._length = 0
+
+    def keep_first(self) -> str:
+        """Give back the lines of the row but its first, and return that without its end."""
+        first, *others = self._row
+        self._again += reversed(others)
+        self._row = [first]
+        return first.rstrip("\r\n")
