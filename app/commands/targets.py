@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from io import BytesIO, StringIO
 from typing import Any, Literal, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -164,9 +163,10 @@ async def _on_database(work: Callable[[Target], Awaitable[Result]]) -> Result:
 
 
 async def _on_service(url: str, work: Callable[[Target], Awaitable[Result]]) -> Result:
-    # A URL with a path is one of the API itself.
-    api = url if urlsplit(url).path.strip("/") else url.rstrip("/") + get_settings().api_v1_prefix
     try:
+        api = httpx.URL(url)
+        if not api.path.strip("/"):  # with a path it is the URL of the API itself
+            api = api.copy_with(path=get_settings().api_v1_prefix)
         async with httpx.AsyncClient(base_url=api, timeout=PATIENCE) as client:
             return await work(RunningService(client))
     except httpx.InvalidURL as error:

@@ -77,7 +77,7 @@ def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: flo
         )
     if report.ignored_columns:
         print(f"  ignored columns: {', '.join(report.ignored_columns)}")
-    print(f"  {report.rejected} rejected", f"and put into {rejected}" if report.rejected else "")
+    print(f"  {report.rejected} rejected{f' and put into {rejected}' if report.rejected else ''}")
 
 
 class RejectedRows:

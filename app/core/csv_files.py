@@ -69,7 +69,8 @@ def read_rows(file: BinaryIO) -> Iterator[Row]:
             if any(map(str.strip, cells)):
                 yield Row(lines.first, cells)
     finally:
-        text.detach()  # which would close the file with it
+        if not file.closed:
+            text.detach()  # or the file would be closed with it
 
 
 class _RowTooLong(Exception):

@@ -65,7 +65,10 @@ def _calendar_date(value: object) -> object:
         isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
     ):
         raise PydanticCustomError("date_type", "Input should be a date like 1990-12-31")
-    return value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise PydanticCustomError("no_such_day", "There is no such day") from None
 
 
 def _past(day: date) -> date:

@@ -21,7 +21,6 @@ _OWN_WORDS = {
     "missing": "This field is required.",
     "extra_forbidden": "There is no such field.",
     "model_attributes_type": "Input should be an object.",
-    "date_from_datetime_parsing": "There is no such day.",
 }
 """Where Pydantic's message repeats a part of the input, or could be plainer."""
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
@@ -10,8 +11,12 @@ from httpx import AsyncClient
 
 from app.commands.document import DOCUMENT, write_document
 from app.conftest import API, Create, client_of
+from app.core.database import Database
+from app.core.errors import Unavailable
 from app.core.fields import new_id
 from app.core.tests.document import Document
+
+CSV = {"Content-Type": "text/csv"}
 
 
 def test_the_committed_document_is_the_apps(
@@ -39,6 +44,7 @@ def test_operations_are_named_by_their_functions(document: Document) -> None:
         "delete /api/v1/centres/{centre_id} delete_centre",
         "get / get_service",
         "get /api/v1/athletes list_athletes",
+        "get /api/v1/athletes/export export_athletes",
         "get /api/v1/athletes/{athlete_id} get_athlete",
         "get /api/v1/athletes/{athlete_id}/centres list_centres_of_athlete",
         "get /api/v1/categories list_categories",
@@ -53,6 +59,7 @@ def test_operations_are_named_by_their_functions(document: Document) -> None:
         "patch /api/v1/categories/{category_id} update_category",
         "patch /api/v1/centres/{centre_id} update_centre",
         "post /api/v1/athletes create_athlete",
+        "post /api/v1/athletes/import import_athletes",
         "post /api/v1/athletes/lookup lookup_athlete",
         "post /api/v1/categories create_category",
         "post /api/v1/centres create_centre",
@@ -82,10 +89,17 @@ async def test_each_example_body_is_accepted(
         assert (await client.patch(f"{API}/{path}", json=payload)).status_code == 200
     found = await client.post(f"{API}/athletes/lookup", json=examples["AthleteLookup"])
     assert found.json() == athlete
+    described = document.content["paths"][f"{API}/athletes/import"]["post"]["requestBody"]
+    file = described["content"]["text/csv"]["example"]
+    imported = await client.post(f"{API}/athletes/import", content=file, headers=CSV)
+    assert imported.json()["rejected"] == 0
 
 
 async def test_every_answer_in_the_document_is_given(
-    client: AsyncClient, app: FastAPI, connection: asyncpg.Connection
+    client: AsyncClient,
+    app: FastAPI,
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Go through every endpoint; each answer is checked against its schema on the way."""
     document = Document(app)
@@ -121,6 +135,7 @@ async def test_every_answer_in_the_document_is_given(
         await client.patch(athlete, json=other)
         await write_and_refuse(client, "POST", f"{API}/athletes/lookup", {"reference": "M-1"})
         await client.post(f"{API}/athletes/lookup", json={"reference": "M-2"})
+        await import_and_export(client, app, monkeypatch)
         for collection in ("categories", "centres"):
             taken = await client.get(f"{API}/{collection}/{ids[collection]}")
             twin = await client.post(f"{API}/{collection}", json={"name": "Twin"})
@@ -149,6 +164,25 @@ async def read_and_refuse(client: AsyncClient, collection: str, row_id: str) -> 
         await client.patch(f"{collection}/{identifier}", json={"name": "Rx"})
     await write_and_refuse(client, "POST", collection, {})
     await write_and_refuse(client, "PATCH", f"{collection}/{row_id}", {})
+
+
+async def import_and_export(
+    client: AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Import and export athletes, be refused, and find the database gone."""
+    url, export = f"{API}/athletes/import", f"{API}/athletes/export"
+    for file in (b"reference\n", b"", b"\xff", b"a" * 100):
+        await client.post(url, content=file, headers=CSV)
+    await client.post(url, content=b"reference\n")
+    await client.get(export)
+    await client.get(export, params={"no": "such"})
+    with monkeypatch.context() as changed:
+        changed.setattr(app.state.settings, "max_import_size", 1)
+        await client.post(url, content=b"reference\n", headers=CSV)
+    with monkeypatch.context() as changed:
+        changed.setattr(Database, "_run_once", AsyncMock(side_effect=Unavailable("It is gone.")))
+        await client.post(url, content=b"reference\nM-1\n", headers=CSV)
+        await client.get(export)
 
 
 async def write_and_refuse(

@@ -36,10 +36,8 @@ async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[
                 if batch.entries:
                     outcome.add(await storage.store(batch.entries))
             except Unavailable as error:
-                raise Unavailable(
-                    f"{error.detail} The first {done} rows are done;"
-                    " import the file again to complete it."
-                ) from None
+                so_far = f" The first {done} rows are done; import the file again for the others."
+                raise Unavailable(f"{error.detail}{so_far if done else ''}") from None
             outcome.rejections.sort(key=lambda rejection: rejection.row.line)
             yield outcome
             done += outcome.counts.read

@@ -19,8 +19,6 @@ SEPARATOR = ";"
 """Stands between the centres in a cell."""
 
 _MEASURES = {"height": HEIGHT, "weight": WEIGHT}
-_SUBJECTS = {"Input", "Text", "List"}
-"""What messages of Pydantic, and ours, begin with."""
 
 
 def _names(cell: object) -> object:
@@ -76,15 +74,22 @@ def record_of(cells: Mapping[str, str]) -> AthleteRecord:
 
 def _reason(error: ErrorDetails) -> str:
     """Say what is wrong with a cell, without repeating it: it may be personal."""
-    column = str(error["loc"][0])
+    column, *within = map(str, error["loc"])
     if error["input"] is None:
         return f"{column} is empty"
-    if error["type"] in {"greater_than_equal", "less_than_equal"}:
-        unit = _MEASURES[column].unit
-        ((side, bound),) = error["ctx"].items()
-        limit = "at least" if side == "ge" else "at most"
-        return f"{column} is {error['input']} {unit}, and should be {limit} {bound} {unit}"
-    subject, _, rest = error["msg"].removesuffix(".").partition(" ")
-    return (
-        f"{column} {rest}" if subject in {"Input", "Text", "List"} else f"{column}: {error['msg']}"
-    )
+    bounds = error.get("ctx", {})
+    match error["type"]:
+        case "greater_than_equal":
+            return _out_of_range(column, error["input"], f"at least {bounds['ge']}")
+        case "less_than_equal":
+            return _out_of_range(column, error["input"], f"at most {bounds['le']}")
+        case "too_long":
+            return f"{column} are {bounds['actual_length']}, and may be {bounds['max_length']}"
+    subject, _, rest = error["msg"].partition(" ")
+    named = f"a name in {column}" if within else column
+    return f"{named} {rest}" if subject in {"Input", "Text"} else f"{named}: {error['msg']}"
+
+
+def _out_of_range(column: str, amount: object, limit: str) -> str:
+    unit = _MEASURES[column].unit
+    return f"{column} is {amount} {unit}, and should be {limit} {unit}"

@@ -83,9 +83,10 @@ async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
         else:
             accepted.append((entry, athlete_id))
 
-    values = [entry.values for entry, _ in accepted]
-    categories = [row["category"] for row in values if "category" in row]
-    centres = [name for row in values for name in row.get("centres", ())]
+    # In the order of the file: the first of several spellings names what is new.
+    in_file = sorted((entry for entry, _ in accepted), key=lambda entry: entry.row.line)
+    categories = [entry.values["category"] for entry in in_file if "category" in entry.values]
+    centres = [name for entry in in_file for name in entry.values.get("centres", ())]
     category_ids, new_categories = await _named(unit, Category, CategoryCreate, categories)
     centre_ids, new_centres = await _named(unit, Centre, CentreCreate, centres)
     rows = [
@@ -100,7 +101,7 @@ async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
     ]
     if rows:
         # All rows of a file have the same columns.
-        statement = _put_statement(frozenset(values[0]))
+        statement = _put_statement(frozenset(in_file[0].values))
         created, updated = await unit.row(statement, _recordset_of(rows))
         counts = Counts(
             read=len(rows),

@@ -145,7 +145,7 @@ class TestCreate:
             ("national_id", "x" * 21, "text_too_long"),
             ("birth_date", "1899-12-31", "date_out_of_range"),
             ("birth_date", str(datetime.now(UTC).date() + timedelta(1)), "date_out_of_range"),
-            ("birth_date", "1999-02-30", "date_from_datetime_parsing"),
+            ("birth_date", "1999-02-30", "no_such_day"),
             ("birth_date", "1999-02-03T00:00:00Z", "date_type"),
             ("birth_date", 0, "date_type"),
             ("sex", "f", "literal_error"),

@@ -86,6 +86,13 @@ def launched(
             launcher.stop(signal.SIGTERM)
 
 
+def output_of(*arguments: str, **environment: str) -> str:
+    """Run a command to its good end and return what it said."""
+    with launched(*arguments, **environment) as launcher:
+        assert launcher.ended() == 0, launcher.output
+    return launcher.output
+
+
 def living(processes: list[psutil.Process], seconds: float = 5) -> list[psutil.Process]:
     """Return those that still run after some time; a zombie does not."""
     deadline = time.monotonic() + seconds

@@ -53,8 +53,9 @@ class Document:
             assert response.content == b""
             return
         ((media_type, described),) = content.items()
-        assert response.headers["content-type"] == media_type
-        self._validate(described["schema"]["$ref"], response)
+        assert response.headers["content-type"].removesuffix("; charset=utf-8") == media_type
+        if media_type != "text/csv":
+            self._validate(described["schema"]["$ref"], response)
         if status == "201":
             assert response.headers["Location"].startswith(response.request.url.path)
 

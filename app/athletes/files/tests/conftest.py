@@ -1,0 +1,54 @@
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app.conftest import API, Json
+
+Import = Callable[[str], Awaitable[Json]]
+
+
+@pytest.fixture
+def import_csv(client: httpx.AsyncClient) -> Import:
+    """Give a function that imports a file and returns the report."""
+
+    async def import_csv(text: str) -> Json:
+        response = await post_csv(client, text)
+        assert response.status_code == 200, response.text
+        report: Json = response.json()
+        done = report["created"] + report["updated"] + report["unchanged"] + report["rejected"]
+        assert report["read"] == done
+        return report
+
+    return import_csv
+
+
+async def post_csv(client: httpx.AsyncClient, file: str | bytes, **headers: str) -> httpx.Response:
+    content = file.encode() if isinstance(file, str) else file
+    declared = {"Content-Type": "text/csv"} | headers
+    return await client.post(f"{API}/athletes/import", content=content, headers=declared)
+
+
+async def athlete_of(client: httpx.AsyncClient, reference: str) -> Json:
+    """Read the athlete with a reference."""
+    response = await client.post(f"{API}/athletes/lookup", json={"reference": reference})
+    assert response.status_code == 200, response.text
+    athlete: Json = response.json()
+    return athlete
+
+
+async def names(client: httpx.AsyncClient, collection: str) -> list[str]:
+    """List the names of a collection."""
+    response = await client.get(f"{API}/{collection}", params={"limit": 100})
+    return [item["name"] for item in response.json()["items"]]
+
+
+def counts(report: Json) -> dict[str, Any]:
+    """Return what is not 0 or empty in a report, but its rejections."""
+    return {name: value for name, value in report.items() if value and name != "rejections"}
+
+
+def reasons(report: Json) -> dict[int, str]:
+    """Return the reasons of a report by line."""
+    return {row["line"]: row["reason"] for row in report["rejections"]}

@@ -1,0 +1,66 @@
+from decimal import Decimal
+
+import pytest
+from pydantic_core import PydanticCustomError
+
+from app.athletes.files.measures import HEIGHT, WEIGHT
+
+
+@pytest.mark.parametrize(
+    ("cell", "centimetres"),
+    [
+        ("177 cm", "177.0"),
+        ("177CM", "177.0"),
+        (" 177 ", "177.0"),
+        ("177\u00a0cm", "177.0"),
+        ("176.25 cm", "176.3"),
+        ("1.77 m", "177.0"),
+        ("68 in", "172.7"),
+        ("5'10\"", "177.8"),
+        ("5' 10\"", "177.8"),
+        ("5'10.5\"", "179.1"),
+        ("5'10", "177.8"),
+        ("5'10''", "177.8"),
+        ("5\u2032 10\u2033", "177.8"),
+        ("5\u201910\u201d", "177.8"),
+        ("6'", "182.9"),
+        ("6 ft", "182.9"),
+        ("510 in", "1295.4"),
+    ],
+)
+def test_a_height_becomes_centimetres_with_one_place(cell: str, centimetres: str) -> None:
+    assert HEIGHT.read(cell) == Decimal(centimetres)
+    assert str(HEIGHT.read(cell)) == centimetres
+
+
+@pytest.mark.parametrize(
+    ("cell", "kilograms"),
+    [
+        ("90 kg", "90.00"),
+        ("90", "90.00"),
+        ("190 lb", "86.18"),
+        ("190lbs", "86.18"),
+        ("154.3 LB", "69.99"),
+    ],
+)
+def test_a_weight_becomes_kilograms_with_two_places(cell: str, kilograms: str) -> None:
+    assert str(WEIGHT.read(cell)) == kilograms
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["tall", "68 inches", "90 kg", "-5 cm", "5'x", "1,77 m", "1e3 cm", "9" * 40, "٦٨ in", "cm", ""],
+)
+def test_a_height_that_says_nothing_is_told_how_to_say_it(cell: str) -> None:
+    with pytest.raises(PydanticCustomError, match=r"like 170 cm, 1\.7 m, 67 in or 5'7\""):
+        HEIGHT.read(cell)
+
+
+@pytest.mark.parametrize("cell", ["heavy", "12 stone", "90 cm", "6'", "6 ft"])
+def test_a_weight_that_says_nothing_is_told_how_to_say_it(cell: str) -> None:
+    with pytest.raises(PydanticCustomError, match=r"like 70 kg or 154\.3 lb"):
+        WEIGHT.read(cell)
+
+
+def test_no_cell_is_no_measure() -> None:
+    assert HEIGHT.read(None) is None

@@ -1,0 +1,75 @@
+import re
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from app.athletes.files.records import COLUMNS, record_of
+from app.athletes.models import AthleteBase
+
+
+def test_the_columns_are_those_of_the_domain_in_its_order() -> None:
+    assert ", ".join(COLUMNS) == (
+        "id, reference, name, email, national_id, birth_date, sex,"
+        " category, centres, height, weight"
+    )
+
+
+def test_every_field_of_an_athlete_has_a_column() -> None:
+    assert set(AthleteBase.model_fields) <= set(COLUMNS.values())
+
+
+def test_cells_become_what_is_stored() -> None:
+    cells = {
+        "reference": " M-1042 ",
+        "name": "Jose\u0301  Di\u0301az",
+        "birth_date": "1994-05-17",
+        "centres": "North; SOUTH ;;north;Sou\u0301th",
+        "height": "5'6\"",
+        "weight": "",
+        "sex": "  ",
+    }
+
+    assert record_of(cells).model_dump(exclude_unset=True) == {
+        "reference": "M-1042",
+        "name": "José Díaz",
+        "birth_date": date(1994, 5, 17),
+        "centres": ["north", "Soúth"],
+        "height_cm": Decimal("167.6"),
+        "weight_kg": None,
+        "sex": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "reason"),
+    [
+        ("id", "17", "id should be a UUID in its usual form"),
+        ("reference", "x" * 65, "reference should have at most 64 characters"),
+        ("name", " ", "name is empty"),
+        ("name", "\u200b", "name needs at least one visible character"),
+        ("name", "a\x00b", "name cannot hold control characters, NUL or lone surrogates"),
+        ("email", "mara", "email should be an email address"),
+        ("national_id", "x" * 21, "national_id should have at most 20 characters"),
+        ("birth_date", "17/05/1994", "birth_date should be a date like 1990-12-31"),
+        ("birth_date", "1994-02-30", "birth_date: There is no such day"),
+        ("birth_date", "1894-05-17", "birth_date: The date should be from 1900-01-01 to today"),
+        ("sex", "F", "sex should be 'female', 'male' or 'other'"),
+        ("category", "", "category is empty"),
+        ("category", "x" * 51, "category should have at most 50 characters"),
+        ("centres", "North;" + "x" * 101, "a name in centres should have at most 100 characters"),
+        ("centres", ";".join(map(str, range(51))), "centres are 51, and may be 50"),
+        ("height", "510 in", "height is 1295.4 cm, and should be at most 300 cm"),
+        ("height", "2 cm", "height is 2.0 cm, and should be at least 50 cm"),
+        ("height", "tall", "height should be like 170 cm, 1.7 m, 67 in or 5'7\""),
+        ("weight", "65535 kg", "weight is 65535.00 kg, and should be at most 650 kg"),
+    ],
+)
+def test_a_reason_names_the_column_and_what_to_write(column: str, cell: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
+        record_of({"name": "Mara", "category": "Rx", column: cell})
+
+
+def test_all_that_is_wrong_with_a_row_is_told_at_once() -> None:
+    with pytest.raises(ValueError, match=r"^name is empty; sex should be .*; height is 2\.0 cm"):
+        record_of({"name": "", "sex": "F", "category": "Rx", "height": "2 cm"})

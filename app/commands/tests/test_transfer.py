@@ -1,0 +1,250 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.commands import progress as progress_module
+from app.commands.database import database_url
+from app.commands.progress import progress
+from app.commands.sample import add_sample_data
+from app.commands.transfer import export_file, import_file
+
+Captured = pytest.CaptureFixture[str]
+
+GOOD = "reference,name,category,centres,height\r\nM-1,Mara,Rx,North;South,5'6\"\r\n"
+BAD = 'reference,name,category,centres,height,Town\nM-1,Mara,Rx,,510 in,A\n"M-2,Ana\nM-3,Eva\n'
+REJECTED = (
+    "\ufeffline,reason,reference,name,category,centres,height,Town\r\n"
+    '2,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A\r\n'
+    '3,this is no row of CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
+    '4,"the row has 2 cells and the header 6: is a part missing, or a comma too many?",M-3,Eva\r\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def _local(own_database: str) -> Iterator[None]:
+    with database_url(own_database):
+        yield
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "members.csv"
+    path.write_text(GOOD, newline="")
+    return path
+
+
+def said(captured: Captured) -> list[str]:
+    """Return the lines on standard output, without how long it took."""
+    lines = captured.readouterr().out.splitlines()
+    return [line.partition(" rows in ")[0] for line in lines]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_import_says_what_became_of_the_rows(file: Path, capsys: Captured) -> None:
+    import_file(file, None, None)
+
+    assert said(capsys) == [
+        f"{file}: 1",
+        "  1 created, 0 updated, 0 unchanged",
+        "  1 new categories, 2 new centres",
+        "  0 rejected",
+    ]
+    assert files(file.parent) == ["members.csv"]
+
+
+def test_rejected_rows_go_whole_into_a_file_of_their_own(file: Path, capsys: Captured) -> None:
+    file.write_text(BAD)
+
+    import_file(file, None, None)
+
+    rejected = file.with_name("members.csv.rejected.csv")
+    assert rejected.read_bytes().decode() == REJECTED
+    assert said(capsys) == [
+        f"{file}: 3",
+        "  0 created, 0 updated, 0 unchanged",
+        "  ignored columns: Town",
+        f"  3 rejected and put into {rejected}",
+    ]
+    assert files(file.parent) == ["members.csv", "members.csv.rejected.csv"]
+
+
+def test_a_corrected_file_of_rejected_rows_is_imported_like_any_other(
+    file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    file.write_text(BAD)
+    rejected = tmp_path / "rejected.csv"
+    import_file(file, rejected, None)
+    head, bad, *_ = rejected.read_text("utf-8-sig").splitlines()
+    rejected.write_text("\n".join([head, bad.replace("510 in", "5'10"), bad]), "utf-8-sig")
+    said(capsys)
+
+    import_file(rejected, None, None)
+
+    assert said(capsys)[:2] == [f"{rejected}: 2", "  1 created, 0 updated, 0 unchanged"]
+    again = tmp_path / "rejected.csv.rejected.csv"
+    assert again.read_text("utf-8-sig").splitlines() == [
+        "line,reason,reference,name,category,centres,height,Town",
+        '3,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A',
+    ]
+
+
+def test_an_earlier_file_of_rejected_rows_is_kept_if_it_differs(
+    file: Path, capsys: Captured
+) -> None:
+    file.write_text(BAD)
+    import_file(file, None, None)
+    import_file(file, None, None)
+    assert files(file.parent) == ["members.csv", "members.csv.rejected.csv"]
+    rejected = file.with_name("members.csv.rejected.csv")
+    rejected.write_text("corrected by hand")
+    said(capsys)
+
+    import_file(file, None, None)
+
+    kept = file.with_name("members.csv.rejected.1.csv")
+    assert said(capsys)[0] == f"The earlier {rejected} is kept as {kept}."
+    assert kept.read_text() == "corrected by hand"
+    assert rejected.read_bytes().decode() == REJECTED
+    file.write_text(GOOD)
+    import_file(file, None, None)
+    assert files(file.parent) == [
+        "members.csv",
+        "members.csv.rejected.1.csv",
+        "members.csv.rejected.2.csv",
+    ]
+
+
+def test_rows_without_a_key_are_pointed_out(file: Path, capsys: Captured) -> None:
+    file.write_text("name,category\nMara,Rx\nAna,Rx\n")
+    import_file(file, None, None)
+    assert "  2 without id and reference: importing them again would create them again" in said(
+        capsys
+    )
+
+
+def test_what_is_exported_is_imported_without_a_change(
+    file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    import_file(file, None, None)
+    exported = tmp_path / "exported.csv"
+    exported.write_text("earlier")
+    export_file(exported, None)
+    said(capsys)
+
+    import_file(exported, None, None)
+
+    header, row = exported.read_text().splitlines()
+    assert header == (
+        "id,reference,name,email,national_id,birth_date,sex,category,centres,height,weight"
+    )
+    assert row[36:] == ",M-1,Mara,,,,,Rx,North;South,167.6 cm,"
+    assert said(capsys) == [
+        f"{exported}: 1",
+        "  0 created, 0 updated, 1 unchanged",
+        "  0 rejected",
+    ]
+
+
+def test_sample_data_are_there_once(tmp_path: Path, capsys: Captured) -> None:
+    add_sample_data(None)
+    add_sample_data(None)
+
+    there = "5 levels, 4 centres and 200 athletes are there"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{there}: 200 are new, 0 were changed back.",
+        f"{there}: 0 are new, 0 were changed back.",
+    ]
+    export_file(tmp_path / "sample.csv", None)
+    assert len((tmp_path / "sample.csv").read_text().splitlines()) == 201
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("none.csv", None, "No such file or directory"),
+        (".", None, "Is a directory"),
+        ("empty.csv", "", "The file is empty."),
+        ("words.csv", "hello\n", "The first row has to name columns, separated by commas: id,"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_ends_in_one_line(
+    tmp_path: Path, name: str, text: str | None, why: str
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        import_file(path, None, None)
+    assert str(ended.value.code).startswith(f"error: {path}: {why}")
+    assert files(tmp_path) == ([] if text is None else [name])
+
+
+def test_rejected_rows_do_not_take_the_place_of_the_file(file: Path) -> None:
+    with pytest.raises(SystemExit, match="error: the rejected rows need a file of their own"):
+        import_file(file, file, None)
+    assert file.read_bytes().decode() == GOOD
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
+    file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    for place, why in (
+        (tmp_path / "none" / "rejected.csv", "none/rejected.csv.part: No such file or directory"),
+        (tmp_path, f"{tmp_path} is no file"),
+    ):
+        with pytest.raises(SystemExit, match=why):
+            import_file(file, place, None)
+        with pytest.raises(SystemExit, match=why):
+            export_file(place, None)
+    import_file(file, None, None)
+    assert "  1 created, 0 updated, 0 unchanged" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1", r"http://127.0.0.1:1/api/v1/ does not answer: All connection"),
+        ("http://127.0.0.1:port", "http://127.0.0.1:port is no URL: Invalid port"),
+        ("127.0.0.1:8000", r"does not answer: Request URL is missing an 'http://' or"),
+    ],
+)
+def test_a_service_that_is_not_there_ends_in_one_line(
+    file: Path, tmp_path: Path, url: str, why: str
+) -> None:
+    exported = tmp_path / "exported.csv"
+    exported.write_text("earlier")
+    commands: list[Callable[[], None]] = [
+        lambda: import_file(file, None, url),
+        lambda: export_file(exported, url),
+        lambda: add_sample_data(url),
+    ]
+    for command in commands:
+        with pytest.raises(SystemExit, match=f"error: .*{why}"):
+            command()
+    assert files(tmp_path) == ["exported.csv", "members.csv"]
+    assert exported.read_text() == "earlier"
+
+
+def test_progress_is_a_line_now_and_then(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress("import") as show:
+        show(0.1, "100 rows")  # too early
+        monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0)
+        show(0.25, "250 rows")
+        show(None, "1.0 MB")
+    assert capsys.readouterr().err == "import: 25%, 250 rows\nimport: 1.0 MB\n"
+
+
+def test_progress_is_a_bar_on_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    with progress("import") as show:
+        show(None, "0 rows")
+        show(0.5, "500 rows")
+    drawn = capsys.readouterr().err
+    assert "import" in drawn
+    assert "━" in drawn
+    assert "500 rows" in drawn

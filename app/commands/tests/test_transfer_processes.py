@@ -1,0 +1,136 @@
+"""Imports and exports as processes: over HTTP, interrupted, and with a long file."""
+
+import csv
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.athletes.files.reading import ROWS_IN_BATCH
+from app.commands.tests.launcher import Launcher, launched, living, output_of
+
+pytestmark = pytest.mark.slow
+
+INTERRUPTED = 100_000
+MANY = 300_000
+MEGABYTE = 10**6
+
+
+@pytest.fixture(autouse=True)
+def _without_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Measuring it would double what these take, and change what they measure.
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
+def service(own_database: str) -> Iterator[Launcher]:
+    with launched("run", "--port=0", DATABASE_URL=own_database) as launcher:
+        yield launcher
+
+
+def write_rows(path: Path, count: int) -> Path:
+    with path.open("w") as file:
+        file.write("reference,name,category,centres\n")
+        file.writelines(
+            f"M-{number},Athlete {number},Rx,Box {number % 100}\n" for number in range(count)
+        )
+    return path
+
+
+def test_a_running_service_takes_a_file_and_gives_it_back(
+    service: Launcher, tmp_path: Path
+) -> None:
+    url = service.url
+    file = write_rows(tmp_path / "members.csv", 2500)
+    rows = file.read_text().splitlines()
+    rows[1234] = "M-1,Twin,Scaled,"
+    rows[2345] = "M-2344,,Rx,"
+    file.write_text("\n".join(rows))
+
+    first = output_of("import", str(file), "--url", url)
+    again = output_of("import", str(file), "--url", f"{url}/api/v1")
+    output_of("sample-data", "--url", url)
+    output_of("export", str(tmp_path / "out.csv"), "--url", url)
+
+    assert "\n  2498 created, 0 updated, 0 unchanged\n  1 new categories, 100 new" in first
+    assert "\n  0 created, 0 updated, 2498 unchanged\n  2 rejected and put into " in again
+    rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
+    assert rejected == [
+        "line,reason,reference,name,category,centres",
+        "1235,reference is also on line 3,M-1,Twin,Scaled,",
+        "2346,name is empty,M-2344,,Rx,",
+    ]
+    with (tmp_path / "out.csv").open(newline="") as exported:
+        references = {row["reference"] for row in csv.DictReader(exported)}
+    sample = {f"SAMPLE-{number:03}" for number in range(1, 201)}
+    assert references == {f"M-{number}" for number in range(2500)} - {"M-1233", "M-2344"} | sample
+
+
+def test_a_service_that_refuses_is_told_in_its_own_words(service: Launcher, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "members.csv", 10)
+    for path, why in (
+        ("/api/v2", "/api/v2/athletes/import answered 404. There is nothing at this path."),
+        ("/docs", "/docs/athletes/import answered 404. There is nothing at this path."),
+    ):
+        with launched("import", str(file), "--url", service.url + path) as launcher:
+            assert launcher.ended() == 1
+        assert launcher.output == f"error: {service.url}{why}\n"
+
+
+def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
+    data_dir: str, tmp_path: Path
+) -> None:
+    file = write_rows(tmp_path / "members.csv", INTERRUPTED)
+    with launched("import", str(file), DATA_DIR=data_dir) as launcher:
+        assert launcher.read_until(re.compile("import: .* rows"))
+        family = launcher.family()
+        assert "postgres" in {process.name() for process in family}
+        status = launcher.stop(signal.SIGINT, group=True)
+
+    assert status == 128 + signal.SIGINT
+    assert "Traceback" not in launcher.output
+    assert living(family) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["members.csv"]
+    exported = tmp_path / "exported.csv"
+    output_of("export", str(exported), DATA_DIR=data_dir)
+    done = exported.read_text().count("\n") - 1
+    assert 0 < done < INTERRUPTED
+    assert done % ROWS_IN_BATCH == 0
+    report = output_of("import", str(file), DATA_DIR=data_dir)
+    assert f"  {INTERRUPTED - done} created, 0 updated, {done} unchanged\n" in report
+
+
+def test_a_long_file_needs_little_memory(service: Launcher, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "many.csv", MANY)
+    process = psutil.Process(service.process.pid)
+    warm = post(service.url, write_rows(tmp_path / "one.csv", 1))
+    idle = process.memory_info().rss
+    most = idle
+    answers: list[httpx.Response] = []
+    posting = threading.Thread(target=lambda: answers.append(post(service.url, file)))
+    posting.start()
+    while posting.is_alive():
+        most = max(most, process.memory_info().rss)
+        time.sleep(0.02)
+
+    (answer,) = answers
+    assert warm.json()["created"] == 1
+    assert (answer.json()["created"], answer.json()["unchanged"]) == (MANY - 1, 1)
+    assert most - idle < 150 * MEGABYTE
+
+
+def post(url: str, file: Path) -> httpx.Response:
+    with file.open("rb") as opened:
+        return httpx.post(
+            f"{url}/api/v1/athletes/import",
+            content=opened,
+            headers={"Content-Type": "text/csv"},
+            timeout=110,
+            trust_env=False,
+        )
