@@ -35,6 +35,7 @@ def main() -> None:
         python = sys.executable if inside_a_good_environment() else made_environment()
     except KeyboardInterrupt:
         sys.exit("\nstopped; the next start goes on from here")
+    os.environ["CALLED_FROM"] = os.getcwd()  # which the files of a command are relative to
     os.chdir(ROOT)
     os.execv(python, [python, "-m", "app.commands", *sys.argv[1:]])  # noqa: S606 - no shell is meant
 

@@ -149,6 +149,35 @@ async def client(
         yield client
 
 
+@pytest.fixture
+async def pooled_client(own_database: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an app with several connections, to a database of its own."""
+    app = create_app(Settings(_env_file=None))
+    async with connected(own_database, 12) as database:
+        app.state.database = database
+        async with client_of(app, Document(app)) as client:
+            yield client
+
+
+@pytest.fixture
+async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection beside those of the app, to look and to hold locks with."""
+    connection = await asyncpg.connect(own_database)
+    yield connection
+    await connection.close()
+
+
+async def lock_waiters(other: asyncpg.Connection, number: int = 1) -> None:
+    """Return when so many sessions wait for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    async with asyncio.timeout(10):
+        while await other.fetchval(waiting) < number:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+
+
 def client_of(app: FastAPI, document: Document) -> httpx.AsyncClient:
     """Make a client of an app whose answers are checked against the document."""
     return httpx.AsyncClient(

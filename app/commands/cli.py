@@ -2,6 +2,7 @@
 
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -79,6 +80,12 @@ def migration(message: Annotated[str, Argument(help="What it does: create athlet
     write_migration(message)
 
 
+def _called(file: Path) -> Path:
+    """Find a file from where manage.py was called, which goes to the project's folder itself."""
+    called_from = Path(os.environ.get("CALLED_FROM", "."))
+    return file if called_from.resolve() == Path.cwd() else called_from / file
+
+
 URL = Annotated[
     str | None,
     Option(help="A running service, http://127.0.0.1:8000; the local database unless given."),
@@ -96,7 +103,7 @@ def import_athletes(
     """Create and change athletes by a CSV file, with columns like those of an export."""
     from app.commands.transfer import import_file
 
-    import_file(file, rejected, url)
+    import_file(_called(file), rejected and _called(rejected), url)
 
 
 @cli.command("export")
@@ -107,7 +114,7 @@ def export_athletes(
     """Write all athletes to a CSV file, which an import takes back as they are."""
     from app.commands.transfer import export_file
 
-    export_file(file, url)
+    export_file(_called(file), url)
 
 
 @cli.command()

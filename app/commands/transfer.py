@@ -69,7 +69,7 @@ def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: flo
     print(f"{path}: {report.read} rows in {seconds:.1f} s")
     print(f"  {report.created} created, {report.updated} updated, {report.unchanged} unchanged")
     if report.new_categories or report.new_centres:
-        print(f"  {report.new_categories} new categories, {report.new_centres} new centres")
+        print(f"  new categories: {report.new_categories}, new centres: {report.new_centres}")
     if report.without_key:
         print(
             f"  {report.without_key} without id and reference:"

@@ -37,7 +37,7 @@ async def test_the_real_file_goes_in_comes_out_and_goes_in_again(
     assert float(seconds[1]) <= 5
     assert report.splitlines()[1:] == [
         "  12480 created, 0 updated, 0 unchanged",
-        "  2 new categories, 4538 new centres",
+        "  new categories: 2, new centres: 4538",
         "  ignored columns: country, overall_rank, overall_points",
         f"  73 rejected and put into {rejected}",
     ]

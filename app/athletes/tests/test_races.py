@@ -1,47 +1,19 @@
 """Changes of one athlete at the same time, on a database of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from app.application import create_app
-from app.conftest import API, Json, client_of, not_found, problem
-from app.core.database import connected
-from app.core.settings import Settings
-from app.core.tests.document import Document
-
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE wait_event_type = 'Lock' AND datname = current_database()
-"""
+from app.conftest import API, Json, lock_waiters, not_found, problem
 
 
 @pytest.fixture
-async def racing(own_database: str) -> AsyncIterator[FastAPI]:
-    """Give an app with a pool of several connections."""
-    app = create_app(Settings(_env_file=None))
-    async with connected(own_database, 12) as database:
-        app.state.database = database
-        yield app
-
-
-@pytest.fixture
-async def client(racing: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(racing, Document(racing)) as client:
-        yield client
-
-
-@pytest.fixture
-async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Give another connection, to hold locks with."""
-    connection = await asyncpg.connect(own_database)
-    yield connection
-    await connection.close()
+def client(pooled_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    return pooled_client
 
 
 @pytest.fixture
@@ -74,9 +46,7 @@ async def behind_a_lock(
         sent = []
         for number, request in enumerate(requests, 1):
             sent.append(asyncio.ensure_future(request()))
-            async with asyncio.timeout(10):
-                while await other.fetchval(WAITING) < number:  # noqa: ASYNC110 - no event tells
-                    await asyncio.sleep(0.01)
+            await lock_waiters(other, number)
     return await asyncio.gather(*sent)
 
 

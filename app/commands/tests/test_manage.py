@@ -98,3 +98,12 @@ def test_without_arguments_there_is_help(arguments: list[str], tmp_path: Path) -
 
     said = done.stdout + done.stderr
     assert all(name in said for name in ("run", "test", "check", "migrate", "migration"))
+
+
+def test_a_file_is_looked_for_where_the_command_was_given(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "import", "members.csv"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # noqa: S603
+
+    assert done.stderr == f"error: {tmp_path}/members.csv: No such file or directory\n"
+    assert done.returncode == 1

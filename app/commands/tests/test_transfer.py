@@ -50,7 +50,7 @@ def test_an_import_says_what_became_of_the_rows(file: Path, capsys: Captured) ->
     assert said(capsys) == [
         f"{file}: 1",
         "  1 created, 0 updated, 0 unchanged",
-        "  1 new categories, 2 new centres",
+        "  new categories: 1, new centres: 2",
         "  0 rejected",
     ]
     assert files(file.parent) == ["members.csv"]

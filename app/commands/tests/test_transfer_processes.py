@@ -58,7 +58,9 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
     output_of("sample-data", "--url", url)
     output_of("export", str(tmp_path / "out.csv"), "--url", url)
 
-    assert "\n  2498 created, 0 updated, 0 unchanged\n  1 new categories, 100 new" in first
+    assert (
+        "\n  2498 created, 0 updated, 0 unchanged\n  new categories: 1, new centres: 100" in first
+    )
     assert "\n  0 created, 0 updated, 2498 unchanged\n  2 rejected and put into " in again
     rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
     assert rejected == [

@@ -1,18 +1,13 @@
 """Imports that meet others, or lose the database on the way, on a database of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import httpx
 import pytest
 
-from app.application import create_app
 from app.athletes.files.tests.conftest import Import, counts, post_csv
-from app.conftest import API, client_of, problem
-from app.core.database import connected
-from app.core.settings import Settings
-from app.core.tests.document import Document
+from app.conftest import API, lock_waiters, problem
 
 HEADER = "reference,name,email,category,centres"
 ROWS = 1200
@@ -40,32 +35,8 @@ FOR EACH ROW EXECUTE FUNCTION end_session();
 
 
 @pytest.fixture
-async def client(own_database: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of an app with a pool of several connections."""
-    app = create_app(Settings(_env_file=None))
-    async with connected(own_database, 8) as database:
-        app.state.database = database
-        async with client_of(app, Document(app)) as client:
-            yield client
-
-
-@pytest.fixture
-async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Give a connection beside those of the app."""
-    connection = await asyncpg.connect(own_database)
-    yield connection
-    await connection.close()
-
-
-async def somebody_waits(other: asyncpg.Connection) -> None:
-    """Return when somebody waits for a lock."""
-    waiting = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    async with asyncio.timeout(10):
-        while not await other.fetchval(waiting):  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(0.01)
+def client(pooled_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    return pooled_client
 
 
 async def test_one_file_imported_several_times_at_once_is_there_once(
@@ -117,7 +88,7 @@ async def test_centres_deleted_meanwhile_are_created_again(
     async with other.transaction():
         await other.execute("DELETE FROM centres")
         importing = asyncio.ensure_future(post_csv(client, "reference,centres\nM-1,North\n"))
-        await somebody_waits(other)
+        await lock_waiters(other)
 
     report = (await importing).json()
 
@@ -157,7 +128,7 @@ async def test_an_export_without_a_database_is_a_problem(
     async with other.transaction():
         await other.execute("LOCK TABLE athletes IN ACCESS EXCLUSIVE MODE")
         exporting = asyncio.ensure_future(client.get(f"{API}/athletes/export"))
-        await somebody_waits(other)
+        await lock_waiters(other)
         await other.execute(end_others)
 
     assert problem(await exporting) == (503, "/problems/unavailable", [])
