@@ -52,6 +52,7 @@ CENTRES = [
     ),
 ]
 ATHLETES = 200
+REFERENCE = "SAMPLE-{:03}"
 FIRST_NAMES = {
     "female": "Ana Beatriz Chloé Freya Grace Hanna Ines Jana Keiko Lucía Maja Nora Priya Zoë",
     "male": "Adam Bruno Callum Diego Elias Finn Hugo Ivan Jonas Kenji Liam Mateo Omar Théo",
@@ -68,9 +69,11 @@ def add_sample_data(url: str | None) -> None:
     """Add the sample data to a service, or to the local database, and say what is there."""
     report = on_target(url, _add)
     print(
-        f"{len(LEVELS)} levels, {len(CENTRES)} centres and {report.read} athletes are there:"
-        f" {report.created} are new, {report.updated} were changed back."
+        f"{len(LEVELS)} levels, {len(CENTRES)} centres and {report.read - report.rejected} athletes"
+        f" are there: {report.created} are new, {report.updated} were changed back."
     )
+    for row in report.rejections:
+        print(f"{REFERENCE.format(row.line - 1)} is not: {row.reason}")
 
 
 async def _add(target: Target) -> ImportReport:
@@ -83,7 +86,7 @@ async def _add(target: Target) -> ImportReport:
 
 
 def athletes_csv() -> bytes:
-    """Write the athletes as a file, the same each time; their references begin with ``SAMPLE-``."""
+    """Write the athletes as a file, the same each time."""
     text = StringIO()
     rows = csv.DictWriter(text, next(_athletes()))
     rows.writeheader()
@@ -101,7 +104,7 @@ def _athletes() -> Iterator[dict[str, str]]:
         centres = chance.sample(CENTRES, chance.choices([0, 1, 2], [1, 16, 3])[0])
         level = chance.choices(LEVELS, [4, 7, 5, 3, 1])[0]
         yield {
-            "reference": f"SAMPLE-{number:03}",
+            "reference": REFERENCE.format(number),
             "name": f"{first} {last}",
             "email": f"{_ascii(first)}.{_ascii(last)}.{number}@example.com",
             "birth_date": born.isoformat(),

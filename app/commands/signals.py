@@ -1,10 +1,14 @@
 """Being told to end, so that all that was begun is also cleaned up."""
 
+import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Stopped(SystemExit):
@@ -40,6 +44,36 @@ def stopped_with(status: int | None = None) -> Iterator[None]:
         if status is None:
             raise
         sys.exit(status)
+
+
+def run_until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end; a signal cancels it, and raises ``Stopped`` once it is over.
+
+    Raised where it happens to arrive, the signal could end in a callback's error handling.
+    """
+    arrived: list[int] = []
+
+    async def run() -> Result:
+        task = asyncio.current_task()
+        assert task
+        loop = asyncio.get_running_loop()
+
+        def stop(signum: int) -> None:
+            arrived.append(signum)
+            task.cancel()
+
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signum, stop, signum)
+        return await work
+
+    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        raise Stopped(128 + arrived[0]) from None
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Where athletes are brought to and taken from: the local database, or a running service."""
 
-import asyncio
 import csv
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,6 +17,7 @@ from app.athletes.files.storing import AthletesStorage
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
 from app.commands.database import migrate_to_head, service_database
+from app.commands.signals import run_until_stopped
 from app.core.crud import CRUD
 from app.core.csv_files import read_rows
 from app.core.database import Database, connected
@@ -27,6 +27,7 @@ from app.core.tables import Payload
 
 PATIENCE = 60.0
 """Seconds that a service may take for an answer."""
+LAST_PORT = 65535
 
 Result = TypeVar("Result")
 
@@ -82,7 +83,7 @@ class RunningService:
         body = payload.model_dump_json().encode()
         async with self._answer("POST", collection, body, "application/json") as response:
             if response.status_code != httpx.codes.CONFLICT:
-                await _check(response)
+                await _check(response, "application/json")
 
     def storage(self, header: Sequence[str]) -> Storage:
         """Return what stores the rows of a file with this header."""
@@ -91,13 +92,13 @@ class RunningService:
     async def import_csv(self, file: bytes) -> ImportReport:
         """Let the service import a file."""
         async with self._answer("POST", "athletes/import", file, "text/csv") as response:
-            await _check(response)
+            await _check(response, "application/json")
             return ImportReport.model_validate_json(await response.aread())
 
     async def export(self) -> AsyncIterator[bytes]:
         """Write all athletes as CSV, in pieces."""
         async with self._answer("GET", "athletes/export") as response:
-            await _check(response)
+            await _check(response, "text/csv")
             async for piece in response.aiter_bytes():
                 yield piece
 
@@ -115,13 +116,15 @@ class RunningService:
             raise Unavailable(f"{self._client.base_url} does not answer: {why}.") from None
 
 
-async def _check(response: httpx.Response) -> None:
-    """Raise ``Unavailable``, in the service's own words, if it refuses a request."""
-    if response.is_success:
+async def _check(response: httpx.Response, media_type: str) -> None:
+    """Raise ``Unavailable``, in the service's own words if there are any, unless all is well."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    if response.is_success and kind == media_type:
         return
-    await response.aread()
-    is_problem = response.headers.get("Content-Type") == PROBLEM_MEDIA_TYPE
-    why = response.json()["detail"] if is_problem else "It is no such service."
+    why = "It is no such service."
+    if kind == PROBLEM_MEDIA_TYPE:
+        await response.aread()
+        why = response.json()["detail"]
     raise Unavailable(f"{response.url} answered {response.status_code}. {why}")
 
 
@@ -149,10 +152,10 @@ def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> R
     """Do some work on the service at a URL, or on the local database; a failure is one line."""
     try:
         if url is not None:
-            return asyncio.run(_on_service(url, work))
+            return run_until_stopped(_on_service(url, work))
         with service_database():
             migrate_to_head()
-            return asyncio.run(_on_database(work))
+            return run_until_stopped(_on_database(work))
     except DomainError as error:
         sys.exit(f"error: {error.detail}")
 
@@ -165,9 +168,11 @@ async def _on_database(work: Callable[[Target], Awaitable[Result]]) -> Result:
 async def _on_service(url: str, work: Callable[[Target], Awaitable[Result]]) -> Result:
     try:
         api = httpx.URL(url)
-        if not api.path.strip("/"):  # with a path it is the URL of the API itself
-            api = api.copy_with(path=get_settings().api_v1_prefix)
-        async with httpx.AsyncClient(base_url=api, timeout=PATIENCE) as client:
-            return await work(RunningService(client))
-    except httpx.InvalidURL as error:
-        raise Unavailable(f"{url} is no URL: {error}.") from None
+    except httpx.InvalidURL:
+        api = httpx.URL("")
+    if api.scheme not in {"http", "https"} or not api.host or (api.port or 0) > LAST_PORT:
+        raise Unavailable(f"{url} is no URL of a service.")
+    if not api.path.strip("/"):  # with a path it is the URL of the API itself
+        api = api.copy_with(path=get_settings().api_v1_prefix)
+    async with httpx.AsyncClient(base_url=api, timeout=PATIENCE) as client:
+        return await work(RunningService(client))

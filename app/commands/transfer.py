@@ -17,6 +17,7 @@ from app.athletes.files.report import ImportReport, Rejection
 from app.commands.progress import progress
 from app.commands.targets import Target, on_target
 from app.core.errors import DomainError
+from app.core.fields import new_id
 
 ADDED_COLUMNS = ["line", "reason"]
 """What a file of rejected rows begins with: where a row stood, and what to correct."""
@@ -27,6 +28,8 @@ def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
     start = time.monotonic()
     rejected = rejected or path.with_name(f"{path.name}.rejected.csv")
     with _errors_in_one_line(), path.open("rb") as opened:
+        if not opened.seekable():
+            sys.exit(f"error: {path} is no file that can be read twice")
         if rejected.exists() and rejected.samefile(path):
             sys.exit("error: the rejected rows need a file of their own")
         try:
@@ -85,15 +88,18 @@ class RejectedRows:
 
     def __init__(self, opened: TextIO, header: Sequence[str]) -> None:
         self._writer = csv.writer(opened)
+        self._columns = len(header)
         # A file of rejected rows that is imported again has its own such columns.
-        self._skipped = len(ADDED_COLUMNS) if header[:2] == ADDED_COLUMNS else 0
-        self._writer.writerow([*ADDED_COLUMNS, *header[self._skipped :]])
+        self._replaced = len(ADDED_COLUMNS) if header[:2] == ADDED_COLUMNS else 0
+        self._writer.writerow([*ADDED_COLUMNS, *header[self._replaced :]])
         self.any = False
 
     def add(self, rejections: Iterable[Rejection]) -> None:
         """Write some more."""
-        for row, reason in ((rejection.row, rejection.reason) for rejection in rejections):
-            self._writer.writerow([row.line, reason, *row.cells[self._skipped :]])
+        for rejection in rejections:
+            cells = rejection.row.cells
+            kept = cells[self._replaced :] if len(cells) == self._columns else cells
+            self._writer.writerow([rejection.row.line, rejection.reason, *kept])
             self.any = True
 
 
@@ -117,14 +123,19 @@ def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
 
 @contextmanager
 def completed(path: Path) -> Iterator[Path]:
-    """Give a file to write beside another, whose place it takes if all goes well."""
+    """Give a new file beside another, whose place it takes if all goes well."""
     if path.exists() and not path.is_file():
         sys.exit(f"error: {path} is no file")
-    part = path.with_name(f"{path.name}.part")
+    place = path.resolve()  # a link stays one
+    part = place.with_name(f".{place.name}.{new_id().hex}.part")
+    try:
+        part.touch(exist_ok=False)
+    except OSError as error:
+        sys.exit(f"error: cannot write {path}: {error.strerror}")
     try:
         yield part
         if part.exists():
-            part.replace(path)
+            part.replace(place)
     finally:
         part.unlink(missing_ok=True)
 
@@ -134,4 +145,4 @@ def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        sys.exit(f"error: {error.filename}: {error.strerror}")
+        sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")

@@ -48,10 +48,8 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
     Raise ``UnsupportedMediaType``, ``ContentTooLarge``, or ``MalformedBody`` if it is cut short.
     """
     declared = declared_type(request)
-    if (
-        declared.get_content_type() != "text/csv"
-        or (declared.get_content_charset() or "utf-8").replace("_", "-") != "utf-8"
-    ):
+    charset = declared.get_content_charset("utf-8")
+    if declared.get_content_type() != "text/csv" or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("The body has to be declared as text/csv, in UTF-8.")
     too_large = ContentTooLarge(f"The file is longer than {longest} bytes: send it in parts.")
     if int(request.headers.get("content-length", 0)) > longest:

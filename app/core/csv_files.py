@@ -1,8 +1,8 @@
 """CSV files as people make them: checked as a whole, then read row by row."""
 
 import csv
+import re
 from collections.abc import Iterator
-from functools import partial
 from io import TextIOWrapper
 from typing import BinaryIO, NamedTuple
 
@@ -29,10 +29,11 @@ def check_text(file: BinaryIO) -> None:
     Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is empty or has a line that
     is longer than ``LONGEST_LINE``.
     """
+    if file.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
+        raise MalformedBody("The file is UTF-16, not UTF-8. Save it as CSV in UTF-8.")
+    file.seek(0)
     number = 0
-    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), 1):
-        if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise MalformedBody("The file is UTF-16, not UTF-8. Save it as CSV in UTF-8.")
+    for number, line in enumerate(_lines_of(file), 1):
         if len(line) > LONGEST_LINE:
             raise Invalid(f"Line {number} is longer than 1 MiB: this is no CSV file of rows.")
         try:
@@ -44,6 +45,21 @@ def check_text(file: BinaryIO) -> None:
     if not number:
         raise Invalid("The file is empty.")
     file.seek(0)
+
+
+def _lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, however they end; one that is far too long comes in pieces."""
+    begun = b""
+    while piece := file.read(LONGEST_LINE):
+        if piece.endswith(b"\r"):
+            piece += file.read(1)  # perhaps the other half of the line's end
+        *lines, begun = re.split(rb"\r\n|\r|\n", begun + piece)
+        yield from lines
+        if len(begun) > LONGEST_LINE:
+            yield begun
+            begun = b""
+    if begun:
+        yield begun
 
 
 def read_rows(file: BinaryIO) -> Iterator[Row]:
@@ -63,8 +79,7 @@ def read_rows(file: BinaryIO) -> Iterator[Row]:
             except StopIteration:
                 return
             except (csv.Error, _RowTooLong):
-                problem = "this is no row of CSV: is a quotation mark out of place?"
-                yield Row(lines.first, [lines.keep_first()], problem)
+                yield lines.broken_row()
                 continue
             if any(map(str.strip, cells)):
                 yield Row(lines.first, cells)
@@ -85,6 +100,7 @@ class _Lines:
         self._again: list[str] = []
         self._row: list[str] = []
         self._length = 0
+        self._tried = 0
         self.first = 1
         """The line on which the row begins."""
 
@@ -92,6 +108,10 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if self._row and self.first < self._tried:
+            # A row that failed went over this one. It has to end on its line, for otherwise
+            # each line could be read again as often as a row is long.
+            raise _RowTooLong
         line = self._again.pop() if self._again else self._text.readline()
         if not line:
             raise StopIteration
@@ -107,9 +127,13 @@ class _Lines:
         self._row = []
         self._length = 0
 
-    def keep_first(self) -> str:
-        """Give back the lines of the row but its first, and return that without its end."""
+    def broken_row(self) -> Row:
+        """Make a row of its first line, and give back the others."""
         first, *others = self._row
+        self._tried = max(self._tried, self.first + len(self._row))
         self._again += reversed(others)
         self._row = [first]
-        return first.rstrip("\r\n")
+        why = (
+            "too long" if len(first) > LONGEST_ROW else "no CSV: is a quotation mark out of place?"
+        )
+        return Row(self.first, [first.rstrip("\r\n")], f"the row is {why}")

@@ -74,7 +74,7 @@ def _calendar_date(value: object) -> object:
 def _past(day: date) -> date:
     if not date(1900, 1, 1) <= day <= datetime.now(UTC).date():
         raise PydanticCustomError(
-            "date_out_of_range", "The date should be from 1900-01-01 to today"
+            "date_out_of_range", "Input should be a date from 1900-01-01 to today"
         )
     return day
 

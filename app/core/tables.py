@@ -93,6 +93,13 @@ def written_columns(table: sa.Table) -> list[sa.Column[Any]]:
     return [column for column in table.c if column.server_default is None]
 
 
+def unique_columns(table: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns of which no two rows have the same value; the id is not among them."""
+    constraints = (found for found in table.constraints if isinstance(found, sa.UniqueConstraint))
+    keys = [constraint.columns.keys() for constraint in constraints]
+    return [column for column in table.c if [column.name] in keys]
+
+
 def source_of(column: sa.Column[Any]) -> str:
     """Return the field that a column stores: its own name, or what it is derived from."""
     return str(column.info.get("source", column.name))

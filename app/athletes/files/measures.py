@@ -11,7 +11,7 @@ from app.core.text import clean_text
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _MEASURE = re.compile(rf"({_NUMBER}) ?([a-z]*)")
-_FEET_AND_INCHES = re.compile(rf"([0-9]{{1,9}})' ?(?:({_NUMBER})(?:\"|'')?)?")
+_FEET_AND_INCHES = re.compile(r"([0-9]{1,9})' ?(?:((?:1[01]|[0-9])(?:\.[0-9]{1,9})?)(?:\"|'')?)?")
 _TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2032": "'", "\u201d": '"', "\u2033": '"'})
 
 

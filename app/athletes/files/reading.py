@@ -1,28 +1,31 @@
 """From a file to records, batch by batch; a row that cannot be one is rejected with a reason."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-import sqlalchemy as sa
+from pydantic_core import PydanticCustomError
 
 from app.athletes.files.records import COLUMNS, record_of
 from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
 from app.core.csv_files import Row, check_text, read_rows
 from app.core.errors import Invalid
-from app.core.tables import derived_columns, source_of, table_of
+from app.core.tables import derived_columns, source_of, table_of, unique_columns
+from app.core.text import clean_text
 
 ROWS_IN_BATCH = 1000
 """More gain no speed, and keep others waiting for longer."""
 CHARACTERS_IN_BATCH = 1_000_000
 
-_UNIQUE = [
-    constraint.columns[0]
-    for constraint in table_of(Athlete).constraints
-    if isinstance(constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
-]
+_UNIQUE: dict[str, Callable[[str], str]] = {"id": str.lower} | {
+    source_of(column): column.info.get("derive", str)
+    for column in unique_columns(table_of(Athlete))
+}
+"""What no two athletes share, and how it is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ class AthletesFile:
                 "The first row has to name columns, separated by commas:"
                 f" {', '.join(COLUMNS)}, or some of them."
             )
-        if twice := {column for column in known if known.count(column) > 1}:
-            raise Invalid(f"The first row names twice: {', '.join(sorted(twice))}.")
+        if twice := [column for column, times in Counter(known).items() if times > 1]:
+            raise Invalid(f"The first row names twice: {', '.join(twice)}.")
         self.ignored = list(
             dict.fromkeys(
                 title
@@ -105,20 +108,25 @@ class AthletesFile:
                 f"the row has {len(row.cells)} cells and the header {len(self._columns)}:"
                 " is a part missing, or a comma too many?"
             )
-        cells = zip(self._columns, row.cells, strict=True)
-        record = record_of({column: cell for column, cell in cells if column in COLUMNS})
-        fields = record.model_dump(exclude_unset=True)
-        values = {**fields, **derived_columns(Athlete, fields)}
-        for column in _UNIQUE:
-            if (value := values.get(column.name)) is not None:
-                line = self._earlier.line_of(column.name, str(value), row.line)
-                if line != row.line:
-                    raise ValueError(f"{source_of(column)} is also on line {line}")
-        return Entry(row, values)
+        row_cells = zip(self._columns, row.cells, strict=True)
+        cells = {column: cell for column, cell in row_cells if column in COLUMNS}
+        self._earlier.check(row.line, _unique_values(cells))
+        fields = record_of(cells).model_dump(exclude_unset=True)
+        return Entry(row, {**fields, **derived_columns(Athlete, fields)})
+
+
+def _unique_values(cells: Mapping[str, str]) -> dict[str, str]:
+    """Return what no other row may have, by column: also of a row that is no record."""
+    values = {}
+    for column, derive in _UNIQUE.items():
+        with suppress(PydanticCustomError):
+            if cell := clean_text(cells.get(column, "")):
+                values[column] = derive(str(cell))
+    return values
 
 
 class _Earlier:
-    """The unique values that a file has had so far, in a database on disk: they may be millions."""
+    """The unique values of the rows so far, in a database on disk: they may be millions."""
 
     def __init__(self) -> None:
         # Its name is empty: it is temporary. Batches are read in one thread after another.
@@ -130,14 +138,13 @@ class _Earlier:
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("BEGIN")
 
-    def line_of(self, field: str, value: str, line: int) -> int:
-        """Return the line that first had a value of a field: this one, if it is new."""
-        new = self._database.execute(
-            "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?)", (field, value, line)
-        ).rowcount
-        if new:
-            return line
-        (earlier,) = self._database.execute(
-            "SELECT line FROM earlier WHERE field = ? AND value = ?", (field, value)
-        ).fetchone()
-        return int(earlier)
+    def check(self, line: int, values: Mapping[str, str]) -> None:
+        """Take in the values of a row; ``ValueError`` if an earlier row has one of them."""
+        for field_and_value in values.items():
+            earlier = self._database.execute(
+                "SELECT line FROM earlier WHERE field = ? AND value = ?", field_and_value
+            ).fetchone()
+            if earlier:
+                raise ValueError(f"{field_and_value[0]} is also on line {earlier[0]}")
+        rows = ((field, value, line) for field, value in values.items())
+        self._database.executemany("INSERT INTO earlier VALUES (?, ?, ?)", rows)

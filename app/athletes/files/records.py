@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 from sqlmodel import SQLModel
 
 from app.athletes.files.measures import HEIGHT, WEIGHT
-from app.athletes.models import AthletePerson, CentreIds, HeightCm, Name, WeightKg
+from app.athletes.models import AthletePerson, HeightCm, Name, Sex, WeightKg
 from app.categories.models import Name as CategoryName
 from app.centres.models import Name as CentreName
 from app.core.fields import Id
@@ -30,6 +30,10 @@ def _names(cell: object) -> object:
     return list({name_key(name): name for name in names}.values())
 
 
+def _in_lower_case(cell: object) -> object:
+    return cell.lower() if isinstance(cell, str) else cell
+
+
 class RecordId(SQLModel):
     """The column that a file begins with."""
 
@@ -40,8 +44,9 @@ class AthleteRecord(AthletePerson, RecordId):
     """An athlete, column by column; a column that a file does not have is not set."""
 
     name: Name = ABSENT
+    sex: Annotated[Sex | None, BeforeValidator(_in_lower_case)] = None
     category: CategoryName = ABSENT
-    centres: Annotated[list[CentreName], *CentreIds.__metadata__, BeforeValidator(_names)] = []
+    centres: Annotated[list[CentreName], BeforeValidator(_names)] = []
     height_cm: Annotated[HeightCm | None, Field(alias="height"), BeforeValidator(HEIGHT.read)] = (
         None
     )
@@ -64,10 +69,13 @@ def record_of(cells: Mapping[str, str]) -> AthleteRecord:
 
     Raise ``ValueError``, which tells whoever corrects the file what is wrong with which column.
     """
+    stripped = {column: cell.strip() or None for column, cell in cells.items()}
+    for column, cell in stripped.items():
+        if cell and ("\n" in cell or "\r" in cell):
+            # Two members in one cell, more often than not.
+            raise ValueError(f"{column} has a line break: is a quotation mark out of place?")
     try:
-        return AthleteRecord.model_validate(
-            {column: cell if cell.strip() else None for column, cell in cells.items()}
-        )
+        return AthleteRecord.model_validate(stripped)
     except ValidationError as error:
         raise ValueError("; ".join(map(_reason, error.errors(include_url=False)))) from None
 
@@ -75,18 +83,20 @@ def record_of(cells: Mapping[str, str]) -> AthleteRecord:
 def _reason(error: ErrorDetails) -> str:
     """Say what is wrong with a cell, without repeating it: it may be personal."""
     column, *within = map(str, error["loc"])
+    named = f"a name in {column}" if within else column
+    bounds = error.get("ctx", {})
     if error["input"] is None:
         return f"{column} is empty"
-    bounds = error.get("ctx", {})
     match error["type"]:
         case "greater_than_equal":
             return _out_of_range(column, error["input"], f"at least {bounds['ge']}")
         case "less_than_equal":
             return _out_of_range(column, error["input"], f"at most {bounds['le']}")
-        case "too_long":
-            return f"{column} are {bounds['actual_length']}, and may be {bounds['max_length']}"
+        case "uuid":
+            return f"{column} is none of an export; a member number belongs into reference"
+        case "unusable_character":
+            return f"{named} has a character that cannot be shown"
     subject, _, rest = error["msg"].partition(" ")
-    named = f"a name in {column}" if within else column
     return f"{named} {rest}" if subject in {"Input", "Text"} else f"{named}: {error['msg']}"
 
 

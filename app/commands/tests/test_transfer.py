@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ BAD = 'reference,name,category,centres,height,Town\nM-1,Mara,Rx,,510 in,A\n"M-2,
 REJECTED = (
     "\ufeffline,reason,reference,name,category,centres,height,Town\r\n"
     '2,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A\r\n'
-    '3,this is no row of CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
+    '3,the row is no CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
     '4,"the row has 2 cells and the header 6: is a part missing, or a comma too many?",M-3,Eva\r\n'
 )
 
@@ -79,7 +80,8 @@ def test_a_corrected_file_of_rejected_rows_is_imported_like_any_other(
     rejected = tmp_path / "rejected.csv"
     import_file(file, rejected, None)
     head, bad, *_ = rejected.read_text("utf-8-sig").splitlines()
-    rejected.write_text("\n".join([head, bad.replace("510 in", "5'10"), bad]), "utf-8-sig")
+    rows = [head, bad.replace("510 in", "5'10"), bad.replace("M-1", "M-9")]
+    rejected.write_text("\n".join(rows), "utf-8-sig")
     said(capsys)
 
     import_file(rejected, None, None)
@@ -88,7 +90,7 @@ def test_a_corrected_file_of_rejected_rows_is_imported_like_any_other(
     again = tmp_path / "rejected.csv.rejected.csv"
     assert again.read_text("utf-8-sig").splitlines() == [
         "line,reason,reference,name,category,centres,height,Town",
-        '3,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A',
+        '3,"height is 1295.4 cm, and should be at most 300 cm",M-9,Mara,Rx,,510 in,A',
     ]
 
 
@@ -158,8 +160,47 @@ def test_sample_data_are_there_once(tmp_path: Path, capsys: Captured) -> None:
         f"{there}: 200 are new, 0 were changed back.",
         f"{there}: 0 are new, 0 were changed back.",
     ]
+    taken = tmp_path / "taken.csv"
+    taken.write_text("reference,national_id,name,category\nSAMPLE-001,,A,Rx\nSAMPLE-002,,B,Rx\n")
+    import_file(taken, None, None)
+    said(capsys)
+    add_sample_data(None)
+    assert said(capsys) == [f"{there}: 0 are new, 2 were changed back."]
     export_file(tmp_path / "sample.csv", None)
     assert len((tmp_path / "sample.csv").read_text().splitlines()) == 201
+
+
+def test_rows_of_an_imported_rejected_file_stay_whole(file: Path, capsys: Captured) -> None:
+    file.write_text('line,reason,reference,name\n2,why,R-1\nR-2,Ana\n5,why,"R-3,Eva\n')
+    import_file(file, None, None)
+    rejected = file.with_name("members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
+    assert rejected[1].endswith('",2,why,R-1')
+    assert rejected[2].endswith(",R-2,Ana")
+    assert rejected[3].endswith(',"5,why,""R-3,Eva"')
+
+
+def test_a_link_to_an_export_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "latest.csv").symlink_to(tmp_path / "target.csv")
+    export_file(tmp_path / "latest.csv", None)
+    assert files(tmp_path) == ["latest.csv", "target.csv"]
+    assert (tmp_path / "latest.csv").is_symlink()
+
+
+def test_other_files_beside_are_left_alone(file: Path, tmp_path: Path) -> None:
+    for name in ("out.csv.part", "members.csv.rejected.csv.part"):
+        (tmp_path / name).write_text("precious")
+    import_file(file, None, None)
+    export_file(tmp_path / "out.csv", None)
+    assert (tmp_path / "out.csv.part").read_text() == "precious"
+    assert (tmp_path / "members.csv.rejected.csv.part").read_text() == "precious"
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with pytest.raises(SystemExit, match="is no file that can be read twice"):
+        import_file(Path(f"/dev/fd/{reading}"), tmp_path / "rejected.csv", None)
+    os.close(reading)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +234,10 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
     file: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     for place, why in (
-        (tmp_path / "none" / "rejected.csv", "none/rejected.csv.part: No such file or directory"),
+        (
+            tmp_path / "none" / "rejected.csv",
+            "error: cannot write .*/none/rejected.csv: No such file or directory",
+        ),
         (tmp_path, f"{tmp_path} is no file"),
     ):
         with pytest.raises(SystemExit, match=why):
@@ -208,8 +252,11 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
     ("url", "why"),
     [
         ("http://127.0.0.1:1", r"http://127.0.0.1:1/api/v1/ does not answer: All connection"),
-        ("http://127.0.0.1:port", "http://127.0.0.1:port is no URL: Invalid port"),
-        ("127.0.0.1:8000", r"does not answer: Request URL is missing an 'http://' or"),
+        ("http://127.0.0.1:port", "http://127.0.0.1:port is no URL of a service"),
+        ("http://127.0.0.1:99999", "http://127.0.0.1:99999 is no URL of a service"),
+        ("http://[::1", "is no URL of a service"),
+        ("127.0.0.1:8000", "127.0.0.1:8000 is no URL of a service"),
+        ("", " is no URL of a service"),
     ],
 )
 def test_a_service_that_is_not_there_ends_in_one_line(

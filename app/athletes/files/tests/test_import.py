@@ -299,7 +299,7 @@ class TestRejecting:
         assert reasons(report) == {
             3: "height is 1295.4 cm, and should be at most 300 cm",
             4: f"the row has 2 cells and the header 5: {length}",
-            5: "this is no row of CSV: is a quotation mark out of place?",
+            5: "the row is no CSV: is a quotation mark out of place?",
             6: f"the row has 6 cells and the header 5: {length}",
         }
         assert await names(client, "athletes") == ["Mara", "Ola"]
@@ -325,6 +325,24 @@ class TestRejecting:
         assert reasons(report) == {4: f"{column} is also on line 2"}
         assert await names(client, "athletes") == ["Ana", "Mara"]
         assert await names(client, "categories") == ["Rx"]
+
+    async def test_a_rejected_row_keeps_its_place_only_if_it_was_the_first(
+        self, import_csv: Import
+    ) -> None:
+        report = await import_csv(
+            "reference,name,email,category\n"
+            "A,Mara,1@example.com,Rx\n"
+            "B,Ana,1@example.com,Rx\n"
+            "B,Ana,2@example.com,Rx\n"
+            "C,,3@example.com,Rx\n"
+            "D,Eva,3@example.com,Rx\n"
+        )
+
+        assert reasons(report) == {
+            3: "email is also on line 2",
+            5: "name is empty",
+            6: "email is also on line 5",
+        }
 
     async def test_a_value_that_another_athlete_has_rejects_only_its_row(
         self, client: httpx.AsyncClient, import_csv: Import
@@ -394,7 +412,9 @@ class TestRefusing:
         response = await post_csv(client, MARA, **{"Content-Type": declared})
         assert problem(response) == (415, "/problems/unsupported-media-type", [])
 
-    @pytest.mark.parametrize("declared", ["text/csv; charset=utf-8", "Text/CSV; header=present"])
+    @pytest.mark.parametrize(
+        "declared", ["text/csv; charset=utf-8", "text/csv;charset=UTF8", "Text/CSV; header=present"]
+    )
     async def test_parameters_of_the_type_are_fine(
         self, client: httpx.AsyncClient, declared: str
     ) -> None:

@@ -49,7 +49,20 @@ def test_a_weight_becomes_kilograms_with_two_places(cell: str, kilograms: str) -
 
 @pytest.mark.parametrize(
     "cell",
-    ["tall", "68 inches", "90 kg", "-5 cm", "5'x", "1,77 m", "1e3 cm", "9" * 40, "٦٨ in", "cm", ""],
+    [
+        "tall",
+        "68 inches",
+        "90 kg",
+        "-5 cm",
+        "5'x",
+        "5'12",
+        "1,77 m",
+        "1e3 cm",
+        "9" * 40,
+        "٦٨ in",
+        "cm",
+        "",
+    ],
 )
 def test_a_height_that_says_nothing_is_told_how_to_say_it(cell: str) -> None:
     with pytest.raises(PydanticCustomError, match=r"like 170 cm, 1\.7 m, 67 in or 5'7\""):

@@ -23,11 +23,12 @@ def test_cells_become_what_is_stored() -> None:
     cells = {
         "reference": " M-1042 ",
         "name": "Jose\u0301  Di\u0301az",
-        "birth_date": "1994-05-17",
+        "birth_date": " 1994-05-17\n",
         "centres": "North; SOUTH ;;north;Sou\u0301th",
         "height": "5'6\"",
         "weight": "",
-        "sex": "  ",
+        "sex": " Female",
+        "email": "  ",
     }
 
     assert record_of(cells).model_dump(exclude_unset=True) == {
@@ -37,28 +38,29 @@ def test_cells_become_what_is_stored() -> None:
         "centres": ["north", "Soúth"],
         "height_cm": Decimal("167.6"),
         "weight_kg": None,
-        "sex": None,
+        "sex": "female",
+        "email": None,
     }
 
 
 @pytest.mark.parametrize(
     ("column", "cell", "reason"),
     [
-        ("id", "17", "id should be a UUID in its usual form"),
+        ("id", "17", "id is none of an export; a member number belongs into reference"),
         ("reference", "x" * 65, "reference should have at most 64 characters"),
         ("name", " ", "name is empty"),
         ("name", "\u200b", "name needs at least one visible character"),
-        ("name", "a\x00b", "name cannot hold control characters, NUL or lone surrogates"),
+        ("name", "a\x00b", "name has a character that cannot be shown"),
         ("email", "mara", "email should be an email address"),
         ("national_id", "x" * 21, "national_id should have at most 20 characters"),
         ("birth_date", "17/05/1994", "birth_date should be a date like 1990-12-31"),
         ("birth_date", "1994-02-30", "birth_date: There is no such day"),
-        ("birth_date", "1894-05-17", "birth_date: The date should be from 1900-01-01 to today"),
+        ("birth_date", "1894-05-17", "birth_date should be a date from 1900-01-01 to today"),
         ("sex", "F", "sex should be 'female', 'male' or 'other'"),
         ("category", "", "category is empty"),
         ("category", "x" * 51, "category should have at most 50 characters"),
         ("centres", "North;" + "x" * 101, "a name in centres should have at most 100 characters"),
-        ("centres", ";".join(map(str, range(51))), "centres are 51, and may be 50"),
+        ("name", "Mara\n8,Ana", "name has a line break: is a quotation mark out of place?"),
         ("height", "510 in", "height is 1295.4 cm, and should be at most 300 cm"),
         ("height", "2 cm", "height is 2.0 cm, and should be at least 50 cm"),
         ("height", "tall", "height should be like 170 cm, 1.7 m, 67 in or 5'7\""),
