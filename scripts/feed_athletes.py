@@ -67,6 +67,7 @@ class Feed:
 def main(
     url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
     file: Annotated[Path, typer.Option(help="The file to feed.")] = ATHLETES,
+    first: Annotated[int | None, typer.Option(min=1, help="Feed only so many rows of it.")] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Read every n-th athlete alone, for height and weight.")
     ] = 1,
@@ -78,15 +79,15 @@ def main(
     The exit status is 0 only if each athlete is there as in the file, or refused for a reason.
     """
     try:
-        rows = read_rows(file)
+        rows = read_rows(file)[:first]
     except (OSError, ValueError, csv.Error) as error:
         sys.exit(f"error: cannot read {file}: {getattr(error, 'strerror', None) or error}")
     try:
         agree = asyncio.run(feed_and_compare(url, rows, every))
     except* (httpx.HTTPError, httpx.InvalidURL) as errors:
-        first = errors.exceptions[0]
-        why, _, _ = str(first).partition("\n")
-        sys.exit(f"error: {url}: {why or type(first).__name__}")
+        failure = errors.exceptions[0]
+        why, _, _ = str(failure).partition("\n")
+        sys.exit(f"error: {url}: {why or type(failure).__name__}")
     sys.exit(0 if agree else 1)
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -81,6 +81,7 @@ class AthletesFile:
                 if column and column not in COLUMNS
             )
         )
+        self._unique = {column: _UNIQUE[column] for column in _UNIQUE if column in known}
         self._earlier = _Earlier()
 
     def batches(self) -> Iterator[Batch]:
@@ -110,19 +111,18 @@ class AthletesFile:
             )
         row_cells = zip(self._columns, row.cells, strict=True)
         cells = {column: cell for column, cell in row_cells if column in COLUMNS}
-        self._earlier.check(row.line, _unique_values(cells))
+        self._earlier.take(row.line, self._unique_values(cells))
         fields = record_of(cells).model_dump(exclude_unset=True)
         return Entry(row, {**fields, **derived_columns(Athlete, fields)})
 
-
-def _unique_values(cells: Mapping[str, str]) -> dict[str, str]:
-    """Return what no other row may have, by column: also of a row that is no record."""
-    values = {}
-    for column, derive in _UNIQUE.items():
-        with suppress(PydanticCustomError):
-            if cell := clean_text(cells.get(column, "")):
-                values[column] = derive(str(cell))
-    return values
+    def _unique_values(self, cells: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return what no other row may have, by column: also of a row that is no record."""
+        values = []
+        for column, derive in self._unique.items():
+            with suppress(PydanticCustomError):
+                if cell := clean_text(cells[column]):
+                    values.append((column, derive(str(cell))))
+        return values
 
 
 class _Earlier:
@@ -132,19 +132,22 @@ class _Earlier:
         # Its name is empty: it is temporary. Batches are read in one thread after another.
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._database.execute(
-            "CREATE TABLE earlier (field TEXT, value TEXT, line INTEGER,"
-            " PRIMARY KEY (field, value)) WITHOUT ROWID"
+            "CREATE TABLE earlier (name TEXT, value TEXT, line INTEGER,"
+            " PRIMARY KEY (name, value)) WITHOUT ROWID"
         )
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("BEGIN")
 
-    def check(self, line: int, values: Mapping[str, str]) -> None:
-        """Take in the values of a row; ``ValueError`` if an earlier row has one of them."""
-        for field_and_value in values.items():
-            earlier = self._database.execute(
-                "SELECT line FROM earlier WHERE field = ? AND value = ?", field_and_value
-            ).fetchone()
-            if earlier:
-                raise ValueError(f"{field_and_value[0]} is also on line {earlier[0]}")
-        rows = ((field, value, line) for field, value in values.items())
-        self._database.executemany("INSERT INTO earlier VALUES (?, ?, ?)", rows)
+    def take(self, line: int, values: Sequence[tuple[str, str]]) -> None:
+        """Take the values of a row in; ``ValueError``, and none is, if an earlier row has one."""
+        for number, (column, value) in enumerate(values):
+            new = self._database.execute(
+                "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?)", (column, value, line)
+            ).rowcount
+            if not new:
+                mine = "DELETE FROM earlier WHERE name = ? AND value = ?"
+                self._database.executemany(mine, values[:number])
+                (earlier,) = self._database.execute(
+                    "SELECT line FROM earlier WHERE name = ? AND value = ?", (column, value)
+                ).fetchone()
+                raise ValueError(f"{column} is also on line {earlier}")

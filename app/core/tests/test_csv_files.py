@@ -55,12 +55,12 @@ def test_a_row_that_is_too_long_takes_no_other_with_it() -> None:
 
 @pytest.mark.parametrize("line", ['x","y', 'x","', '"""a'])
 def test_many_quotation_marks_out_of_place_take_no_longer_each(line: str) -> None:
-    count = 50_000
+    count = 20_000
     start = time.process_time()
 
     found = rows("\n".join([line] * count))
 
-    assert time.process_time() - start < 5  # it was 180 s when each looked for its end anew
+    assert time.process_time() - start < 5  # a minute when each looked for its end anew
     assert sum(row.cells[0].count("\n") + 1 for row in found) == count
 
 
@@ -75,8 +75,7 @@ def test_a_quotation_mark_that_nothing_closes_spoils_one_row_of_a_long_file() ->
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_a_file_may_be_longer_than_a_line(end: bytes) -> None:
-    count = 2 * LONGEST_LINE // 6
-    assert len(rows(end.join([b"Mara"] * count))) == count
+    assert len(rows(end.join([b"Mara" * 250] * 2500))) == 2500  # 2.5 MB
 
 
 def test_the_file_stays_open_for_whoever_opened_it() -> None:
