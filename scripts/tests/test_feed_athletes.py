@@ -157,11 +157,8 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project")
-def test_the_first_rows_of_the_real_file_go_in_and_come_back(
-    own_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_rows_of_the_real_file_go_in_and_come_back(own_database: str) -> None:
     # All of them take a minute or two; `test_import_of_the_file.py` has them.
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     with launched("run", "--port", "0", DATABASE_URL=own_database) as service:
         fed = run_script("--url", service.url, "--first", "2000", "--every", "10")
     assert fed.stderr == ""

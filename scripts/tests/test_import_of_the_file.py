@@ -22,9 +22,8 @@ WEIGHTS = Decimal(20), Decimal(650), "kg"
 
 
 async def test_the_real_file_goes_in_comes_out_and_goes_in_again(
-    own_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_database: str, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it would slow the command down
     rejected, exported = tmp_path / "rejected.csv", tmp_path / "exported.csv"
 
     def run(*arguments: str) -> str:

@@ -24,7 +24,7 @@ NOWHERE = "postgresql://someone:secret@127.0.0.1:1/nothing"
 
 def refusal(*arguments: str, data_dir: str, **environment: str) -> str:
     """Run a command that must fail; return the one line that it says."""
-    with launched(*arguments, DATA_DIR=data_dir, **environment) as launcher:
+    with launched(*arguments, measured=True, DATA_DIR=data_dir, **environment) as launcher:
         assert launcher.ended() == 3
     assert launcher.output.count("\n") == 1, launcher.output
     return launcher.output
@@ -42,7 +42,7 @@ def refusal(*arguments: str, data_dir: str, **environment: str) -> str:
     ],
 )
 def test_a_signal_stops_everything(data_dir: str, option: str, signum: signal.Signals) -> None:
-    with launched("run", "--port=0", option, DATA_DIR=data_dir) as launcher:
+    with launched("run", "--port=0", option, measured=True, DATA_DIR=data_dir) as launcher:
         assert httpx.get(f"{launcher.url}/health/live", trust_env=False).is_success
         family = launcher.family()
         assert "postgres" in {process.name() for process in family}

@@ -24,12 +24,6 @@ MANY = 300_000
 MEGABYTE = 10**6
 
 
-@pytest.fixture(autouse=True)
-def _without_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Measuring it would double what these take, and change what they measure.
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-
-
 @pytest.fixture
 def service(own_database: str) -> Iterator[Launcher]:
     with launched("run", "--port=0", DATABASE_URL=own_database) as launcher:
