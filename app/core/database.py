@@ -99,8 +99,6 @@ class Database:
         try:
             async with self._pool.acquire() as connection:
                 return await work(connection)
-        except ValueError:
-            raise  # an argument of the wrong type, which asyncpg makes an InterfaceError too
         except _DOES_NOT_ANSWER as error:
             logger.warning("the database does not answer: %s: %s", type(error).__name__, error)
             raise Unavailable("The database does not answer.") from None

@@ -95,7 +95,7 @@ def launched(
 
 def output_of(*arguments: str, **environment: str) -> str:
     """Run a command to its good end and return what it said."""
-    with launched(*arguments, **environment) as launcher:
+    with launched(*arguments, measured=False, **environment) as launcher:
         assert launcher.ended() == 0, launcher.output
     return launcher.output
 

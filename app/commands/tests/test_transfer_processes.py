@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +16,9 @@ import psutil
 import pytest
 
 from app.athletes.files.reading import ROWS_IN_BATCH
+from app.commands.sample import add_sample_data
 from app.commands.tests.launcher import Launcher, launched, output_of
+from app.commands.transfer import export_file, import_file
 
 pytestmark = pytest.mark.slow
 
@@ -38,22 +41,23 @@ def write_rows(path: Path, count: int) -> Path:
 
 
 def test_a_running_service_takes_a_file_and_gives_it_back(
-    service: Launcher, tmp_path: Path
+    service: Launcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = service.url
     file = write_rows(tmp_path / "members.csv", 2500)
     rows = file.read_text().splitlines()
     rows[1234] = "M-1,Twin,Scaled"
     rows[2345] = "M-2344,,Rx"
     file.write_text("\n".join(rows))
 
-    first = output_of("import", str(file), "--url", url)
-    again = output_of("import", str(file), "--url", f"{url}/api/v1")
-    output_of("sample-data", "--url", url)
-    output_of("export", str(tmp_path / "out.csv"), "--url", url)
+    import_file(file, None, service.url)
+    import_file(file, None, f"{service.url}/api/v1")
+    add_sample_data(service.url)
+    add_sample_data(service.url)
+    export_file(tmp_path / "out.csv", service.url)
 
-    assert "\n  2498 created, 0 updated, 0 unchanged\n  new categories: 1, new" in first
-    assert "\n  0 created, 0 updated, 2498 unchanged\n  2 rejected and put into " in again
+    said = capsys.readouterr().out
+    assert "  2498 created, 0 updated, 0 unchanged\n  new categories: 1, new" in said
+    assert "  0 created, 0 updated, 2498 unchanged\n  2 rejected and put into " in said
     rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
     assert rejected == [
         "line,reason,reference,name,category",
@@ -66,15 +70,55 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
     assert references == {f"M-{number}" for number in range(2500)} - {"M-1233", "M-2344"} | sample
 
 
-def test_a_service_that_refuses_is_told_in_its_own_words(service: Launcher, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/api/v2", "answered 404. There is nothing at this path."),
+        ("/docs", "answered 404. There is nothing at this path."),
+    ],
+)
+def test_a_service_that_refuses_is_told_in_its_own_words(
+    service: Launcher, tmp_path: Path, path: str, why: str
+) -> None:
     file = write_rows(tmp_path / "members.csv", 10)
-    for path, why in (
-        ("/api/v2", "/api/v2/athletes/import answered 404. There is nothing at this path."),
-        ("/docs", "/docs/athletes/import answered 404. There is nothing at this path."),
-    ):
-        with launched("import", str(file), "--url", service.url + path) as launcher:
-            assert launcher.ended() == 1
-        assert launcher.output == f"error: {service.url}{why}\n"
+    with pytest.raises(SystemExit) as ended:
+        import_file(file, None, service.url + path)
+    assert ended.value.code == f"error: {service.url}{path}/athletes/import {why}"
+
+
+def test_something_else_that_answers_is_no_such_service(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "members.csv", 10)
+    exported = tmp_path / "exported.csv"
+    exported.write_text("earlier")
+    with ThreadingHTTPServer(("127.0.0.1", 0), AnotherService) as other:
+        threading.Thread(target=other.serve_forever).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        commands: list[Callable[[], None]] = [
+            lambda: import_file(file, None, url),
+            lambda: export_file(exported, url),
+            lambda: add_sample_data(url),
+        ]
+        for command in commands:
+            with pytest.raises(SystemExit, match=r"answered 200\. It is no such service\."):
+                command()
+        other.shutdown()
+    assert exported.read_text() == "earlier"
+
+
+class AnotherService(BaseHTTPRequestHandler):
+    """Answers everything with a page, as a proxy may do."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>hi</html>")
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
 
 
 async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(

@@ -114,8 +114,16 @@ class TestBody:
         assert errors[0] == ("/0~0~1" + secret[:94], "extra_forbidden")
         assert secret not in response.text
 
+    @pytest.mark.parametrize(
+        ("path", "declared"), [(URL, b"application/json"), (f"{API}/athletes/import", b"text/csv")]
+    )
     async def test_a_client_that_leaves_before_its_body_is_no_failure(
-        self, app: FastAPI, client: AsyncClient, caplog: pytest.LogCaptureFixture
+        self,
+        app: FastAPI,
+        client: AsyncClient,
+        caplog: pytest.LogCaptureFixture,
+        path: str,
+        declared: bytes,
     ) -> None:
         sent = []
 
@@ -128,9 +136,9 @@ class TestBody:
         scope = {
             "type": "http",
             "method": "POST",
-            "path": URL,
+            "path": path,
             "query_string": b"",
-            "headers": [(b"content-type", b"application/json")],
+            "headers": [(b"content-type", declared)],
         }
         await app(scope, receive, send)  # type: ignore[arg-type]
 

@@ -13,9 +13,11 @@ from httpx import AsyncClient
 
 from app.application import create_app
 from app.athletes.models import Athlete
+from app.categories.models import Category
 from app.conftest import API, Json, client_of, problem
 from app.core import database as database_module
 from app.core.database import Database, Unit, UnusableDatabase, connected
+from app.core.errors import Unavailable
 from app.core.fields import new_id
 from app.core.settings import Settings
 from app.core.statements import Statement
@@ -33,6 +35,17 @@ SELECT (SELECT json_agg(s ORDER BY name) FROM (
        (SELECT count(*) FROM pg_listening_channels()) AS channels,
        pg_current_xact_id_if_assigned()::text AS transaction
 """
+
+
+CATEGORIES = table_of(Category)
+INSERT_CATEGORY = Statement(
+    sa.insert(CATEGORIES).values(
+        id=sa.bindparam("new_id"), name=sa.bindparam("new_name"), name_key=sa.bindparam("new_name")
+    )
+)
+LOCK_CATEGORY = Statement(
+    sa.select(CATEGORIES.c.id).where(CATEGORIES.c.name == sa.bindparam("name")).with_for_update()
+)
 
 
 @pytest.fixture
@@ -163,6 +176,49 @@ async def test_debug_logs_statements_and_no_values(
     (record,) = [record for record in caplog.records if record.name == "app.core.database"]
     assert "athletes.national_id = $1" in record.getMessage()
     assert "X1234567" not in caplog.text
+
+
+async def test_a_deadlock_is_run_again_and_not_seen(own_database: str) -> None:
+    """Two units lock two rows in opposite order; both have the first before either asks further."""
+    async with connected(own_database, 2) as database:
+        for name in ("a", "b"):
+            await database.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": name})
+        both_have_one = asyncio.Barrier(2)
+        runs: list[str] = []
+
+        async def lock(unit: Unit, first: str, second: str) -> str:
+            runs.append(first)
+            await unit.row(LOCK_CATEGORY, {"name": first})
+            if len(runs) <= 2:
+                await both_have_one.wait()
+            await unit.row(LOCK_CATEGORY, {"name": second})
+            return first
+
+        done = await asyncio.gather(
+            database.transaction(lambda unit: lock(unit, "a", "b")),
+            database.transaction(lambda unit: lock(unit, "b", "a")),
+        )
+
+    assert list(done) == ["a", "b"]
+    assert len(runs) == 3
+
+
+async def test_a_unit_that_others_always_make_fail_is_given_up(database: Database) -> None:
+    runs = 0
+
+    async def fail(unit: Unit) -> None:
+        nonlocal runs
+        runs += 1
+        raise asyncpg.SerializationError
+
+    with pytest.raises(Unavailable, match="Others change the same just now; try again"):
+        await database.transaction(fail)
+    assert runs == 4
+
+
+async def test_a_value_of_the_wrong_type_is_no_failure_of_the_database(database: Database) -> None:
+    with pytest.raises(asyncpg.DataError, match="invalid input for query argument"):
+        await database.row(LOCK_CATEGORY, {"name": 7})
 
 
 async def test_a_database_that_does_not_answer_makes_the_service_unready(
