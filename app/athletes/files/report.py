@@ -74,7 +74,9 @@ class ImportReport(Counts):
 
     ignored_columns: list[str] = Field(default=[], examples=[["country"]])
     rejections: list[RejectedRow] = Field(
-        default=[], description=f"The first {REPORTED_ROWS} rejected rows."
+        default=[],
+        description=f"The first {REPORTED_ROWS} rejected rows.",
+        examples=[[{"line": 250, "reason": "height is 1295.4 cm, and should be at most 300 cm"}]],
     )
 
     def take(self, outcome: Outcome) -> None:
