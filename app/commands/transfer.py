@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from app.athletes.files.importing import stored_batches
-from app.athletes.files.reading import AthletesFile
+from app.athletes.files.reading import UNEVEN, AthletesFile
 from app.athletes.files.report import ImportReport, Rejection
 from app.commands.progress import progress
 from app.commands.targets import Target, on_target
@@ -69,14 +69,14 @@ async def _export(target: Target, opened: BinaryIO) -> None:
 
 
 def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: float) -> None:
-    print(f"{path}: {report.read} rows in {seconds:.1f} s")
+    print(f"{path}: {report.read} read in {seconds:.1f} s")
     print(f"  {report.created} created, {report.updated} updated, {report.unchanged} unchanged")
     if report.new_categories or report.new_centres:
         print(f"  new categories: {report.new_categories}, new centres: {report.new_centres}")
     if report.without_key:
         print(
             f"  {report.without_key} without id and reference:"
-            " importing them again would create them again"
+            " another import would take them for new athletes"
         )
     if report.ignored_columns:
         print(f"  ignored columns: {', '.join(report.ignored_columns)}")
@@ -98,7 +98,10 @@ class RejectedRows:
         """Write some more."""
         for rejection in rejections:
             cells = rejection.row.cells
-            kept = cells[self._replaced :] if len(cells) == self._columns else cells
+            has_added = len(cells) == self._columns or (
+                len(cells) > 1 and cells[1].startswith(UNEVEN)
+            )
+            kept = cells[self._replaced :] if has_added else cells
             self._writer.writerow([rejection.row.line, rejection.reason, *kept])
             self.any = True
 
@@ -145,4 +148,5 @@ def _errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        sys.exit(f"error: {error.filename or ''}: {error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {where}{error.strerror or error}")

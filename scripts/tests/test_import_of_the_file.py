@@ -60,12 +60,12 @@ async def test_the_real_file_goes_in_comes_out_and_goes_in_again(
 def without_progress(report: str) -> list[str]:
     """Return the lines of a report, without how long it took."""
     lines = report.splitlines()
-    return [line.partition(" rows in ")[0] for line in lines if not line.startswith("import: ")]
+    return [line.partition(" read in ")[0] for line in lines if not line.startswith("import: ")]
 
 
 def seconds_of(report: str) -> float:
     """Return how long an import took, as it says itself."""
-    (seconds,) = re.findall(r" rows in ([0-9.]+) s\n", report)
+    (seconds,) = re.findall(r" read in ([0-9.]+) s\n", report)
     return float(seconds)
 
 

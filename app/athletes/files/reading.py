@@ -20,6 +20,8 @@ from app.core.text import clean_text
 ROWS_IN_BATCH = 1000
 """More gain no speed, and keep others waiting for longer."""
 CHARACTERS_IN_BATCH = 1_000_000
+UNEVEN = "the row has "
+"""What the reason begins with if a row has not as many cells as the header."""
 
 _UNIQUE: dict[str, Callable[[str], str]] = {"id": str.lower} | {
     source_of(column): column.info.get("derive", str)
@@ -70,7 +72,7 @@ class AthletesFile:
         if header.problem or not known:
             raise Invalid(
                 "The first row has to name columns, separated by commas:"
-                f" {', '.join(COLUMNS)}, or some of them."
+                f" {', '.join(COLUMNS)}, or some of them.{_other_separator(self.header)}"
             )
         if twice := [column for column, times in Counter(known).items() if times > 1]:
             raise Invalid(f"The first row names twice: {', '.join(twice)}.")
@@ -106,7 +108,7 @@ class AthletesFile:
             raise ValueError(row.problem)
         if len(row.cells) != len(self._columns):
             raise ValueError(
-                f"the row has {len(row.cells)} cells and the header {len(self._columns)}:"
+                f"{UNEVEN}{len(row.cells)} cells and the header {len(self._columns)}:"
                 " is a part missing, or a comma too many?"
             )
         row_cells = zip(self._columns, row.cells, strict=True)
@@ -123,6 +125,14 @@ class AthletesFile:
                 if cell := clean_text(cells[column]):
                     values.append((column, derive(str(cell))))
         return values
+
+
+def _other_separator(header: Sequence[str]) -> str:
+    """Say what seems to separate the columns, if that is not commas."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if any(separator in title for title in header):
+            return f" This file has {name} instead: save it with commas."
+    return ""
 
 
 class _Earlier:

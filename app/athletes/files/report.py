@@ -29,7 +29,7 @@ class Counts(BaseModel):
     rejected: int = Field(default=0, examples=[73])
     without_key: int = Field(
         default=0,
-        description="Created without `id` and `reference`: another import creates them again.",
+        description="Created without `id` and `reference`: for another import they are new again.",
         examples=[0],
     )
     new_categories: int = Field(default=0, examples=[2])

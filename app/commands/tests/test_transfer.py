@@ -1,3 +1,4 @@
+import csv
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 def said(captured: Captured) -> list[str]:
     """Return the lines on standard output, without how long it took."""
     lines = captured.readouterr().out.splitlines()
-    return [line.partition(" rows in ")[0] for line in lines]
+    return [line.partition(" read in ")[0] for line in lines]
 
 
 def files(folder: Path) -> list[str]:
@@ -123,7 +124,7 @@ def test_an_earlier_file_of_rejected_rows_is_kept_if_it_differs(
 def test_rows_without_a_key_are_pointed_out(file: Path, capsys: Captured) -> None:
     file.write_text("name,category\nMara,Rx\nAna,Rx\n")
     import_file(file, None, None)
-    assert "  2 without id and reference: importing them again would create them again" in said(
+    assert "  2 without id and reference: another import would take them for new athletes" in said(
         capsys
     )
 
@@ -177,6 +178,17 @@ def test_rows_of_an_imported_rejected_file_stay_whole(file: Path, capsys: Captur
     assert rejected[1].endswith('",2,why,R-1')
     assert rejected[2].endswith(",R-2,Ana")
     assert rejected[3].endswith(',"5,why,""R-3,Eva"')
+
+
+def test_a_row_of_another_length_loses_no_cell_and_gains_none_by_another_round(
+    file: Path, tmp_path: Path
+) -> None:
+    file.write_text("reference,name,category\nQ-1,Ann,Open,extra\n")
+    import_file(file, tmp_path / "first.csv", None)
+    import_file(tmp_path / "first.csv", tmp_path / "second.csv", None)
+    _, row = csv.reader((tmp_path / "second.csv").read_text("utf-8-sig").splitlines())
+    assert row[0] == "2"
+    assert row[2:] == ["Q-1", "Ann", "Open", "extra"]
 
 
 def test_a_link_to_an_export_stays_a_link(tmp_path: Path) -> None:

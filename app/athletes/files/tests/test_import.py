@@ -402,6 +402,15 @@ class TestRefusing:
         assert response.json()["detail"].startswith(detail)
         assert await names(client, "athletes") == []
 
+    @pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+    async def test_another_separator_is_named(
+        self, client: httpx.AsyncClient, separator: str, name: str
+    ) -> None:
+        response = await post_csv(client, separator.join(["reference", "name", "category\n"]))
+        assert response.json()["detail"].endswith(
+            f" This file has {name} instead: save it with commas."
+        )
+
     @pytest.mark.parametrize(
         "declared",
         ["", "application/json", "text/plain", "multipart/form-data", "text/csv; charset=latin-1"],
