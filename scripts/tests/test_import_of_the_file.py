@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -53,8 +54,16 @@ async def test_the_real_file_goes_in_comes_out_and_goes_in_again(
     assert "  12480 created, 0 updated, 0 unchanged\n" in back
     run("export", str(tmp_path / "again.csv"))
     assert (tmp_path / "again.csv").read_bytes() == exported.read_bytes()
-    # The better of two: others may use this machine too.
-    assert min(seconds_of(report), seconds_of(back)) <= 5
+    # The better of two, and on a machine that others slow down as much more as it is slowed.
+    assert min(seconds_of(report), seconds_of(back)) <= 5 * max(1, slowness())
+
+
+def slowness() -> float:
+    """Tell how many times longer a loop takes than on two quiet cores, where it is 0.4 s."""
+    start = time.perf_counter()
+    for _ in range(10_000_000):
+        pass
+    return (time.perf_counter() - start) / 0.4
 
 
 def without_progress(report: str) -> list[str]:
