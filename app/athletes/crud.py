@@ -27,7 +27,7 @@ from app.core.errors import NotFound
 from app.core.paging import ListQuery, PageOfJSON
 from app.core.projection import Projection
 from app.core.statements import Statement
-from app.core.tables import table_of
+from app.core.tables import one_change_more, table_of
 
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)
@@ -217,10 +217,7 @@ def _raised_by(change: sa.CTE) -> sa.CTE:
     return (
         sa.update(_ATHLETES)
         .where(_ATHLETES.c.id == sa.bindparam("id"), sa.exists().select_from(change))
-        .values(
-            version=_ATHLETES.c.version + sa.literal_column("1"),
-            updated_at=sa.func.statement_timestamp(),
-        )
+        .values(one_change_more(_ATHLETES))
         .cte("raised")
     )
 

@@ -31,7 +31,6 @@ LAST_PORT = 65535
 
 Result = TypeVar("Result")
 
-
 Collection = Literal["categories", "centres"]
 
 

@@ -85,23 +85,19 @@ class Database:
         return await self._run(run)
 
     async def _run(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
-        for _ in range(RERUNS):
+        reruns = 0
+        while True:
             try:
-                return await self._run_once(work)
+                async with self._pool.acquire() as connection:
+                    return await work(connection)
             except _FAILED_BY_OTHERS:
-                await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret
-        try:
-            return await self._run_once(work)
-        except _FAILED_BY_OTHERS:
-            raise Unavailable("Others change the same just now; try again.") from None
-
-    async def _run_once(self, work: Callable[[Any], Awaitable[Result]]) -> Result:
-        try:
-            async with self._pool.acquire() as connection:
-                return await work(connection)
-        except _DOES_NOT_ANSWER as error:
-            logger.warning("the database does not answer: %s: %s", type(error).__name__, error)
-            raise Unavailable("The database does not answer.") from None
+                if reruns == RERUNS:
+                    raise Unavailable("Others change the same just now; try again.") from None
+            except _DOES_NOT_ANSWER as error:
+                logger.warning("the database does not answer: %s: %s", type(error).__name__, error)
+                raise Unavailable("The database does not answer.") from None
+            reruns += 1
+            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret
 
 
 class UnusableDatabase(Exception):

@@ -88,6 +88,11 @@ def table_of(row: type[SQLModel]) -> sa.Table:
     return table
 
 
+def one_change_more(table: sa.Table) -> dict[sa.Column[Any], sa.ColumnElement[Any]]:
+    """Return what a change of a row sets besides its fields."""
+    return {table.c.version: table.c.version + sa.literal_column("1"), table.c.updated_at: _now}
+
+
 def written_columns(table: sa.Table) -> list[sa.Column[Any]]:
     """Return the columns that a new row is given values for; the database fills the others."""
     return [column for column in table.c if column.server_default is None]

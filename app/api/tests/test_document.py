@@ -180,7 +180,7 @@ async def import_and_export(
         changed.setattr(app.state.settings, "max_import_size", 1)
         await client.post(url, content=b"reference\n", headers=CSV)
     with monkeypatch.context() as changed:
-        changed.setattr(Database, "_run_once", AsyncMock(side_effect=Unavailable("It is gone.")))
+        changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
         await client.post(url, content=b"reference\nM-1\n", headers=CSV)
         await client.get(export)
 

@@ -20,7 +20,14 @@ from app.core.conflicts import taken_fields
 from app.core.database import Database, Unit
 from app.core.fields import new_id
 from app.core.statements import Statement
-from app.core.tables import Payload, Row, derived_columns, table_of, written_columns
+from app.core.tables import (
+    Payload,
+    Row,
+    derived_columns,
+    one_change_more,
+    table_of,
+    written_columns,
+)
 from app.core.text import name_key
 
 _ATHLETES = table_of(Athlete)
@@ -121,10 +128,10 @@ async def _locked(entries: Sequence[Entry], unit: Unit) -> list[UUID | None]:
     ids = [entry.values.get("id") for entry in entries]
     references = [entry.values.get("reference") for entry in entries]
     found = await unit.rows(_lock_statement(), {"ids": ids, "references": references})
-    by_id = {athlete_id: athlete_id for athlete_id, _ in found}
+    there = {athlete_id for athlete_id, _ in found}
     by_reference = {reference: athlete_id for athlete_id, reference in found if reference}
     locked = [
-        by_id.get(row_id) or by_reference.get(reference)
+        row_id if row_id in there else by_reference.get(reference)
         for row_id, reference in zip(ids, references, strict=True)
     ]
     known = [athlete_id for athlete_id in locked if athlete_id]
@@ -241,10 +248,7 @@ def _put_statement(given: frozenset[str]) -> Statement:
         .where(_ATHLETES.c.id == incoming.c.id, sa.not_(incoming.c.is_new))
         .where(sa.or_(sa.false(), *differs))
         .values({column: incoming.c[column.name] for column in changed})
-        .values(
-            version=_ATHLETES.c.version + sa.literal_column("1"),
-            updated_at=sa.func.statement_timestamp(),
-        )
+        .values(one_change_more(_ATHLETES))
         .returning(_ATHLETES.c.id)
         .cte("updated")
     )
