@@ -11,8 +11,15 @@ from starlette.routing import Mount
 
 from app.api import v1
 from app.core import openapi, service
-from app.core.database import connected
-from app.core.middleware import CORS, RequestContext, UnhandledErrors, WithoutRanges
+from app.core.bounds import Bound
+from app.core.middleware import (
+    CORS,
+    RequestContext,
+    TrustedHosts,
+    UnhandledErrors,
+    WithoutRanges,
+)
+from app.core.pool import connected
 from app.core.problems import handle_errors
 from app.core.settings import Settings
 
@@ -42,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         if isinstance(route, Mount):  # the files of the docs
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
+    app.state.streams = Bound(settings.max_streams, settings.db_pool_wait)
     app.include_router(service.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
     handle_errors(app)
@@ -56,6 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,
         )
+    if settings.trusted_hosts:
+        app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
     app.add_middleware(RequestContext)
     return app
 
@@ -64,9 +74,8 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     if settings.debug:
-        logging.basicConfig()
         logging.getLogger("app").setLevel(logging.DEBUG)
         asyncio.get_running_loop().set_debug(True)
-    async with connected(settings.database_url or "", settings.db_pool_size) as database:
+    async with connected(settings) as database:
         app.state.database = database
         yield

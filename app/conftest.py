@@ -1,6 +1,7 @@
 """What tests are given: databases that the migrations built, and clients of the real app."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -17,7 +18,9 @@ from fastapi import FastAPI
 from app.application import create_app
 from app.commands.database import alembic_config, database_url
 from app.commands.postgres import temporary_postgres
-from app.core.database import Database, connected
+from app.core.database import Database
+from app.core.logs import configure_logs
+from app.core.pool import connected
 from app.core.settings import Settings, get_settings
 from app.core.tests.document import Document
 
@@ -25,6 +28,25 @@ API = "/api/v1"
 
 Json = dict[str, Any]
 Create = Callable[[str, Json], Awaitable[Json]]
+
+
+def pytest_configure() -> None:
+    """Write logs as the service does."""
+    configure_logs()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def patient(url: str) -> Settings:
+    """Return settings for tests that are not about time, however slow the machine is."""
+    return Settings(
+        _env_file=None,
+        database_url=url,
+        db_pool_wait=60,
+        db_statement_timeout=60,
+        db_lock_timeout=60,
+        db_idle_timeout=60,
+        db_command_timeout=60,
+    )
 
 
 class Databases:
@@ -114,7 +136,11 @@ def shared_database(databases: Databases, template: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def shared_connection(shared_database: str) -> AsyncIterator[Any]:
     """Connect to the shared database as the app does."""
-    async with connected(shared_database, 1) as database, database._pool.acquire() as connection:
+    # A test may do something else for long between two statements of its transaction.
+    async with (
+        connected(patient(shared_database), 1) as database,
+        database._pool.acquire() as connection,
+    ):
         yield connection
 
 
@@ -153,7 +179,7 @@ async def client(
 async def pooled_client(own_database: str) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of an app with several connections, to a database of its own."""
     app = create_app(Settings(_env_file=None))
-    async with connected(own_database, 12) as database:
+    async with connected(patient(own_database), 12) as database:
         app.state.database = database
         async with client_of(app, Document(app)) as client:
             yield client

@@ -1,6 +1,6 @@
 """What is done with athletes and their enrolments."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from app.athletes.models import (
 )
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
-from app.core.crud import CRUD, SHAPES, Resource
+from app.core.crud import CRUD, SHAPES, Resource, as_expected
 from app.core.database import Unit
 from app.core.errors import NotFound
 from app.core.paging import ListQuery, PageOfJSON
@@ -31,6 +31,7 @@ from app.core.tables import one_change_more, table_of
 
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)
+_HAS_ID = _ATHLETES.c.id == sa.bindparam("id")
 
 
 class CentresOfAthlete(CentresCRUD):
@@ -56,22 +57,6 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     async def lookup(self, whom: AthleteLookup) -> Resource:
         """Read the athlete with a unique value; raise ``NotFound``."""
         return await self._find(*whom.unique_column())
-
-    async def update(self, row_id: UUID, payload: AthleteUpdate) -> Resource:
-        """Change the fields that are given, the centres among them."""
-        fields = payload.model_dump(exclude_unset=True)
-        if not fields:
-            return await self.get(row_id)
-        statement = self.update_statement(frozenset(fields))
-
-        async def change(unit: Unit) -> Resource:
-            # Locked first: a statement that had to wait would show the athlete as of after the
-            # wait, and the centres as of before it.
-            if await unit.row(self.lock_statement(), {"id": row_id}) is None:
-                raise self.not_found()
-            return await self._write(unit, statement, {"id": row_id, **self._written(fields)})
-
-        return await self._database.transaction(change)
 
     async def of_category(self, category_id: UUID, query: AthleteListQuery) -> PageOfJSON:
         """List the athletes of a category; raise ``NotFound`` if there is no such category."""
@@ -111,6 +96,16 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         ids = {"id": athlete_id, "centre_id": centre_id}
         if await self._database.row(self.withdraw_statement(), ids) is None:
             raise NotFound("This athlete does not train at this centre.")
+
+    async def _changed(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
+        async def change(unit: Unit) -> Resource | None:
+            # Locked first: a statement that had to wait would show the athlete as of after the
+            # wait, and the centres as of before it.
+            if await unit.row(self.lock_statement(), values) is None:
+                return None
+            return await self._written_row(unit, self.update_statement(fields), values)
+
+        return await self._database.transaction(change)
 
     @classmethod
     def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
@@ -167,15 +162,15 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     @classmethod
     @cache
     def lock_statement(cls) -> Statement:
-        """Keep others from changing an athlete until the transaction ends."""
-        return Statement(_locked())
+        """Keep others from changing an athlete, if as expected, until the transaction ends."""
+        return Statement(_locked(*as_expected(_ATHLETES)))
 
     @classmethod
     @cache
     def enrol_statement(cls) -> Statement:
         """Enrol an athlete at a centre, and tell whether each of them exists."""
         centres = table_of(CentresCRUD.row)
-        athlete = _locked().cte("athlete")
+        athlete = _locked(_HAS_ID).cte("athlete")
         centre = (
             sa.select(centres.c.id).where(centres.c.id == sa.bindparam("centre_id")).cte("centre")
         )
@@ -187,7 +182,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     @cache
     def withdraw_statement(cls) -> Statement:
         """Remove an enrolment."""
-        athlete = _locked().cte("athlete")
+        athlete = _locked(_HAS_ID).cte("athlete")
         removed = (
             sa.delete(_ENROLMENTS)
             .where(
@@ -200,23 +195,19 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         return Statement(sa.select(removed.c.centre_id).add_cte(_raised_by(removed)))
 
 
-def _locked() -> sa.Select[UUID]:
+def _locked(*conditions: sa.ColumnElement[bool]) -> sa.Select[UUID]:
     """Select an athlete for change.
 
     Every change of enrolments begins here, so that two of one athlete take turns.
     """
-    return (
-        sa.select(_ATHLETES.c.id)
-        .where(_ATHLETES.c.id == sa.bindparam("id"))
-        .with_for_update(key_share=True)
-    )
+    return sa.select(_ATHLETES.c.id).where(*conditions).with_for_update(key_share=True)
 
 
 def _raised_by(change: sa.CTE) -> sa.CTE:
     """Raise the athlete's version if a change of enrolments has rows."""
     return (
         sa.update(_ATHLETES)
-        .where(_ATHLETES.c.id == sa.bindparam("id"), sa.exists().select_from(change))
+        .where(_HAS_ID, sa.exists().select_from(change))
         .values(one_change_more(_ATHLETES))
         .cte("raised")
     )

@@ -23,12 +23,15 @@ from app.athletes.models import (
     CentreFilter,
 )
 from app.centres.models import CentrePage
-from app.core.csv_bodies import CSVResponse, csv_response, received_csv, takes_csv
+from app.core.csv_bodies import STREAMS, CSVResponse, csv_response, received_csv, takes_csv
 from app.core.dependencies import DatabaseDep
+from app.core.etags import ExpectedVersions
 from app.core.fields import Id
 from app.core.openapi import (
     CREATES,
+    DELETES,
     EXPORTS,
+    GETS,
     IMPORTS,
     LISTS,
     LISTS_WITHIN,
@@ -36,9 +39,16 @@ from app.core.openapi import (
     READS,
     REFERS,
     UPDATES,
+    merged,
 )
 from app.core.paging import NamedListQuery
-from app.core.routes import ContractRoute, created_response, page_response, resource_response
+from app.core.routes import (
+    ContractRoute,
+    created_response,
+    found_response,
+    page_response,
+    resource_response,
+)
 
 router = APIRouter(tags=["athletes"], route_class=ContractRoute)
 
@@ -47,7 +57,7 @@ router = APIRouter(tags=["athletes"], route_class=ContractRoute)
     "/athletes",
     status_code=HTTPStatus.CREATED,
     response_model=AthleteRead,
-    responses={**CREATES, **REFERS},
+    responses=merged(CREATES, REFERS),
 )
 async def create_athlete(
     payload: AthleteCreate, athletes: AthletesDep, request: Request
@@ -73,7 +83,9 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
     return resource_response(await athletes.lookup(whom))
 
 
-@router.post("/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE))
+@router.post(
+    "/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE), dependencies=STREAMS
+)
 async def import_athletes(storage: AthletesStorageDep, request: Request) -> ImportReport:
     """Create and change athletes by a CSV file in UTF-8.
 
@@ -86,28 +98,32 @@ async def import_athletes(storage: AthletesStorageDep, request: Request) -> Impo
         return await import_file(await asyncio.to_thread(AthletesFile, body), storage)
 
 
-@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS)
+@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=STREAMS)
 async def export_athletes(database: DatabaseDep) -> CSVResponse:
     """Write all athletes as a CSV file in UTF-8, which an import takes back as they are."""
     return await csv_response(exported_athletes(database), "athletes.csv")
 
 
-@router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=READS)
-async def get_athlete(athlete_id: Id, athletes: AthletesDep) -> Response:
+@router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=GETS)
+async def get_athlete(athlete_id: Id, athletes: AthletesDep, request: Request) -> Response:
     """Read an athlete."""
-    return resource_response(await athletes.get(athlete_id))
+    return found_response(request, await athletes.get(athlete_id))
 
 
-@router.patch("/athletes/{athlete_id}", response_model=AthleteRead, responses={**UPDATES, **REFERS})
-async def update_athlete(athlete_id: Id, payload: AthleteUpdate, athletes: AthletesDep) -> Response:
+@router.patch(
+    "/athletes/{athlete_id}", response_model=AthleteRead, responses=merged(UPDATES, REFERS)
+)
+async def update_athlete(
+    athlete_id: Id, payload: AthleteUpdate, athletes: AthletesDep, expected: ExpectedVersions
+) -> Response:
     """Change the given fields of an athlete; `centre_ids` replaces all their centres."""
-    return resource_response(await athletes.update(athlete_id, payload))
+    return resource_response(await athletes.update(athlete_id, payload, expected))
 
 
-@router.delete("/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=READS)
-async def delete_athlete(athlete_id: Id, athletes: AthletesDep) -> None:
+@router.delete("/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+async def delete_athlete(athlete_id: Id, athletes: AthletesDep, expected: ExpectedVersions) -> None:
     """Delete an athlete and their enrolments."""
-    await athletes.delete(athlete_id)
+    await athletes.delete(athlete_id, expected)
 
 
 @router.get("/athletes/{athlete_id}/centres", response_model=CentrePage, responses=LISTS_WITHIN)

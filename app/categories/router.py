@@ -7,10 +7,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.categories.dependencies import CategoriesDep
 from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
+from app.core.etags import ExpectedVersions
 from app.core.fields import Id
-from app.core.openapi import CREATES, DELETES, LISTS, READS, UPDATES
+from app.core.openapi import CREATES, DELETES_UNUSED, GETS, LISTS, UPDATES
 from app.core.paging import NamedListQuery
-from app.core.routes import ContractRoute, created_response, page_response, resource_response
+from app.core.routes import (
+    ContractRoute,
+    created_response,
+    found_response,
+    page_response,
+    resource_response,
+)
 
 router = APIRouter(prefix="/categories", tags=["categories"], route_class=ContractRoute)
 
@@ -31,21 +38,23 @@ async def list_categories(
     return page_response(request, await categories.page(query))
 
 
-@router.get("/{category_id}", response_model=CategoryRead, responses=READS)
-async def get_category(category_id: Id, categories: CategoriesDep) -> Response:
+@router.get("/{category_id}", response_model=CategoryRead, responses=GETS)
+async def get_category(category_id: Id, categories: CategoriesDep, request: Request) -> Response:
     """Read a category."""
-    return resource_response(await categories.get(category_id))
+    return found_response(request, await categories.get(category_id))
 
 
 @router.patch("/{category_id}", response_model=CategoryRead, responses=UPDATES)
 async def update_category(
-    category_id: Id, payload: CategoryUpdate, categories: CategoriesDep
+    category_id: Id, payload: CategoryUpdate, categories: CategoriesDep, expected: ExpectedVersions
 ) -> Response:
     """Change the given fields of a category."""
-    return resource_response(await categories.update(category_id, payload))
+    return resource_response(await categories.update(category_id, payload, expected))
 
 
-@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
-async def delete_category(category_id: Id, categories: CategoriesDep) -> None:
+@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES_UNUSED)
+async def delete_category(
+    category_id: Id, categories: CategoriesDep, expected: ExpectedVersions
+) -> None:
     """Delete a category that no athlete belongs to."""
-    await categories.delete(category_id)
+    await categories.delete(category_id, expected)

@@ -7,10 +7,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.centres.dependencies import CentresDep
 from app.centres.models import CentreCreate, CentrePage, CentreRead, CentreUpdate
+from app.core.etags import ExpectedVersions
 from app.core.fields import Id
-from app.core.openapi import CREATES, DELETES, LISTS, READS, UPDATES
+from app.core.openapi import CREATES, DELETES_UNUSED, GETS, LISTS, UPDATES
 from app.core.paging import NamedListQuery
-from app.core.routes import ContractRoute, created_response, page_response, resource_response
+from app.core.routes import (
+    ContractRoute,
+    created_response,
+    found_response,
+    page_response,
+    resource_response,
+)
 
 router = APIRouter(prefix="/centres", tags=["centres"], route_class=ContractRoute)
 
@@ -29,19 +36,21 @@ async def list_centres(
     return page_response(request, await centres.page(query))
 
 
-@router.get("/{centre_id}", response_model=CentreRead, responses=READS)
-async def get_centre(centre_id: Id, centres: CentresDep) -> Response:
+@router.get("/{centre_id}", response_model=CentreRead, responses=GETS)
+async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Response:
     """Read a centre."""
-    return resource_response(await centres.get(centre_id))
+    return found_response(request, await centres.get(centre_id))
 
 
 @router.patch("/{centre_id}", response_model=CentreRead, responses=UPDATES)
-async def update_centre(centre_id: Id, payload: CentreUpdate, centres: CentresDep) -> Response:
+async def update_centre(
+    centre_id: Id, payload: CentreUpdate, centres: CentresDep, expected: ExpectedVersions
+) -> Response:
     """Change the given fields of a centre."""
-    return resource_response(await centres.update(centre_id, payload))
+    return resource_response(await centres.update(centre_id, payload, expected))
 
 
-@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
-async def delete_centre(centre_id: Id, centres: CentresDep) -> None:
+@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES_UNUSED)
+async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
     """Delete a centre that no athlete trains at."""
-    await centres.delete(centre_id)
+    await centres.delete(centre_id, expected)

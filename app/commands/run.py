@@ -1,5 +1,6 @@
 """Serving the app with uvicorn, over a socket that listens before anything says so."""
 
+import asyncio
 import errno
 import multiprocessing
 import os
@@ -7,14 +8,19 @@ import signal
 import socket
 import sys
 import threading
+import time
 from multiprocessing.process import BaseProcess
+from types import FrameType
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config, Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from app.commands.database import migrate_to_head, service_database
 from app.commands.project import ROOT
-from app.core.settings import CANNOT_START, cannot_start
+from app.core.lifecycle import STOPPING
+from app.core.logs import configure_logs
+from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
 
 BACKLOG = 2048
 GRACE = 10
@@ -27,15 +33,8 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
         cannot_start("--reload works with one worker: leave out --reload or --workers")
     with _listening(host, port) as sock, service_database():
         migrate_to_head()
-        config = ServiceConfig(
-            "app.main:app",
-            access_log=False,
-            workers=workers,
-            reload=reload,
-            reload_dirs=[str(ROOT / "app")] if reload else None,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=GRACE,
-        )
+        configure_logs()
+        config = ServiceConfig("app.main:app", get_settings(), workers, reload)
         if reload:
             ChangeReload(config, AnnouncedServer(config).run, [sock]).run()
         elif workers > 1:
@@ -62,7 +61,25 @@ def _announce(sock: socket.socket) -> None:
 
 
 class ServiceConfig(Config):
-    """The app's loading, in the one process or in each worker."""
+    """How the app is served, and its loading in the one process or in each worker."""
+
+    def __init__(
+        self, app: ASGIApp | str, settings: Settings, workers: int = 1, reload: bool = False
+    ) -> None:
+        super().__init__(
+            app,
+            workers=workers,
+            reload=reload,
+            reload_dirs=[str(ROOT / "app")] if reload else None,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE,
+            log_config=None,  # the app has its own
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+        )
+        self.shutdown_delay = 0 if reload else settings.shutdown_delay
 
     def load(self) -> None:
         """Load the app; a worker also ties its life to the launcher's."""
@@ -75,6 +92,35 @@ class ServiceConfig(Config):
             # This status tells the launcher that another attempt would end the same way.
             sys.excepthook(*sys.exc_info())
             sys.exit(CANNOT_START)
+        if self.shutdown_delay:
+            self.loaded_app = Stopping(self.loaded_app, self.shutdown_delay)
+
+
+class Stopping:
+    """Lets the app know of a TERM, and the server only some time later.
+
+    Meanwhile all requests are served, and whoever asks is told to go elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, delay: float) -> None:
+        self._app = app
+        self._delay = delay
+        self._stopping = False
+        # The server has just set its own, which stops it at once.
+        self._stop = signal.signal(signal.SIGTERM, self._tell)
+        self._loop = asyncio.get_running_loop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if self._stopping:
+            scope.setdefault("state", {})[STOPPING] = True
+        await self._app(scope, receive, send)
+
+    def _tell(self, signum: int, frame: FrameType | None) -> None:
+        delay = 0 if self._stopping else self._delay  # who says it twice is in a hurry
+        self._stopping = True
+        assert callable(self._stop)
+        self._loop.call_soon_threadsafe(self._loop.call_later, delay, self._stop, signum, frame)
 
 
 def _end_with(launcher: BaseProcess) -> None:
@@ -95,6 +141,7 @@ class AnnouncedServer(Server):
 class Workers(Multiprocess):
     """Several processes that serve, announced when all do."""
 
+    config: ServiceConfig
     announced = False
 
     def keep_subprocess_alive(self) -> None:
@@ -106,6 +153,16 @@ class Workers(Multiprocess):
         if all(process.is_ready(patience) for process in self.processes):
             self.announced = True
             _announce(self.sockets[0])
+
+    def join_all(self) -> None:
+        """Wait for the workers, and listen no longer than they do."""
+        deadline = time.monotonic() + self.config.shutdown_delay
+        for worker in self.processes:
+            worker.process.join(max(0, deadline - time.monotonic()))
+        # Who connects from now on is refused; in line for nobody, they would wait for the end.
+        for sock in self.sockets:
+            sock.close()
+        super().join_all()
 
     def handle_hup(self) -> None:
         """Stop when the terminal is closed; uvicorn would restart."""

@@ -20,8 +20,9 @@ from app.commands.database import migrate_to_head, service_database
 from app.commands.signals import run_until_stopped
 from app.core.crud import CRUD
 from app.core.csv_files import read_rows
-from app.core.database import Database, connected
+from app.core.database import Database
 from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken, DomainError, Unavailable
+from app.core.pool import connected
 from app.core.settings import get_settings
 from app.core.tables import Payload
 
@@ -160,7 +161,7 @@ def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> R
 
 
 async def _on_database(work: Callable[[Target], Awaitable[Result]]) -> Result:
-    async with connected(get_settings().database_url or "", size=1) as database:
+    async with connected(get_settings(), size=1) as database:
         return await work(LocalDatabase(database))
 
 

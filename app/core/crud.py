@@ -8,10 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from asyncpg import ForeignKeyViolationError, UniqueViolationError
 from pydantic import BaseModel
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.core.conflicts import already_taken, reference_missing
-from app.core.database import Database, Unit
-from app.core.errors import NotFound, StillInUse
+from app.core.database import Runner
+from app.core.errors import DomainError, NotFound, PreconditionFailed, StillInUse
 from app.core.fields import new_id
 from app.core.paging import LARGEST_PAGE, ListQuery, PageOfJSON, Place, name_of_list
 from app.core.projection import Projection
@@ -24,8 +25,18 @@ Update = TypeVar("Update", bound=Payload)
 SHAPES = 512
 """How many shapes of a statement are kept; a shape is which fields or filters are given."""
 
+Versions = list[int] | None
+"""The versions of which a row has to be to be changed; None if any will do."""
+
 Start = Literal["top", "place", "offset"]
 """Where a page begins: at the first row, at the place of a cursor, or after so many rows."""
+
+
+def as_expected(table: sa.Table) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions for the row of an id, if it is of an expected version."""
+    expected = sa.bindparam("expected", type_=ARRAY(sa.Integer))
+    yield table.c.id == sa.bindparam("id")
+    yield sa.or_(expected.is_(None), table.c.version == sa.func.any(expected))
 
 
 class Resource(NamedTuple):
@@ -49,13 +60,15 @@ class CRUD(Generic[Create, Update]):
     sorts: ClassVar[Mapping[str, str]] = {"name": "name_key", "created_at": "created_at"}
     """The column behind each sort."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Runner) -> None:
         self._database = database
 
     async def create(self, payload: Create) -> Resource:
         """Insert a row; raise ``AlreadyTaken`` or ``ReferenceMissing``."""
         values = self._written({"id": new_id(), **payload.model_dump()})
-        return await self._write(self._database, self.insert_statement(), values)
+        created = await self._written_row(self._database, self.insert_statement(), values)
+        assert created
+        return created
 
     async def get(self, row_id: UUID) -> Resource:
         """Read a row; raise ``NotFound``."""
@@ -80,26 +93,36 @@ class CRUD(Generic[Create, Update]):
         cursor = None if row_id is None else Place(key, UUID(row_id)).cursor(list_name)
         return PageOfJSON(items, cursor, total)
 
-    async def update(self, row_id: UUID, payload: Update) -> Resource:
-        """Change the fields that are given.
+    async def update(self, row_id: UUID, payload: Update, expected: Versions = None) -> Resource:
+        """Change the fields that are given, if the row is of an expected version.
 
-        The version grows only if a value changes. Raise ``NotFound``, ``AlreadyTaken`` or
-        ``ReferenceMissing``.
+        The version grows only if a value changes. Raise ``NotFound``, ``PreconditionFailed``,
+        ``AlreadyTaken`` or ``ReferenceMissing``.
         """
         fields = payload.model_dump(exclude_unset=True)
         if not fields:
-            return await self.get(row_id)
-        statement = self.update_statement(frozenset(fields))
-        return await self._write(self._database, statement, {"id": row_id, **self._written(fields)})
+            found = await self.get(row_id)
+            if expected is not None and found.version not in expected:
+                raise self.changed_meanwhile()
+            return found
+        values = {"id": row_id, "expected": expected, **self._written(fields)}
+        changed = await self._changed(frozenset(fields), values)
+        if changed is None:
+            raise await self._why_unchanged(row_id)
+        return changed
 
-    async def delete(self, row_id: UUID) -> None:
-        """Delete a row; raise ``NotFound`` or ``StillInUse``."""
+    async def delete(self, row_id: UUID, expected: Versions = None) -> None:
+        """Delete a row, if it is of an expected version.
+
+        Raise ``NotFound``, ``PreconditionFailed`` or ``StillInUse``.
+        """
+        values = {"id": row_id, "expected": expected}
         try:
-            deleted = await self._database.row(self.delete_statement(), {"id": row_id})
+            deleted = await self._database.row(self.delete_statement(), values)
         except ForeignKeyViolationError:
             raise StillInUse(f"This {self.noun()} is still in use.") from None
         if deleted is None:
-            raise self.not_found()
+            raise await self._why_unchanged(row_id)
 
     async def require(self, row_id: UUID) -> None:
         """Raise ``NotFound`` unless there is such a row."""
@@ -114,6 +137,11 @@ class CRUD(Generic[Create, Update]):
     def not_found(cls) -> NotFound:
         """Make the error for a row that is not there."""
         return NotFound(f"There is no such {cls.noun()}.")
+
+    @classmethod
+    def changed_meanwhile(cls) -> PreconditionFailed:
+        """Make the error for a row that is not of an expected version."""
+        return PreconditionFailed(f"This {cls.noun()} has changed; read it again.")
 
     @classmethod
     def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
@@ -138,9 +166,7 @@ class CRUD(Generic[Create, Update]):
     def delete_statement(cls) -> Statement:
         """Delete one row."""
         table = table_of(cls.row)
-        return Statement(
-            sa.delete(table).where(table.c.id == sa.bindparam("id")).returning(table.c.id)
-        )
+        return Statement(sa.delete(table).where(*as_expected(table)).returning(table.c.id))
 
     @classmethod
     @cache
@@ -228,7 +254,7 @@ class CRUD(Generic[Create, Update]):
         }
         return (
             sa.update(table)
-            .where(table.c.id == sa.bindparam("id"))
+            .where(*as_expected(table))
             .values({**values, **counted})
             .returning(*Projection(cls.read, cls.row).columns)
             .cte("updated")
@@ -240,18 +266,26 @@ class CRUD(Generic[Create, Update]):
             raise self.not_found()
         return Resource(*found)
 
-    async def _write(
-        self, runner: Database | Unit, statement: Statement, values: Mapping[str, Any]
-    ) -> Resource:
+    async def _changed(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
+        """Change some fields of the row that the values mean, if it is as expected."""
+        return await self._written_row(self._database, self.update_statement(fields), values)
+
+    async def _written_row(
+        self, runner: Runner, statement: Statement, values: Mapping[str, Any]
+    ) -> Resource | None:
+        """Write a row and return it; raise ``AlreadyTaken`` or ``ReferenceMissing``."""
         try:
             written = await runner.row(statement, values)
         except UniqueViolationError as error:
             raise already_taken(error) from None
         except ForeignKeyViolationError as error:
             raise reference_missing(error) from None
-        if written is None:
-            raise self.not_found()
-        return Resource(*written)
+        return Resource(*written) if written else None
+
+    async def _why_unchanged(self, row_id: UUID) -> DomainError:
+        """Tell why a row was not changed: it is not there, or not as expected."""
+        await self.require(row_id)
+        return self.changed_meanwhile()
 
     def _written(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Name the values to write, those of derived columns among them."""

@@ -1,16 +1,21 @@
 """CSV files as bodies: received into a temporary file, or sent piece by piece."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
+from fastapi import Depends, Request
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
-from app.core.errors import ContentTooLarge, MalformedBody, UnsupportedMediaType
+from app.core.bodies import body_pieces
+from app.core.errors import Unavailable, UnsupportedMediaType
 from app.core.routes import declared_type
+
+logger = logging.getLogger(__name__)
 
 IN_MEMORY = 2**20
 """Bytes of a received file that stay in memory; a longer one is on disk."""
@@ -22,10 +27,35 @@ def takes_csv(example: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+async def stream_place(request: Request) -> AsyncIterator[None]:
+    """Hold one of the places for streams, until the answer is sent; raise ``Unavailable``."""
+    async with request.app.state.streams.place():
+        yield
+
+
+STREAMS = [Depends(stream_place)]
+"""What the endpoints depend on that receive or send a file: they are bounded among themselves."""
+
+
 class CSVResponse(StreamingResponse):
-    """An answer in CSV."""
+    """An answer in CSV; it is cut off if it cannot be completed, or the client stops reading."""
 
     media_type = "text/csv"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        patience = scope["app"].state.settings.body_timeout
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(patience):
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_in_time)
+        except (Unavailable, TimeoutError) as error:
+            # The status is sent already. The server closes a connection with half an answer, by
+            # which the client knows.
+            logger.warning("an answer was cut off: %s", str(error) or "the client does not read")
 
 
 async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
@@ -45,24 +75,14 @@ async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
 async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO]:
     """Receive a body that is declared CSV in UTF-8, of at most ``longest`` bytes.
 
-    Raise ``UnsupportedMediaType``, ``ContentTooLarge``, or ``MalformedBody`` if it is cut short.
+    Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
     """
     declared = declared_type(request)
     charset = declared.get_content_charset("utf-8")
     if declared.get_content_type() != "text/csv" or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("The body has to be declared as text/csv, in UTF-8.")
-    too_large = ContentTooLarge(f"The file is longer than {longest} bytes: send it in parts.")
-    if int(request.headers.get("content-length", 0)) > longest:
-        raise too_large
     with SpooledTemporaryFile(IN_MEMORY) as file:
-        received = 0
-        try:
-            async for piece in request.stream():
-                received += len(piece)
-                if received > longest:
-                    raise too_large
-                file.write(piece)
-        except ClientDisconnect:
-            raise MalformedBody("The body ended before its time.") from None
+        async for piece in body_pieces(request, longest):
+            file.write(piece)
         file.seek(0)
         yield cast(BinaryIO, file)

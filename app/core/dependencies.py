@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.core.database import Database
+from app.core.database import Runner
 
 
-async def get_database(request: Request) -> Database:
-    """Return the database that the app opened at its start."""
-    database: Database = request.app.state.database
-    return database
+async def get_database(request: Request) -> Runner:
+    """Return the app's database, or the unit of work that this request is one part of."""
+    runner: Runner = getattr(request.state, "database", None) or request.app.state.database
+    return runner
 
 
-DatabaseDep = Annotated[Database, Depends(get_database)]
+DatabaseDep = Annotated[Runner, Depends(get_database)]

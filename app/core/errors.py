@@ -5,13 +5,18 @@
     DomainError
       MalformedBody            400
       NotFound                 404
+      BodyTimeout              408
       Conflict                 409
         AlreadyTaken
         ReferenceMissing
         StillInUse
+        KeyInFlight
+      PreconditionFailed       412
       ContentTooLarge          413
       UnsupportedMediaType     415
+      UntrustedHost            421
       Invalid                  422
+        KeyReused
       Unavailable              503
 
 The data layer raises these; ``app.core.problems`` makes HTTP answers of them.
@@ -37,9 +42,20 @@ class ProblemType(Enum):
         HTTPStatus.METHOD_NOT_ALLOWED,
         "Method not allowed",
     )
+    BODY_TIMEOUT = ("body-timeout", HTTPStatus.REQUEST_TIMEOUT, "Body timeout")
     ALREADY_TAKEN = ("already-taken", HTTPStatus.CONFLICT, "Already taken")
     REFERENCE_MISSING = ("reference-missing", HTTPStatus.CONFLICT, "Reference missing")
     STILL_IN_USE = ("still-in-use", HTTPStatus.CONFLICT, "Still in use")
+    KEY_IN_FLIGHT = (
+        "idempotency-key-in-flight",
+        HTTPStatus.CONFLICT,
+        "Idempotency key in flight",
+    )
+    PRECONDITION_FAILED = (
+        "precondition-failed",
+        HTTPStatus.PRECONDITION_FAILED,
+        "Precondition failed",
+    )
     CONTENT_TOO_LARGE = (
         "content-too-large",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -50,7 +66,13 @@ class ProblemType(Enum):
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "Unsupported media type",
     )
+    UNTRUSTED_HOST = ("untrusted-host", HTTPStatus.MISDIRECTED_REQUEST, "Untrusted host")
     INVALID = ("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
+    KEY_REUSED = (
+        "idempotency-key-reused",
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Idempotency key reused",
+    )
     INTERNAL_ERROR = ("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
     UNAVAILABLE = ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable")
 
@@ -75,7 +97,7 @@ class FieldError(BaseModel):
 
     pointer: Annotated[str, AfterValidator(_cut)] = Field(
         description="A JSON Pointer into the body, `?name` for a query parameter,"
-        " or `{name}` for a part of the path.",
+        " `{name}` for a part of the path, or the name of a header.",
         examples=["/name"],
     )
     code: str = Field(description="A stable word for programs.", examples=["taken"])
@@ -88,6 +110,8 @@ class DomainError(Exception):
     """A refusal that the caller can understand; subclasses name its type."""
 
     type: ClassVar[ProblemType]
+    retry_after: ClassVar[int | None] = None
+    """Seconds after which the same request may do better; None if it will not."""
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -112,6 +136,12 @@ class NotFound(DomainError):
     type = ProblemType.NOT_FOUND
 
 
+class BodyTimeout(DomainError):
+    """The body does not arrive in time."""
+
+    type = ProblemType.BODY_TIMEOUT
+
+
 class Conflict(DomainError):
     """The request is fine, and what is stored does not allow it."""
 
@@ -134,6 +164,19 @@ class StillInUse(Conflict):
     type = ProblemType.STILL_IN_USE
 
 
+class KeyInFlight(Conflict):
+    """Another request with the same idempotency key is under way."""
+
+    type = ProblemType.KEY_IN_FLIGHT
+    retry_after = 1
+
+
+class PreconditionFailed(DomainError):
+    """The row is not in the version that the client knows."""
+
+    type = ProblemType.PRECONDITION_FAILED
+
+
 class ContentTooLarge(DomainError):
     """The body is longer than it may be."""
 
@@ -146,13 +189,26 @@ class UnsupportedMediaType(DomainError):
     type = ProblemType.UNSUPPORTED_MEDIA_TYPE
 
 
+class UntrustedHost(DomainError):
+    """The request is for a host that this service does not answer for."""
+
+    type = ProblemType.UNTRUSTED_HOST
+
+
 class Invalid(DomainError):
     """The request is well-formed, and its values are not what they may be."""
 
     type = ProblemType.INVALID
 
 
+class KeyReused(Invalid):
+    """The idempotency key belongs to another request."""
+
+    type = ProblemType.KEY_REUSED
+
+
 class Unavailable(DomainError):
     """The service cannot answer now."""
 
     type = ProblemType.UNAVAILABLE
+    retry_after = 1

@@ -1,4 +1,4 @@
-"""Which methods a path has: for ``Allow``, which the framework fills from one route only."""
+"""What the app's routes are: which methods a path has, and which template a request has met."""
 
 import re
 from functools import cache
@@ -6,6 +6,7 @@ from functools import cache
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
+from starlette.types import Scope
 
 
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
@@ -15,6 +16,20 @@ def allowed_methods(app: FastAPI, path: str) -> list[str]:
     }
     methods = methods or {"GET"}  # a mounted folder of files, which declares none
     return sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
+
+
+def route_of(scope: Scope) -> str | None:
+    """Return the path of the route that a request has met, like ``/athletes/{athlete_id}``.
+
+    None if there is none, or it is a mounted folder of files.
+    """
+    return _paths(scope["app"]).get(scope.get("endpoint"))
+
+
+@cache
+def _paths(app: FastAPI) -> dict[object, str | None]:
+    # By endpoint, because a route that a router includes knows of no prefix.
+    return {route.endpoint: route.path for route in iter_route_contexts(app.routes)}
 
 
 @cache

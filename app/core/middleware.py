@@ -1,26 +1,41 @@
 """What happens around every request, outside of routing: pure ASGI, a few microseconds each."""
 
+import asyncio
 import logging
 import re
+from collections.abc import Sequence
+from time import perf_counter
 
-from starlette.datastructures import Headers, MutableHeaders
+import structlog
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
-from app.core.database import UnusableDatabase
-from app.core.errors import ProblemType
+from app.core.errors import ProblemType, Unavailable, UntrustedHost
 from app.core.fields import new_id
-from app.core.problems import problem_response
+from app.core.lifecycle import is_stopping
+from app.core.methods import route_of
+from app.core.pool import UnusableDatabase
+from app.core.problems import problem_response, refusal
 
 logger = logging.getLogger(__name__)
+requests = structlog.get_logger()
 
+RawHeaders = list[tuple[bytes, bytes]]
+
+_FAILED = 500
+_PORT = re.compile(r":[0-9]*$")
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
 class RequestContext:
-    """Gives each request an id that its answer carries, and answers HEAD wherever GET is."""
+    """Gives each request an id, a line in the log, and an answer with the headers that all have.
+
+    It answers HEAD wherever GET is.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -30,22 +45,72 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, _plainly(send))
             return
+        begin = perf_counter()
         asked = Headers(scope=scope).get("x-request-id", "")
         request_id = asked if _SANE_ID.fullmatch(asked) else new_id().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        without_body = scope["method"] == "HEAD"
+        bind_contextvars(request_id=request_id)
+        method = scope["method"]
+        without_body = method == "HEAD"
         if without_body:
             # A copy: the server's own scope keeps HEAD, by which it frames the answer.
             scope = {**scope, "method": "GET"}
+        status = 0
 
         async def send_in_context(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    *_common_headers(message["headers"], scope),
+                ]
             elif without_body:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app(scope, receive, send_in_context)
+        try:
+            await self._app(scope, receive, send_in_context)
+        finally:
+            (requests.error if status >= _FAILED else requests.info)(
+                "request",
+                method=method,
+                route=route_of(scope),
+                status=status,
+                ms=round((perf_counter() - begin) * 1000, 3),
+            )
+
+
+def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
+    """Return what an answer needs besides: how it may be kept, and whether more are welcome."""
+    has_tag = any(name == b"etag" for name, _ in headers)
+    common = [
+        (b"cache-control", b"no-cache" if has_tag else b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if is_stopping(scope):
+        common.append((b"connection", b"close"))
+    return common
+
+
+class TrustedHosts:
+    """Refuses requests for other hosts than the given ones; ``*.gym.example`` is all below one."""
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._hosts = {host.lower() for host in hosts if not host.startswith("*.")}
+        self._domains = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        app = self._app
+        if scope["type"] == "http":
+            host = _PORT.sub("", Headers(scope=scope).get("host", "")).lower()
+            if host not in self._hosts and not host.endswith(self._domains):
+                error = UntrustedHost("This service does not answer for this host.")
+                app = refusal(Request(scope), error)
+        await app(scope, receive, send)
 
 
 def _plainly(send: Send) -> Send:
@@ -85,13 +150,20 @@ class UnhandledErrors:
 
         try:
             await self._app(scope, receive, send_noticing)
-        except Exception:
-            request = Request(scope)
-            logger.exception("unhandled error in request %s", request.state.request_id)
-            if started:
+        except asyncio.CancelledError:
+            if started or not is_stopping(scope):
                 raise
+            # The server waits no longer, and would answer 500.
+            response = refusal(Request(scope), Unavailable("The service is being stopped."))
+            await response(scope, receive, send)
+        except Exception:
+            logger.exception("unhandled error")
+            if started:
+                return  # the server closes a connection with half an answer
             response = problem_response(
-                request, ProblemType.INTERNAL_ERROR, "The service has failed; this is its fault."
+                Request(scope),
+                ProblemType.INTERNAL_ERROR,
+                "The service has failed; this is its fault.",
             )
             await response(scope, receive, send)
 

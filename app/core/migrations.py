@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import column, select, table
 
-from app.core.database import Database
+from app.core.database import Runner
 from app.core.statements import Statement
 
 _CONFIG = Path(__file__).parents[2] / "alembic.ini"
@@ -20,7 +20,7 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
 
 
-async def is_current(database: Database) -> bool:
+async def is_current(database: Runner) -> bool:
     """Tell whether the database has the schema of the newest migration."""
     found = await database.row(_VERSION, {})
     return found is not None and found["version_num"] == newest()

@@ -21,42 +21,79 @@ def refusals(*problems: ProblemType) -> Responses:
     return documented
 
 
-def _with_header(name: str, description: str) -> dict[str, Any]:
-    return {"headers": {name: {"description": description, "schema": {"type": "string"}}}}
+def merged(*several: Responses) -> Responses:
+    """Document the answers of each, those of one status together."""
+    together: Responses = {}
+    for responses in several:
+        for status, response in responses.items():
+            described = together.setdefault(status, {"description": ""})
+            texts = filter(None, [described["description"], response["description"]])
+            headers = described.get("headers", {}) | response.get("headers", {})
+            described |= response | {"description": ", or ".join(dict.fromkeys(texts))}
+            if headers:
+                described["headers"] = headers
+    return together
 
 
-READS = refusals(ProblemType.NOT_FOUND, ProblemType.INVALID)
-LISTS: Responses = {
-    200: _with_header("Link", 'The next page, as `rel="next"`; absent on the last one.'),
-    **refusals(ProblemType.INVALID),
-}
-LISTS_WITHIN: Responses = {**LISTS, **READS}
-TAKES_BODY = refusals(
-    ProblemType.MALFORMED_BODY, ProblemType.UNSUPPORTED_MEDIA_TYPE, ProblemType.INVALID
+def _with_headers(status: int, description: str, **headers: str) -> Responses:
+    documented = {
+        name.replace("_", "-"): {"description": text, "schema": {"type": "string"}}
+        for name, text in headers.items()
+    }
+    return {status: {"description": description, "headers": documented}}
+
+
+_TAG = "Its version and a hash of this answer: for `If-Match` and `If-None-Match`."
+_OK = "Successful Response"
+_QUERIES = refusals(ProblemType.INVALID, ProblemType.UNAVAILABLE)
+
+READS = merged(_QUERIES, refusals(ProblemType.NOT_FOUND))
+GETS = merged(
+    READS,
+    _with_headers(200, _OK, ETag=_TAG),
+    _with_headers(304, "It is as the client knows it.", ETag=_TAG),
 )
-LOOKS_UP: Responses = {**TAKES_BODY, **READS}
-CREATES: Responses = {
-    201: _with_header("Location", "Where it is."),
-    **TAKES_BODY,
-    **refusals(ProblemType.ALREADY_TAKEN),
-}
-UPDATES: Responses = {**TAKES_BODY, **READS, **refusals(ProblemType.ALREADY_TAKEN)}
-DELETES = refusals(ProblemType.NOT_FOUND, ProblemType.STILL_IN_USE, ProblemType.INVALID)
-IMPORTS = {
-    **TAKES_BODY,
-    **refusals(ProblemType.CONTENT_TOO_LARGE, ProblemType.UNAVAILABLE),
-}
-EXPORTS = refusals(ProblemType.INVALID, ProblemType.UNAVAILABLE)
-REFERS = refusals(ProblemType.ALREADY_TAKEN, ProblemType.REFERENCE_MISSING)
-"""The conflicts of a write that refers to other rows."""
+LISTS = merged(
+    _QUERIES,
+    _with_headers(200, _OK, Link='The next page, as `rel="next"`; absent on the last one.'),
+)
+LISTS_WITHIN = merged(LISTS, READS)
+TAKES_BODY = merged(
+    _QUERIES,
+    refusals(
+        ProblemType.MALFORMED_BODY,
+        ProblemType.BODY_TIMEOUT,
+        ProblemType.CONTENT_TOO_LARGE,
+        ProblemType.UNSUPPORTED_MEDIA_TYPE,
+    ),
+)
+LOOKS_UP = merged(TAKES_BODY, READS, _with_headers(200, _OK, ETag=_TAG))
+CREATES = merged(
+    TAKES_BODY,
+    _with_headers(
+        201,
+        _OK,
+        ETag=_TAG,
+        Location="Where it is.",
+        Idempotency_Replayed="`true` if this is the answer to an earlier request with the key.",
+    ),
+    refusals(ProblemType.ALREADY_TAKEN, ProblemType.KEY_IN_FLIGHT, ProblemType.KEY_REUSED),
+)
+UPDATES = merged(LOOKS_UP, refusals(ProblemType.ALREADY_TAKEN, ProblemType.PRECONDITION_FAILED))
+DELETES = merged(READS, refusals(ProblemType.PRECONDITION_FAILED))
+DELETES_UNUSED = merged(DELETES, refusals(ProblemType.STILL_IN_USE))
+IMPORTS = TAKES_BODY
+EXPORTS = _QUERIES
+REFERS = refusals(ProblemType.REFERENCE_MISSING)
+"""The conflict of a write that refers to other rows."""
 
 
 def document(app: FastAPI) -> None:
-    """Make the app's document say that errors are problem documents."""
+    """Make the app's document say what holds for all of its endpoints."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            app.openapi_schema = _as_problems(
+            app.openapi_schema = _completed(
                 get_openapi(
                     title=app.title,
                     version=app.version,
@@ -70,11 +107,46 @@ def document(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _as_problems(schema: dict[str, Any]) -> dict[str, Any]:
+def _completed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Add that errors are problem documents, and the headers that the core itself reads."""
     for path in schema["paths"].values():
         for operation in path.values():
-            for status, response in operation["responses"].items():
+            responses = operation["responses"]
+            for status, response in responses.items():
                 if status >= "400":
                     (described,) = response["content"].values()
                     response["content"] = {PROBLEM_MEDIA_TYPE: described}
+            if "503" in responses:
+                responses["503"]["headers"] = _RETRY_AFTER
+            parameters = operation.get("parameters", [])
+            if "304" in responses:
+                parameters.append(_IF_NONE_MATCH)
+            if "201" in responses:
+                responses["409"]["headers"] = _RETRY_AFTER
+                parameters.append(_IDEMPOTENCY_KEY)
+            if parameters:
+                operation["parameters"] = parameters
     return schema
+
+
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which the same request may do better.",
+        "schema": {"type": "integer"},
+    }
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The `ETag` of what the client has: 304 if that is still so.",
+}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "description": "Makes this request safe to repeat: with the same key it is done once, and the"
+    " answer is the same. Kept for 24 hours at least.",
+}

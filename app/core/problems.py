@@ -9,11 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.core.errors import PROBLEM_MEDIA_TYPE, DomainError, FieldError, ProblemType, Unavailable
+from app.core.errors import PROBLEM_MEDIA_TYPE, DomainError, FieldError, ProblemType
 from app.core.methods import allowed_methods
-
-RETRY_AFTER = "1"
-"""Seconds after which it may be better."""
 
 _MOST_ERRORS = 50
 
@@ -83,10 +80,15 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
 
 
+def refusal(request: Request, error: DomainError) -> Response:
+    """Answer a request with what the caller has to know of an error."""
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
+    return problem_response(request, error.type, error.detail, error.errors, headers)
+
+
 async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
-    headers = {"Retry-After": RETRY_AFTER} if isinstance(error, Unavailable) else None
-    return problem_response(request, error.type, error.detail, error.errors, headers)
+    return refusal(request, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

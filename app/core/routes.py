@@ -12,19 +12,21 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from app.core.bodies import whole_body
 from app.core.crud import Resource
 from app.core.errors import FieldError, Invalid, MalformedBody, UnsupportedMediaType
+from app.core.etags import is_known, tag_of
+from app.core.idempotency import answered_once, key_of
 from app.core.paging import PageOfJSON
 
 
 class ContractRoute(APIRoute):
-    """A route that refuses what FastAPI would let through.
+    """A route that refuses what FastAPI would let through, and creates once for each key.
 
-    Those are query parameters that are unknown or repeated, and bodies that are not declared
-    JSON, or are JSON only to Python.
+    Refused are query parameters that are unknown or repeated, and bodies that are too long, are
+    not declared JSON, or are JSON only to Python.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -32,6 +34,7 @@ class ContractRoute(APIRoute):
         handle = super().get_route_handler()
         known = _query_parameters(self.dependant)
         takes_body = self.body_field is not None
+        creates = takes_body and self.status_code == HTTPStatus.CREATED
 
         async def handle_by_contract(request: Request) -> Response:
             if request.scope["query_string"]:
@@ -39,6 +42,8 @@ class ContractRoute(APIRoute):
             if takes_body:
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
+            if creates and (key := key_of(request)):
+                return await answered_once(key, request, request.app.state.database, handle)
             return await handle(request)
 
         return handle_by_contract
@@ -49,10 +54,7 @@ class JSONRequest(Request):
 
     async def parse(self) -> None:
         """Read and parse the body, if there is one."""
-        try:
-            body = await self.body()
-        except ClientDisconnect:
-            raise MalformedBody("The body ended before its time.") from None
+        body = self._body = await whole_body(self, self.app.state.settings.max_body_size)
         if not body:
             return
         if not _declares_json(self):
@@ -73,15 +75,28 @@ class JSONRequest(Request):
         return self._parsed
 
 
-def resource_response(resource: Resource) -> Response:
-    """Answer with one resource."""
-    return _json_response(resource.body)
+def found_response(request: Request, resource: Resource) -> Response:
+    """Answer a GET with one resource, unless the client has it already as it is."""
+    response = resource_response(resource)
+    tag = response.headers["ETag"]
+    if is_known(tag, request):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+    return response
+
+
+def resource_response(
+    resource: Resource, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    """Answer with one resource and its entity tag."""
+    body = resource.body.encode()
+    tag = {"ETag": tag_of(resource.version, body)}
+    return _json_response(body, status, {**tag, **(headers or {})})
 
 
 def created_response(request: Request, resource: Resource) -> Response:
     """Answer a POST to a collection with the resource that it created there."""
     location = f"{request.scope['path']}/{resource.id}"
-    return _json_response(resource.body, HTTPStatus.CREATED, {"Location": location})
+    return resource_response(resource, HTTPStatus.CREATED, {"Location": location})
 
 
 def page_response(request: Request, page: PageOfJSON) -> Response:
@@ -104,7 +119,7 @@ def page_response(request: Request, page: PageOfJSON) -> Response:
 
 
 def _json_response(
-    body: str, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+    body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 

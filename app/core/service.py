@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from asyncpg import UndefinedTableError
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from app.core.dependencies import DatabaseDep
 from app.core.errors import ProblemType, Unavailable
+from app.core.lifecycle import is_stopping
 from app.core.migrations import is_current
 from app.core.openapi import refusals
 from app.core.routes import ContractRoute
@@ -54,12 +54,13 @@ async def get_liveness() -> Health:
 
 
 @router.get("/health/ready", responses=refusals(ProblemType.INVALID, ProblemType.UNAVAILABLE))
-async def get_readiness(database: DatabaseDep) -> Health:
-    """Tell whether requests can be served: the database answers, and its schema is current."""
-    try:
-        current = await is_current(database)
-    except UndefinedTableError:
-        current = False  # it was never migrated
-    if not current:
+async def get_readiness(database: DatabaseDep, request: Request) -> Health:
+    """Tell whether requests can be served: the database answers, and its schema is current.
+
+    A service that is being stopped says no first, so that no more requests are sent to it.
+    """
+    if is_stopping(request.scope):
+        raise Unavailable("The service is being stopped.")
+    if not await is_current(database):
         raise Unavailable("The database does not have the newest schema.")
     return Health(status="ready")

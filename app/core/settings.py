@@ -47,6 +47,7 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[
     tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
 ]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Settings(BaseSettings):
@@ -63,9 +64,21 @@ class Settings(BaseSettings):
     test_database_url: PostgresURL | None = None
     db_exclude_tables: CommaSeparated = ()
     db_pool_size: int = Field(default=10, ge=1, le=1000)
+    db_pool_wait: Seconds = 2
+    db_statement_timeout: Seconds = 3
+    db_lock_timeout: Seconds = 1
+    db_idle_timeout: Seconds = 5
+    db_command_timeout: Seconds = 5
+    db_pgbouncer: bool = False
+    max_body_size: ByteSize = ByteSize(64 * 2**10)
     max_import_size: ByteSize = ByteSize(64 * 2**20)
+    max_streams: int = Field(default=4, ge=1, le=1000)
+    body_timeout: Seconds = 10
+    shutdown_delay: float = Field(default=1, ge=0, le=3600)
     data_dir: Path = Path(".local")
     cors_origins: Origins = ()
+    trusted_hosts: CommaSeparated = ()
+    trusted_proxies: CommaSeparated = ()
 
 
 @cache

@@ -1,22 +1,26 @@
 """The OpenAPI document, against what the API really answers."""
 
+import asyncio
 import json
+import re
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 
-import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
 from app.commands.document import DOCUMENT, write_document
-from app.conftest import API, Create, client_of
+from app.conftest import API, Create, Json, client_of
 from app.core.database import Database
 from app.core.errors import Unavailable
 from app.core.fields import new_id
 from app.core.tests.document import Document
 
 CSV = {"Content-Type": "text/csv"}
+STALE = {"If-Match": '"0-"'}
 
 
 def test_the_committed_document_is_the_apps(
@@ -67,15 +71,19 @@ def test_operations_are_named_by_their_functions(document: Document) -> None:
     ]
 
 
+def examples_of(document: Document) -> dict[str, Json]:
+    """Return the example of each body in JSON, by the name of its schema."""
+    return {
+        name: json.loads(json.dumps(schema["examples"][0], default=float))
+        for name, schema in document.content["components"]["schemas"].items()
+        if name.endswith(("Create", "Update", "Lookup"))
+    }
+
+
 async def test_each_example_body_is_accepted(
     client: AsyncClient, create: Create, document: Document
 ) -> None:
-    schemas = document.content["components"]["schemas"]
-    examples = {
-        name: json.loads(json.dumps(schema["examples"][0], default=float))
-        for name, schema in schemas.items()
-        if name.endswith(("Create", "Update", "Lookup"))
-    }
+    examples = examples_of(document)
     category = await create("categories", examples["CategoryCreate"])
     centre = await create("centres", examples["CentreCreate"])
     ids = {"category_id": category["id"], "centre_ids": [centre["id"]]}
@@ -98,7 +106,6 @@ async def test_each_example_body_is_accepted(
 async def test_every_answer_in_the_document_is_given(
     client: AsyncClient,
     app: FastAPI,
-    connection: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Go through every endpoint; each answer is checked against its schema on the way."""
@@ -135,7 +142,7 @@ async def test_every_answer_in_the_document_is_given(
         await client.patch(athlete, json=other)
         await write_and_refuse(client, "POST", f"{API}/athletes/lookup", {"reference": "M-1"})
         await client.post(f"{API}/athletes/lookup", json={"reference": "M-2"})
-        await import_and_export(client, app, monkeypatch)
+        await import_and_export(client)
         for collection in ("categories", "centres"):
             taken = await client.get(f"{API}/{collection}/{ids[collection]}")
             twin = await client.post(f"{API}/{collection}", json={"name": "Twin"})
@@ -149,10 +156,48 @@ async def test_every_answer_in_the_document_is_given(
         for collection in reversed(ids):
             for row_id in (ids[collection], new_id(), "1"):
                 await client.delete(f"{API}/{collection}/{row_id}")
-        await connection.execute("UPDATE alembic_version SET version_num = 'older'")
-        await client.get("/health/ready")
+        await refuse_what_comes_late_or_at_length(client, app, document, monkeypatch)
+        with monkeypatch.context() as changed:
+            changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
+            for operation in every_operation(document):
+                await client.request(**operation)
 
     assert document.answered == document.operations()
+
+
+def every_operation(document: Document) -> Iterator[dict[str, Any]]:
+    """Yield a request for each operation, with its example of a body."""
+    examples = examples_of(document)
+    for path, operations in document.content["paths"].items():
+        url = re.sub(r"{\w+}", str(new_id()), path)
+        for method, operation in operations.items():
+            content, headers = b"", {}
+            if described := operation.get("requestBody", {}).get("content"):
+                ((media_type, body),) = described.items()
+                headers = {"Content-Type": media_type}
+                example = body.get("example") or json.dumps(
+                    examples[body["schema"]["$ref"].rpartition("/")[2]]
+                )
+                content = example.encode()
+            yield {"method": method, "url": url, "content": content, "headers": headers}
+
+
+async def refuse_what_comes_late_or_at_length(
+    client: AsyncClient, app: FastAPI, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_whole() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(60)
+
+    with_body = [one for one in every_operation(document) if one["content"]]
+    with monkeypatch.context() as changed:
+        changed.setattr(app.state.settings, "body_timeout", 0.01)
+        for operation in with_body:
+            await client.request(**operation | {"content": never_whole()})
+        changed.setattr(app.state.settings, "max_body_size", 1)
+        changed.setattr(app.state.settings, "max_import_size", 1)
+        for operation in with_body:
+            await client.request(**operation)
 
 
 async def read_and_refuse(client: AsyncClient, collection: str, row_id: str) -> None:
@@ -161,28 +206,22 @@ async def read_and_refuse(client: AsyncClient, collection: str, row_id: str) -> 
     await client.get(collection, params={"limit": "0"})
     for identifier in (row_id, str(new_id()), "1"):
         await client.get(f"{collection}/{identifier}")
+        await client.get(f"{collection}/{identifier}", headers={"If-None-Match": "*"})
         await client.patch(f"{collection}/{identifier}", json={"name": "Rx"})
+        await client.patch(f"{collection}/{identifier}", json={"name": "Rx"}, headers=STALE)
+        await client.delete(f"{collection}/{identifier}", headers=STALE)
     await write_and_refuse(client, "POST", collection, {})
     await write_and_refuse(client, "PATCH", f"{collection}/{row_id}", {})
 
 
-async def import_and_export(
-    client: AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Import and export athletes, be refused, and find the database gone."""
+async def import_and_export(client: AsyncClient) -> None:
+    """Import and export athletes, and be refused."""
     url, export = f"{API}/athletes/import", f"{API}/athletes/export"
     for file in (b"reference\n", b"", b"\xff", b"a" * 100):
         await client.post(url, content=file, headers=CSV)
     await client.post(url, content=b"reference\n")
     await client.get(export)
     await client.get(export, params={"no": "such"})
-    with monkeypatch.context() as changed:
-        changed.setattr(app.state.settings, "max_import_size", 1)
-        await client.post(url, content=b"reference\n", headers=CSV)
-    with monkeypatch.context() as changed:
-        changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
-        await client.post(url, content=b"reference\nM-1\n", headers=CSV)
-        await client.get(export)
 
 
 async def write_and_refuse(

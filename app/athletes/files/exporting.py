@@ -14,7 +14,7 @@ from app.athletes.files.records import COLUMNS, SEPARATOR
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category
 from app.centres.models import Centre
-from app.core.database import Database
+from app.core.database import Runner
 from app.core.statements import Statement
 from app.core.tables import table_of
 
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 1000
 _ATHLETES = table_of(Athlete)
 
 
-async def exported_athletes(database: Database) -> AsyncIterator[bytes]:
+async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
     """Write all athletes as CSV in UTF-8, in pieces; an import takes them back as they are.
 
     By id, some at a time: whoever is there all the while is written once.

@@ -17,7 +17,7 @@ from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
 from app.centres.models import Centre, CentreCreate
 from app.core.conflicts import taken_fields
-from app.core.database import Database, Unit
+from app.core.database import Runner, Unit
 from app.core.fields import new_id
 from app.core.statements import Statement
 from app.core.tables import (
@@ -42,7 +42,7 @@ class _OneAthleteTwice(Exception):
 class AthletesStorage:
     """Stores the rows of a file: creates athletes, or changes those that are there."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Runner) -> None:
         self._database = database
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:

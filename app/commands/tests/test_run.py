@@ -145,8 +145,10 @@ def test_workers_that_cannot_load_the_app_are_not_restarted_for_ever() -> None:
     program = """
 import socket
 from app.commands.run import ServiceConfig, Workers
+from app.core.settings import Settings
 with socket.create_server(("127.0.0.1", 0)) as sock:
-    config = ServiceConfig("app.no_app:app", workers=2, timeout_worker_healthcheck=1)
+    config = ServiceConfig("app.no_app:app", Settings(_env_file=None), workers=2)
+    config.timeout_worker_healthcheck = 1
     Workers(config, [sock]).run()
 """
     command = [sys.executable, "-c", program]

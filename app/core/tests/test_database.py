@@ -14,11 +14,12 @@ from httpx import AsyncClient
 from app.application import create_app
 from app.athletes.models import Athlete
 from app.categories.models import Category
-from app.conftest import API, Json, client_of, problem
-from app.core import database as database_module
-from app.core.database import Database, Unit, UnusableDatabase, connected
+from app.conftest import API, Json, client_of, patient, problem
+from app.core import pool as pool_module
+from app.core.database import Database, Unit
 from app.core.errors import Unavailable
 from app.core.fields import new_id
+from app.core.pool import UnusableDatabase, connected
 from app.core.settings import Settings
 from app.core.statements import Statement
 from app.core.tables import table_of
@@ -51,7 +52,7 @@ LOCK_CATEGORY = Statement(
 @pytest.fixture
 async def database(own_database: str) -> AsyncIterator[Database]:
     """Open a pool of one connection, as the app does, on a database of its own."""
-    async with connected(own_database, 1) as database:
+    async with connected(patient(own_database), 1) as database:
         yield database
 
 
@@ -130,10 +131,10 @@ async def test_times_are_read_in_utc(database: Database) -> None:
 async def test_a_server_that_is_too_old_is_refused(
     own_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "OLDEST_POSTGRESQL", 99)
+    monkeypatch.setattr(pool_module, "OLDEST_POSTGRESQL", 99)
 
     with pytest.raises(UnusableDatabase, match="99 or newer is needed"):
-        async with connected(own_database, 1):
+        async with connected(patient(own_database), 1):
             pass
 
 
@@ -180,7 +181,7 @@ async def test_debug_logs_statements_and_no_values(
 
 async def test_a_deadlock_is_run_again_and_not_seen(own_database: str) -> None:
     """Two units lock two rows in opposite order; both have the first before either asks further."""
-    async with connected(own_database, 2) as database:
+    async with connected(patient(own_database), 2) as database:
         for name in ("a", "b"):
             await database.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": name})
         both_have_one = asyncio.Barrier(2)
@@ -224,9 +225,9 @@ async def test_a_value_of_the_wrong_type_is_no_failure_of_the_database(database:
 async def test_a_database_that_does_not_answer_makes_the_service_unready(
     app: FastAPI, document: Document, own_database: str
 ) -> None:
-    async with connected(own_database, 1) as database:
+    async with connected(patient(own_database), 1) as database:
         app.state.database = database
-        await database._pool.close()  # type: ignore[attr-defined]
+        await database._pool._connections.close()  # type: ignore[attr-defined]
         async with client_of(app, document) as client:
             ready = await client.get("/health/ready")
             live = await client.get("/health/live")
@@ -266,5 +267,5 @@ async def test_a_server_that_is_not_there_is_told_in_one_line(url: str, reason: 
 
 async def test_a_pool_that_the_server_has_no_room_for_is_told(own_database: str) -> None:
     with pytest.raises(UnusableDatabase, match="too many clients"):
-        async with connected(own_database, 200):
+        async with connected(patient(own_database), 200):
             pass

@@ -26,7 +26,14 @@ async def tables(url: str) -> list[str]:
 
 
 def test_migrations_go_up_and_down_and_up(databases: Databases) -> None:
-    ours = ["alembic_version", "athletes", "categories", "centres", "enrolments"]
+    ours = [
+        "alembic_version",
+        "athletes",
+        "categories",
+        "centres",
+        "enrolments",
+        "idempotency_keys",
+    ]
     with databases.empty() as url, database_url(url):
         command.upgrade(alembic_config(), "head")
         assert asyncio.run(tables(url)) == ours

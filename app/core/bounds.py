@@ -1,0 +1,29 @@
+"""A bound on work that goes on at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.core.errors import Unavailable
+
+
+class Bound:
+    """So many at once; others wait in line, and are refused if that takes longer than ``wait``."""
+
+    def __init__(self, places: int, wait: float) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._wait = wait
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place, the first who came the first; raise ``Unavailable`` after the wait."""
+        try:
+            # A timer costs more than taking a free place.
+            async with asyncio.timeout(self._wait if self._places.locked() else None):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Unavailable("The service is busy; try again.") from None
+        try:
+            yield
+        finally:
+            self._places.release()

@@ -1,0 +1,65 @@
+"""What the service writes on standard error: lines for people on a terminal, else JSON.
+
+No line holds a value that somebody sent: neither bodies nor paths nor queries, but the templates of
+routes.
+"""
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import Processor
+
+STANDARD_ERROR = 2
+
+
+def configure_logs() -> None:
+    """Bring all that is logged into one form, that of libraries too."""
+    on_terminal = sys.stderr.isatty()
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: list[Processor] = (
+        # Not rich's tracebacks, which show the values of variables.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if on_terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
+    )
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=lambda *_: structlog.WriteLogger(_Lines()),  # type: ignore[arg-type]
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # The command `uvicorn` gives these handlers of their own, and logs paths and addresses.
+    for name, propagates in (("uvicorn", True), ("uvicorn.access", False)):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = propagates
+
+
+def _json(event: dict[str, Any], **options: Any) -> str:
+    return orjson.dumps(event, **options).decode()
+
+
+class _Lines:
+    """Standard error, each line in one piece; a reader that is gone is no reason to fail."""
+
+    def write(self, line: str) -> None:
+        with suppress(OSError):
+            os.write(STANDARD_ERROR, line.encode())
+
+    def flush(self) -> None:
+        pass
