@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from app.application import create_app
 from app.commands.database import alembic_config, database_url
 from app.commands.postgres import temporary_postgres
+from app.commands.postgres_server import OwnPostgres
 from app.core.database import Database
 from app.core.logs import configure_logs
 from app.core.pool import connected
@@ -124,6 +125,19 @@ def own_database(databases: Databases, template: str) -> Iterator[str]:
     """Give the URL of a database that no other test uses, with the newest schema."""
     with databases.empty(template) as url:
         yield url
+
+
+@pytest.fixture
+def own_server() -> Iterator[OwnPostgres]:
+    """Give a durable server that no other test uses, with the newest schema at its ``url()``.
+
+    It may be killed and started again, and be suspended and resumed; whatever the test leaves of
+    it is stopped.
+    """
+    with temporary_postgres(durable=True) as server:
+        with database_url(server.url()):
+            command.upgrade(alembic_config(), "head")
+        yield server
 
 
 @pytest.fixture(scope="session")

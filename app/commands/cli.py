@@ -63,6 +63,19 @@ def check() -> None:
 
 
 @cli.command()
+def drill(
+    rounds: Annotated[int, Option(min=1, help="How often both kills are repeated.")] = 3,
+) -> None:
+    """Kill the database under writers, and count the writes that were lost or happened twice.
+
+    It runs a database server and a service of its own, which are gone afterwards.
+    """
+    from app.commands.drill import run_drill
+
+    raise Exit(run_drill(rounds))
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the database to the newest migration."""
     from app.commands.database import migrate_to_head, service_database

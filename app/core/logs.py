@@ -44,6 +44,8 @@ def configure_logs() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # The driver's pool tells with a stack that it cannot reconnect; app.core.database tells it too.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)
     # The command `uvicorn` gives these handlers of their own, and logs paths and addresses.
     for name, propagates in (("uvicorn", True), ("uvicorn.access", False)):
         logging.getLogger(name).handlers.clear()

@@ -1,0 +1,352 @@
+"""The durability drill: kill the database under a service that writes, and look what is there.
+
+What was acknowledged has to be there, and what was tried again under the same ``Idempotency-Key``
+has to be there once.
+"""
+
+import asyncio
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any, Self
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import psutil
+
+from app.commands.database import database_url, migrate_to_head
+from app.commands.postgres import temporary_postgres
+from app.commands.postgres_server import OwnPostgres, moments, wait_until_ended
+from app.commands.project import ROOT
+from app.commands.run import GRACE
+from app.commands.signals import run_until_stopped, undisturbed
+from app.core.errors import ProblemType
+from app.core.settings import get_settings
+
+WRITERS = 8
+BETWEEN_WRITES = 0.02
+"""Seconds from a writer's answer to its next write."""
+BETWEEN_TRIES = 0.05
+CALM = 0.5
+"""Seconds of writing undisturbed before each kill, so that there is something to lose."""
+ANSWER = 10.0
+"""Seconds that the service may take for an answer; then it is asked again."""
+IMPATIENT = 0.05
+"""The part of all requests whose answer is as good as lost: nobody waits for it."""
+NO_ANSWER = httpx.Timeout(ANSWER, read=0.005)
+RECOVERY = 30.0
+"""Seconds after a kill by which every writer has to be answered as before."""
+LOG_SHOWN = 4000
+"""Characters of the service's log that are shown if it does not recover."""
+READY = re.compile(r"The API is ready: (http://\S+)/docs")
+REFUSALS = {ProblemType.ALREADY_TAKEN.uri, ProblemType.REFERENCE_MISSING.uri}
+"""Conflicts that another try does not end; that a key is still in flight is none of them."""
+
+STORED = """
+    SELECT name, id, (SELECT count(*) FROM enrolments WHERE athlete_id = athletes.id) AS enrolments
+    FROM athletes
+    UNION ALL SELECT name, id, 0 FROM categories
+"""
+
+
+class NotRecovered(Exception):
+    """The service did not serve again by itself in time."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write makes: a row of this id, with so many enrolments beside it."""
+
+    id: UUID
+    enrolments: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many writes were acknowledged, are there, are not, and are there more than once."""
+
+    acknowledged: int
+    found: int
+    lost: int
+    duplicated: int
+
+    def __str__(self) -> str:
+        return (
+            f"acknowledged {self.acknowledged}, found {self.found}, "
+            f"lost {self.lost}, duplicated {self.duplicated}"
+        )
+
+
+async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
+    """Compare what was acknowledged, by its key, with a database where each name is a key."""
+    stored: dict[str, list[Written]] = defaultdict(list)
+    connection = await asyncpg.connect(url, timeout=ANSWER)
+    try:
+        for row in await connection.fetch(STORED, timeout=ANSWER):
+            stored[row["name"]].append(Written(row["id"], row["enrolments"]))
+    finally:
+        await connection.close()
+    found = sum(written in stored[key] for key, written in acknowledged.items())
+    return Comparison(
+        acknowledged=len(acknowledged),
+        found=found,
+        lost=len(acknowledged) - found,
+        duplicated=sum(len(rows) > 1 for rows in stored.values()),
+    )
+
+
+def run_drill(rounds: int) -> int:
+    """Run the drill on a server and a service of its own; return 1 if the service failed it."""
+    with temporary_postgres(durable=True) as server, database_url(server.url()):
+        migrate_to_head()
+        with tempfile.TemporaryFile("a+", errors="replace") as log:
+            try:
+                with _service(log) as url:
+                    api = url + get_settings().api_v1_prefix
+                    return int(not run_until_stopped(_drill(server, api, rounds)))
+            except NotRecovered as error:
+                print(f"{_text(log)[-LOG_SHOWN:]}error: {error}", file=sys.stderr)
+                return 1
+
+
+@contextmanager
+def _service(log: IO[str]) -> Iterator[str]:
+    """Run the service as users do, and give its address once it is ready."""
+    command = [sys.executable, str(ROOT / "manage.py"), "run", "--workers=2", "--port=0"]
+    with ExitStack() as stack:
+        with undisturbed():
+            # In a session of its own it is stopped by us, not by the terminal's Ctrl-C.
+            process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_take_signals,
+            )
+            stack.callback(_end, process)
+        for _ in moments():
+            if ready := READY.search(_text(log)):
+                yield ready[1]
+                return
+            if process.poll() is not None:
+                break
+        raise NotRecovered("the service does not start")
+
+
+def _take_signals() -> None:
+    """Undo in a new process what it has inherited from ``undisturbed``."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop the service; by force, with its workers, if it takes too long."""
+    with undisturbed():
+        if process.poll() is None:
+            family = psutil.Process(process.pid).children(recursive=True)
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE + ANSWER)
+            process.kill()
+            _, left = psutil.wait_procs(family, timeout=1)
+            for worker in left:
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
+        process.wait()
+
+
+def _text(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()
+
+
+async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
+    """Run the rounds and say how each went; tell whether the service passed."""
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(base_url=api, timeout=ANSWER, trust_env=False)
+            )
+            for _ in range(WRITERS)
+        ]
+        parents = await Parents.create(clients[0])
+        said = Answers()
+        writers = [Writer(client, parents, said) for client in clients]
+        comparison = Comparison(0, 0, 0, 0)
+        print(f"{WRITERS} writers at {api}; in each round two kills", flush=True)
+        for number in range(1, rounds + 1):
+            async with _writing(writers):
+                await asyncio.sleep(CALM)
+                backend = await _back_after(lambda: kill_a_backend(server), writers)
+                await asyncio.sleep(CALM)
+                whole = await _back_after(lambda: kill_and_start(server), writers)
+                await asyncio.sleep(CALM)
+            comparison = await compare(server.url(), said.acknowledged)
+            print(
+                f"round {number}: served again {backend:.2f} s after a backend was killed and "
+                f"{whole:.2f} s after the server was; so far {comparison}; answers: {said}",
+                flush=True,
+            )
+    for refusal in said.refusals[:1]:
+        print(f"{len(said.refusals)} refused, the first: {refusal}")
+    print(comparison)
+    return not (comparison.lost or comparison.duplicated or said.refusals)
+
+
+class Answers:
+    """What the service said to all writers."""
+
+    def __init__(self) -> None:
+        self.acknowledged: dict[str, Written] = {}
+        self.refusals: list[str] = []
+        """What was said of writes that another try would not help: none of them may be."""
+        self.count: Counter[str] = Counter()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{kind}: {number}" for kind, number in sorted(self.count.items()))
+
+
+@dataclass(frozen=True)
+class Parents:
+    """The rows that every athlete of the drill refers to."""
+
+    category_id: str
+    centre_ids: list[str]
+
+    @classmethod
+    async def create(cls, client: httpx.AsyncClient) -> Self:
+        """Create them through the service, which is well."""
+
+        async def id_of(collection: str, name: str) -> str:
+            response = await client.post(collection, json={"name": name})
+            response.raise_for_status()
+            return str(response.json()["id"])
+
+        centre_ids = [await id_of("centres", name) for name in ("North", "South")]
+        return cls(await id_of("categories", "Drill"), centre_ids)
+
+
+class Writer:
+    """Creates one row after the other, each under a key of its own, until it is acknowledged."""
+
+    def __init__(self, client: httpx.AsyncClient, parents: Parents, said: Answers) -> None:
+        self._client, self._parents, self._said = client, parents, said
+        self.served = 0.0
+        """When the newest request was sent that was acknowledged."""
+
+    async def write_until(self, end: asyncio.Event) -> None:
+        """Write, and leave no write open at the end."""
+        while not end.is_set():
+            # An athlete's name may be anybody's, so nothing but the key prevents a second row.
+            await self._write_athlete()
+            await self._write_category()
+            await self._write_athlete()
+
+    async def _write_athlete(self) -> None:
+        key = str(uuid4())
+        parents = {
+            "category_id": self._parents.category_id,
+            "centre_ids": self._parents.centre_ids,
+        }
+        await self._write("athletes", key, {"name": key} | parents, len(self._parents.centre_ids))
+
+    async def _write_category(self) -> None:
+        key = str(uuid4())
+        await self._write("categories", key, {"name": key}, 0)
+
+    async def _write(
+        self, collection: str, key: str, body: dict[str, Any], enrolments: int
+    ) -> None:
+        """Send the same request until it is acknowledged, or refused for good."""
+        while True:
+            sent = time.monotonic()
+            try:
+                response = await self._client.post(
+                    collection,
+                    json=body,
+                    headers={"Idempotency-Key": key},
+                    timeout=NO_ANSWER if random.random() < IMPATIENT else ANSWER,  # noqa: S311
+                )
+            except httpx.TransportError as error:
+                self._said.count[type(error).__name__] += 1
+            else:
+                replayed = "Idempotency-Replayed" in response.headers
+                self._said.count[f"{response.status_code}{' replayed' * replayed}"] += 1
+                if response.is_success:
+                    self._said.acknowledged[key] = Written(UUID(response.json()["id"]), enrolments)
+                    self.served = sent
+                    break
+                if _is_refusal(response):
+                    self._said.refusals.append(response.text)
+                    break
+            await asyncio.sleep(BETWEEN_TRIES * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        await asyncio.sleep(BETWEEN_WRITES)
+
+
+def _is_refusal(response: httpx.Response) -> bool:
+    if response.status_code == httpx.codes.CONFLICT:
+        return response.json()["type"] in REFUSALS
+    return response.is_client_error
+
+
+@asynccontextmanager
+async def _writing(writers: list[Writer]) -> AsyncIterator[None]:
+    """Let the writers write meanwhile, and then finish what they have begun."""
+    end = asyncio.Event()
+    tasks = [asyncio.create_task(writer.write_until(end)) for writer in writers]
+    try:
+        yield
+        end.set()
+        async with _recovering("finish what was begun"):
+            await asyncio.gather(*tasks)
+    except NotRecovered:
+        for task in tasks:
+            if task.done():  # by an error of its own, which tells more
+                task.result()
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _back_after(kill: Callable[[], None], writers: list[Writer]) -> float:
+    """Kill; return how many seconds later each writer had been acknowledged a new request."""
+    begun = time.monotonic()
+    await asyncio.to_thread(kill)
+    killed = time.monotonic()
+    async with _recovering("serve every writer again"):
+        while not all(writer.served > killed for writer in writers):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+    return time.monotonic() - begun
+
+
+@asynccontextmanager
+async def _recovering(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(RECOVERY):
+            yield
+    except TimeoutError:
+        raise NotRecovered(f"the service did not {what} within {RECOVERY:.0f} s") from None
+
+
+def kill_a_backend(server: OwnPostgres) -> None:
+    """Kill one process that serves a client; PostgreSQL then ends all others and recovers."""
+    backends = server.backends()
+    random.choice(backends).kill()  # noqa: S311 - no secret
+    wait_until_ended(backends)
+
+
+def kill_and_start(server: OwnPostgres) -> None:
+    """Kill the whole server and start it again over what is on the disk."""
+    server.kill()
+    server.start()

@@ -1,0 +1,138 @@
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from app.commands import drill
+from app.commands.drill import Comparison, Written, compare, run_drill
+from app.commands.tests.launcher import launched, living
+from app.conftest import API
+
+LAST_LINE = re.compile(r"acknowledged (\d+), found (\d+), lost (\d+), duplicated (\d+)\n\Z")
+COPY = """
+    INSERT INTO athletes (id, category_id, name, name_key)
+    SELECT $2, category_id, name, name_key FROM athletes WHERE id = $1
+"""
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Give a folder for temporary files that PostgreSQL's account can enter."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.mark.slow
+def test_three_rounds_lose_nothing_and_make_nothing_twice(temporary: Path) -> None:
+    with launched("drill", "--rounds=3", TMPDIR=str(temporary)) as launcher:
+        assert launcher.read_until(re.compile("round 1: "))
+        family = launcher.family()
+        status = launcher.ended()
+
+    lines = launcher.output
+    assert len(re.findall(r"^round \d: served again \d", lines, re.MULTILINE)) == 3, lines
+    assert " 500: " not in lines, lines
+    closing = LAST_LINE.search(lines)
+    assert closing, lines
+    acknowledged, *found_lost_duplicated = map(int, closing.groups())
+    assert acknowledged > 300
+    assert found_lost_duplicated == [acknowledged, 0, 0], lines
+    assert status == 0, lines
+    assert family != []
+    assert living(family, 0) == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything(temporary: Path, signum: signal.Signals) -> None:
+    with launched("drill", TMPDIR=str(temporary)) as launcher:
+        assert launcher.read_until(re.compile("8 writers"))
+        family = launcher.family()
+
+        status = launcher.stop(signum, group=signum == signal.SIGINT)
+
+    assert status == 128 + signum
+    assert "Traceback" not in launcher.output
+    assert family != []
+    assert living(family, 0) == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_service_that_does_not_recover_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drill, "RECOVERY", 1.0)
+    monkeypatch.setattr(drill, "kill_a_backend", lambda server: server.kill())
+
+    assert run_drill(rounds=1) == 1
+
+    said = capsys.readouterr().err
+    assert said.endswith("error: the service did not serve every writer again within 1 s\n")
+
+
+@pytest.fixture
+async def acknowledged(pooled_client: httpx.AsyncClient) -> dict[str, Written]:
+    """Write a category, a centre and three athletes, and give what was acknowledged."""
+
+    async def write(collection: str, body: Mapping[str, object]) -> str:
+        response = await pooled_client.post(f"{API}/{collection}", json=body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
+
+    category, centre = (
+        await write("categories", {"name": "Rx"}),
+        await write("centres", {"name": "N"}),
+    )
+    written = {"Rx": Written(UUID(category), 0)}
+    for name in ("one", "two", "three"):
+        athlete = {"name": name, "category_id": category, "centre_ids": [centre]}
+        written[name] = Written(UUID(await write("athletes", athlete)), 1)
+    return written
+
+
+async def test_all_that_was_acknowledged_is_found(
+    own_database: str, acknowledged: dict[str, Written]
+) -> None:
+    assert await compare(own_database, acknowledged) == Comparison(4, 4, 0, 0)
+
+
+async def test_a_row_that_is_gone_is_lost(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
+) -> None:
+    await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["two"].id)
+
+    assert await compare(own_database, acknowledged) == Comparison(4, 3, 1, 0)
+
+
+async def test_a_row_without_what_was_written_beside_it_is_lost(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
+) -> None:
+    await other.execute("DELETE FROM enrolments WHERE athlete_id = $1", acknowledged["two"].id)
+
+    assert await compare(own_database, acknowledged) == Comparison(4, 3, 1, 0)
+
+
+async def test_a_second_row_of_one_key_is_duplicated(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
+) -> None:
+    await other.execute(COPY, acknowledged["two"].id, uuid4())
+
+    assert await compare(own_database, acknowledged) == Comparison(4, 4, 0, 1)
+
+
+async def test_another_row_in_the_place_of_the_acknowledged_one_is_a_loss(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
+) -> None:
+    await other.execute(COPY, acknowledged["two"].id, uuid4())
+    await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["two"].id)
+
+    assert await compare(own_database, acknowledged) == Comparison(4, 3, 1, 0)
