@@ -192,11 +192,19 @@ async def client(
 @pytest.fixture
 async def pooled_client(own_database: str) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of an app with several connections, to a database of its own."""
-    app = create_app(Settings(_env_file=None))
-    async with connected(patient(own_database), 12) as database:
-        app.state.database = database
-        async with client_of(app, Document(app)) as client:
-            yield client
+    async with served(patient(own_database), 12) as client:
+        yield client
+
+
+@asynccontextmanager
+async def served(settings: Settings, size: int | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an app with such settings, and with connections of its own."""
+    app = create_app(settings)
+    async with (
+        connected(settings, size) as app.state.database,
+        client_of(app, Document(app)) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

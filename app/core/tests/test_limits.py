@@ -1,0 +1,296 @@
+"""Bounds on time and size: nothing waits for ever, and nothing grows without end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from httpx import AsyncClient, Response
+
+from app.conftest import API, Json, lock_waiters, patient, problem, served
+from app.core.bounds import Bound
+from app.core.database import Database, Unit
+from app.core.errors import Unavailable
+from app.core.pool import connected
+from app.core.settings import Settings
+from app.core.statements import Statement
+
+JSON = {"Content-Type": "application/json"}
+CSV = {"Content-Type": "text/csv"}
+BUSY = "The service is busy; try again."
+SLEEP = Statement(sa.text("SELECT pg_sleep(:seconds)"))
+
+
+def unavailable(response: Response) -> str:
+    """Return the detail of a 503 that tells when to come again."""
+    assert problem(response) == (503, "/problems/unavailable", [])
+    assert response.headers["Retry-After"] == "1"
+    detail: str = response.json()["detail"]
+    return detail
+
+
+class TestBody:
+    LONGEST = 64 * 1024
+
+    def body(self, length: int) -> bytes:
+        return b'{"name": "Rx"' + b" " * (length - 14) + b"}"
+
+    @pytest.mark.parametrize("declared", [True, False])
+    async def test_the_longest_body_is_taken_and_one_byte_more_is_not(
+        self, client: AsyncClient, declared: bool
+    ) -> None:
+        for length, status in ((self.LONGEST + 1, 413), (self.LONGEST, 201)):
+            body = self.body(length)
+            response = await client.post(
+                f"{API}/categories",
+                content=body if declared else in_pieces(body),
+                headers=JSON,
+            )
+
+            assert response.status_code == status
+            if status == 413:
+                assert problem(response) == (413, "/problems/content-too-large", [])
+
+    async def test_a_declared_length_is_enough_to_refuse(self, client: AsyncClient) -> None:
+        async def never() -> AsyncIterator[bytes]:
+            raise AssertionError("somebody waits for the body")
+            yield b""
+
+        headers = JSON | {"Content-Length": "20000000"}
+        response = await client.post(f"{API}/categories", content=never(), headers=headers)
+
+        assert problem(response) == (413, "/problems/content-too-large", [])
+
+    async def test_a_streamed_body_is_read_no_further_than_it_may_be_long(
+        self, client: AsyncClient
+    ) -> None:
+        sent = 0
+
+        async def endless() -> AsyncIterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 1000
+                yield b" " * 1000
+
+        response = await client.post(f"{API}/categories", content=endless(), headers=JSON)
+
+        assert problem(response) == (413, "/problems/content-too-large", [])
+        assert sent <= self.LONGEST + 1000
+
+    @pytest.mark.parametrize(("path", "headers"), [("categories", JSON), ("athletes/import", CSV)])
+    async def test_a_body_that_does_not_come_is_not_waited_for(
+        self,
+        app: FastAPI,
+        client: AsyncClient,
+        monkeypatch: pytest.MonkeyPatch,
+        path: str,
+        headers: dict[str, str],
+    ) -> None:
+        monkeypatch.setattr(app.state.settings, "body_timeout", 0.05)
+
+        async def half() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.sleep(60)
+
+        response = await client.post(f"{API}/{path}", content=half(), headers=headers)
+
+        assert problem(response) == (408, "/problems/body-timeout", [])
+
+    async def test_one_that_comes_in_drops_is_not_waited_for_either(
+        self, app: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(app.state.settings, "body_timeout", 0.2)
+
+        async def drops() -> AsyncIterator[bytes]:
+            while True:
+                yield b" "
+                await asyncio.sleep(0.01)
+
+        response = await client.post(f"{API}/categories", content=drops(), headers=JSON)
+
+        assert problem(response) == (408, "/problems/body-timeout", [])
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for begin in range(0, len(body), 10_000):
+        yield body[begin : begin + 10_000]
+
+
+Limited = Callable[..., Settings]
+
+
+@pytest.fixture
+def limited(own_database: str) -> Limited:
+    """Give settings with short limits, the others long enough for any machine."""
+    return lambda **limits: patient(own_database).model_copy(update=limits)
+
+
+class TestWaiting:
+    async def rename(self, client: AsyncClient, category: Json, name: str) -> Response:
+        return await client.patch(f"{API}/categories/{category['id']}", json={"name": name})
+
+    async def test_a_lock_that_others_hold_is_not_waited_for_long(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        async with served(limited(db_lock_timeout=0.1), 1) as client:
+            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+            async with other.transaction():
+                await other.execute("SELECT FROM categories FOR UPDATE")
+                response = await self.rename(client, rx, "Scaled")
+            assert unavailable(response) == "Others hold on to the same just now; try again."
+            assert (await self.rename(client, rx, "Scaled")).status_code == 200
+
+    async def test_requests_beyond_the_connections_stand_in_line(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        async with served(limited(), 2) as client:
+            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+            async with other.transaction():
+                await other.execute("SELECT FROM categories FOR UPDATE")
+                sent = [
+                    asyncio.ensure_future(self.rename(client, rx, f"Rx {n}")) for n in range(20)
+                ]
+                await lock_waiters(other, 2)
+            answers = await asyncio.gather(*sent)
+
+        assert [answer.status_code for answer in answers] == [200] * 20
+        assert [answer.json()["version"] for answer in answers[2:]] == list(range(4, 22))
+
+    async def test_the_line_is_left_after_a_time(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        async with served(limited(db_pool_wait=0.2), 1) as client:
+            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+            async with other.transaction():
+                await other.execute("SELECT FROM categories FOR UPDATE")
+                first = asyncio.ensure_future(self.rename(client, rx, "Scaled"))
+                await lock_waiters(other)
+                waiting = await client.get(f"{API}/categories")
+                live = await client.get("/health/live")
+            assert unavailable(waiting) == BUSY
+            assert live.status_code == 200
+            assert (await first).status_code == 200
+            assert (await client.get(f"{API}/categories")).status_code == 200
+
+    @pytest.mark.parametrize("limit", ["db_statement_timeout", "db_command_timeout"])
+    async def test_a_statement_that_takes_too_long_is_ended(
+        self, limited: Limited, limit: str, other: asyncpg.Connection
+    ) -> None:
+        async with connected(limited(**{limit: 0.1}), 1) as database:
+            for run in (self.sleep_alone, self.sleep_in_a_transaction):
+                with pytest.raises(Unavailable):
+                    await run(database)
+                assert await database.row(SLEEP, {"seconds": 0.0}) is not None
+
+    async def sleep_alone(self, database: Database) -> None:
+        await database.row(SLEEP, {"seconds": 30.0})
+
+    async def sleep_in_a_transaction(self, database: Database) -> None:
+        async def work(unit: Unit) -> None:
+            await unit.row(SLEEP, {"seconds": 30.0})
+
+        await database.transaction(work)
+
+    async def test_a_transaction_that_does_nothing_is_ended(self, limited: Limited) -> None:
+        async with connected(limited(db_idle_timeout=0.1), 1) as database:
+
+            async def work(unit: Unit) -> None:
+                await unit.row(SLEEP, {"seconds": 0.0})
+                await asyncio.sleep(0.5)
+                await unit.row(SLEEP, {"seconds": 0.0})
+
+            with pytest.raises(Unavailable, match="does not answer"):
+                await database.transaction(work)
+            assert await database.row(SLEEP, {"seconds": 0.0}) is not None
+
+
+class TestBound:
+    async def test_who_came_first_is_first(self) -> None:
+        bound = Bound(1, wait=60)
+        done = []
+
+        async def work(number: int) -> None:
+            async with bound.place():
+                await asyncio.sleep(0)
+                done.append(number)
+
+        await asyncio.gather(*(work(number) for number in range(10)))
+
+        assert done == list(range(10))
+
+    async def test_a_place_is_given_back_whatever_happens(self) -> None:
+        bound = Bound(1, wait=0.01)
+        for error in (RuntimeError, asyncio.CancelledError):
+            with pytest.raises(error):
+                async with bound.place():
+                    raise error
+        async with bound.place():
+            with pytest.raises(Unavailable):
+                async with bound.place():
+                    pass
+        async with bound.place():
+            pass
+
+
+class TestStreams:
+    async def test_files_have_a_bound_of_their_own(self, limited: Limited) -> None:
+        settings = limited(max_streams=1, db_pool_wait=0.2)
+        go_on = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"reference,name,category\n"
+            await go_on.wait()
+            yield b"M-1,Mara,Rx\n"
+
+        async with served(settings, 2) as client:
+            url = f"{API}/athletes/import"
+            first = asyncio.ensure_future(client.post(url, content=slow(), headers=CSV))
+            await asyncio.sleep(0.05)
+            second = await client.post(url, content=b"reference\n", headers=CSV)
+            export = await client.get(f"{API}/athletes/export")
+            others = await client.get(f"{API}/athletes")
+            go_on.set()
+
+            assert unavailable(second) == unavailable(export) == BUSY
+            assert others.status_code == 200
+            assert (await first).json()["created"] == 1
+            assert (await client.get(f"{API}/athletes/export")).status_code == 200
+
+    async def test_a_place_is_free_again_when_the_file_is_refused_or_not_read(
+        self, limited: Limited, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = limited(max_streams=1, db_pool_wait=0.2, body_timeout=0.1)
+        async with served(settings, 2) as client:
+            app: Any = client._transport.app  # type: ignore[attr-defined]
+            for _ in range(3):
+                refused = await client.post(f"{API}/athletes/import", content=b"a", headers=JSON)
+                assert refused.status_code == 415
+                await export_to_somebody_who_does_not_read(app)
+            export = await client.get(f"{API}/athletes/export")
+
+        assert export.status_code == 200
+        messages = [record.getMessage() for record in caplog.records]
+        assert messages == ["an answer was cut off: the client does not read"] * 3
+
+
+async def export_to_somebody_who_does_not_read(app: Any) -> None:
+    async def receive() -> Json:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def send(message: Json) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "method": "GET",
+        "path": f"{API}/athletes/export",
+        "query_string": b"",
+        "headers": [],
+    }
+    await app(scope, receive, send)
