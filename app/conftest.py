@@ -33,7 +33,7 @@ Create = Callable[[str, Json], Awaitable[Json]]
 
 def pytest_configure() -> None:
     """Write logs as the service does."""
-    configure_logs()
+    configure_logs(on_terminal=False)
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 

@@ -33,7 +33,7 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
         cannot_start("--reload works with one worker: leave out --reload or --workers")
     with _listening(host, port) as sock, service_database():
         migrate_to_head()
-        configure_logs()
+        configure_logs(on_terminal=sys.stderr.isatty())
         config = ServiceConfig("app.main:app", get_settings(), workers, reload)
         if reload:
             ChangeReload(config, AnnouncedServer(config).run, [sock]).run()

@@ -6,7 +6,6 @@ routes.
 
 import logging
 import os
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -17,9 +16,8 @@ from structlog.typing import Processor
 STANDARD_ERROR = 2
 
 
-def configure_logs() -> None:
+def configure_logs(*, on_terminal: bool) -> None:
     """Bring all that is logged into one form, that of libraries too."""
-    on_terminal = sys.stderr.isatty()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -29,7 +29,9 @@ def route_of(scope: Scope) -> str | None:
 @cache
 def _paths(app: FastAPI) -> dict[object, str | None]:
     # By endpoint, because a route that a router includes knows of no prefix.
-    return {route.endpoint: route.path for route in iter_route_contexts(app.routes)}
+    return {
+        route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint
+    }
 
 
 @cache

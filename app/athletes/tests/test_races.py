@@ -113,7 +113,7 @@ async def test_enrolling_one_pair_at_once_makes_one_enrolment(
 ) -> None:
     url = f"{API}/athletes/{mara['id']}"
 
-    answers = await asyncio.gather(*(client.put(f"{url}/centres/{boxes[1]}") for _ in range(20)))
+    answers = await asyncio.gather(*(client.put(f"{url}/centres/{boxes[1]}") for _ in range(100)))
 
     assert {answer.status_code for answer in answers} == {204}
     assert await other.fetchval("SELECT count(*) FROM enrolments") == 2
@@ -169,3 +169,55 @@ async def test_a_category_that_is_getting_an_athlete_is_not_deleted(
     )
 
     assert problem(response) == (409, "/problems/still-in-use", [])
+
+
+@pytest.mark.parametrize(
+    ("collection", "twins"),
+    [
+        ("categories", {"name": ["Scaled", "scaled ", "SCÁLED"]}),
+        ("centres", {"name": ["North", "north", "NÓRTH"]}),
+        ("athletes", {"reference": ["M-1042"]}),
+        ("athletes", {"email": ["ana@example.com", "ANA@example.com"]}),
+        ("athletes", {"national_id": ["X1"]}),
+    ],
+)
+async def test_of_fifty_who_want_one_unique_value_exactly_one_gets_it(
+    client: httpx.AsyncClient, mara: Json, collection: str, twins: dict[str, list[str]]
+) -> None:
+    ((field, values),) = twins.items()
+    person = {"name": "Ana", "category_id": mara["category"]["id"]}
+    base = person if collection == "athletes" else {}
+    spellings = [values[number % len(values)] for number in range(50)]
+
+    answers = await asyncio.gather(
+        *(client.post(f"{API}/{collection}", json=base | {field: one}) for one in spellings)
+    )
+
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(201) == 1
+    refused = [problem(answer) for answer in answers if answer.status_code != 201]
+    assert refused == [(409, "/problems/already-taken", [(f"/{field}", "taken")])] * 49
+
+
+async def test_a_category_that_is_deleted_while_athletes_are_put_in_it_leaves_no_orphan(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
+) -> None:
+    for number in range(15):
+        scaled = (await client.post(f"{API}/categories", json={"name": f"Scaled {number}"})).json()
+        ana = {"name": "Ana", "category_id": scaled["id"]}
+        category = f"{API}/categories/{scaled['id']}"
+        created, deleted, moved = await asyncio.gather(
+            client.post(f"{API}/athletes", json=ana),
+            client.delete(category),
+            client.patch(f"{API}/athletes/{mara['id']}", json={"category_id": scaled["id"]}),
+        )
+
+        put = {created.status_code, moved.status_code} & {200, 201}
+        assert (deleted.status_code, bool(put)) in {(204, False), (409, True)}
+        assert (await client.get(category)).status_code == (200 if put else 404)
+
+    orphans = (
+        "SELECT count(*) FROM athletes WHERE NOT EXISTS"
+        " (SELECT FROM categories WHERE categories.id = athletes.category_id)"
+    )
+    assert await other.fetchval(orphans) == 0
