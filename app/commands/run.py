@@ -92,12 +92,11 @@ class ServiceConfig(Config):
             # This status tells the launcher that another attempt would end the same way.
             sys.excepthook(*sys.exc_info())
             sys.exit(CANNOT_START)
-        if self.shutdown_delay:
-            self.loaded_app = Stopping(self.loaded_app, self.shutdown_delay)
+        self.loaded_app = Stopping(self.loaded_app, self.shutdown_delay)
 
 
 class Stopping:
-    """Lets the app know of a TERM, and the server only some time later.
+    """Lets the app know that it is being stopped; after a TERM, the server only some time later.
 
     Meanwhile all requests are served, and whoever asks is told to go elsewhere.
     """
@@ -107,7 +106,9 @@ class Stopping:
         self._delay = delay
         self._stopping = False
         # The server has just set its own, which stops it at once.
-        self._stop = signal.signal(signal.SIGTERM, self._tell)
+        self._server_stops = {
+            signum: signal.signal(signum, self._tell) for signum in (signal.SIGTERM, signal.SIGINT)
+        }
         self._loop = asyncio.get_running_loop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,10 +118,12 @@ class Stopping:
         await self._app(scope, receive, send)
 
     def _tell(self, signum: int, frame: FrameType | None) -> None:
-        delay = 0 if self._stopping else self._delay  # who says it twice is in a hurry
+        # Ctrl-C is in a hurry, and so is who says it twice.
+        delay = self._delay if signum == signal.SIGTERM and not self._stopping else 0
         self._stopping = True
-        assert callable(self._stop)
-        self._loop.call_soon_threadsafe(self._loop.call_later, delay, self._stop, signum, frame)
+        stop = self._server_stops[signal.Signals(signum)]
+        assert callable(stop)
+        self._loop.call_soon_threadsafe(lambda: self._loop.call_later(delay, stop, signum, frame))
 
 
 def _end_with(launcher: BaseProcess) -> None:

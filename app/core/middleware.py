@@ -151,15 +151,18 @@ class UnhandledErrors:
         try:
             await self._app(scope, receive, send_noticing)
         except asyncio.CancelledError:
-            if started or not is_stopping(scope):
+            if not is_stopping(scope):
                 raise
             # The server waits no longer, and would answer 500.
-            response = refusal(Request(scope), Unavailable("The service is being stopped."))
-            await response(scope, receive, send)
+            error = Unavailable("The service is being stopped.")
+            if started:
+                logger.warning("an answer was cut off: %s", error)
+                return
+            await refusal(Request(scope), error)(scope, receive, send)
         except Exception:
             logger.exception("unhandled error")
             if started:
-                return  # the server closes a connection with half an answer
+                return  # the server closes a connection that has half an answer
             response = problem_response(
                 Request(scope),
                 ProblemType.INTERNAL_ERROR,

@@ -1,9 +1,10 @@
 """What holds on every path: bodies, methods, ids of requests, errors, CORS."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -11,9 +12,11 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Response
 from fastapi.responses import StreamingResponse
 from httpx import ASGITransport, AsyncClient
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from app.application import create_app
 from app.conftest import API, client_of, problem
+from app.core.lifecycle import STOPPING
 from app.core.paging import NamedListQuery
 from app.core.routes import ContractRoute
 from app.core.settings import Settings
@@ -401,3 +404,126 @@ class TestService:
         for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
             assert f'"/static-offline-docs/{asset}"' in page
             assert (await client.get(f"/static-offline-docs/{asset}")).status_code == 200
+
+
+class TestHeaders:
+    async def test_what_has_a_tag_is_kept_and_asked_about_and_the_rest_is_not_kept(
+        self, client: AsyncClient
+    ) -> None:
+        created = await client.post(URL, json={"name": "Rx"})
+        assert created.headers["Cache-Control"] == "no-cache"
+        for url, kept in (
+            (created.headers["Location"], "no-cache"),
+            ("/static-offline-docs/favicon.png", "no-cache"),
+            (URL, "no-store"),
+            ("/nothing", "no-store"),
+            ("/health/ready", "no-store"),
+            (f"{API}/athletes/export", "no-store"),
+        ):
+            assert (await client.get(url)).headers["Cache-Control"] == kept
+
+    async def test_no_browser_guesses_what_an_answer_is(self, client: AsyncClient) -> None:
+        for method, url in (("GET", URL), ("GET", "/nothing"), ("OPTIONS", URL), ("HEAD", "/docs")):
+            response = await client.request(method, url)
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+class TestTrustedHosts:
+    @pytest.fixture
+    async def trusting(self, app: FastAPI, client: AsyncClient) -> AsyncIterator[AsyncClient]:
+        """Give a client of an app that answers for some hosts only."""
+        hosts = ("gym.example", "*.boxes.example", "[::1]")
+        trusting = create_app(Settings(_env_file=None, trusted_hosts=hosts))
+        trusting.state.database = app.state.database
+        async with client_of(trusting, Document(trusting)) as client:
+            client.event_hooks = {}  # the document is that of an app that answers for all
+            yield client
+
+    @pytest.mark.parametrize(
+        "host",
+        ["gym.example", "GYM.example:8000", "a.boxes.example", "a.b.boxes.example", "[::1]:8"],
+    )
+    async def test_a_host_of_ours_is_answered(self, trusting: AsyncClient, host: str) -> None:
+        assert (await trusting.get(URL, headers={"Host": host})).status_code == 200
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "evil.example",
+            "boxes.example",
+            "gym.example.evil",
+            "evilgym.example",
+            "",
+            "a@gym.example",
+        ],
+    )
+    async def test_any_other_is_misdirected(self, trusting: AsyncClient, host: str) -> None:
+        for url in (URL, "/nothing", "/docs"):
+            response = await trusting.get(url, headers={"Host": host})
+
+            assert problem(response) == (421, "/problems/untrusted-host", [])
+            assert host not in response.text or not host
+
+    async def test_without_the_setting_no_answer_shows_the_host(self, client: AsyncClient) -> None:
+        headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+        for url in (URL, f"{URL}?limit=1", "/", "/nothing", f"{URL}/", "/docs"):
+            response = await client.get(url, headers=headers)
+            assert "evil.example" not in response.text + str(response.headers)
+
+
+async def test_a_service_that_is_being_stopped_sends_requests_elsewhere(
+    app: FastAPI, client: AsyncClient, document: Document
+) -> None:
+    assert (await client.get("/health/ready")).status_code == 200
+
+    async def stopping(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {STOPPING: True}
+        await app(scope, receive, send)
+
+    async with client_of(stopping, document) as client:  # type: ignore[arg-type]
+        ready, live, page = [
+            await client.get(url) for url in ("/health/ready", "/health/live", URL)
+        ]
+
+    assert problem(ready) == (503, "/problems/unavailable", [])
+    assert (live.status_code, page.status_code) == (200, 200)
+    assert {answer.headers["Connection"] for answer in (ready, live, page)} == {"close"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/slow", 503), ("/midway", 200)], ids=["before", "during"]
+)
+async def test_a_request_that_is_given_up_when_the_service_stops_is_no_failure(
+    app: FastAPI, path: str, status: int
+) -> None:
+    """The server cancels what is still under way after its time of grace."""
+    stopping = create_app(Settings(_env_file=None))
+
+    @stopping.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    @stopping.get("/midway")
+    async def midway() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"half"
+            await asyncio.sleep(60)
+
+        return StreamingResponse(parts())
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    task = asyncio.ensure_future(stopping(scope | {"state": {STOPPING: True}}, receive, send))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert sent[0]["status"] == status
+    assert task.result() is None
