@@ -17,13 +17,18 @@ class Bound:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place, the first who came the first; raise ``Unavailable`` after the wait."""
-        try:
-            # A timer costs more than taking a free place.
-            async with asyncio.timeout(self._wait if self._places.locked() else None):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Unavailable("The service is busy; try again.") from None
+        if self._places.locked():
+            await self._stand_in_line()
+        else:
+            await self._places.acquire()
         try:
             yield
         finally:
             self._places.release()
+
+    async def _stand_in_line(self) -> None:
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Unavailable("The service is busy; try again.") from None
