@@ -161,7 +161,9 @@ def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> R
 
 
 async def _on_database(work: Callable[[Target], Awaitable[Result]]) -> Result:
-    async with connected(get_settings(), size=1) as database:
+    # No client waits for a command's answer, and a service may be busy beside it.
+    limits = dict.fromkeys(("db_statement_timeout", "db_lock_timeout", "db_command_timeout"), 60.0)
+    async with connected(get_settings().model_copy(update=limits), size=1) as database:
         return await work(LocalDatabase(database))
 
 

@@ -44,6 +44,7 @@ INSERT_CATEGORY = Statement(
         id=sa.bindparam("new_id"), name=sa.bindparam("new_name"), name_key=sa.bindparam("new_name")
     )
 )
+COUNT_CATEGORIES = Statement(sa.select(sa.func.count()).select_from(CATEGORIES))
 LOCK_CATEGORY = Statement(
     sa.select(CATEGORIES.c.id).where(CATEGORIES.c.name == sa.bindparam("name")).with_for_update()
 )
@@ -107,19 +108,27 @@ async def test_a_statement_is_committed_when_it_is_answered(
 
 
 async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database) -> None:
-    category = Statement(
-        sa.text("INSERT INTO categories (id, name, name_key) VALUES (:id, 'x', 'x')")
-    )
-    count = Statement(sa.text("SELECT count(*) FROM categories"))
-
     async def fail(unit: Unit) -> None:
-        await unit.row(category, {"id": new_id()})
-        assert (await unit.row(count, {}))["count"] == 1
+        await unit.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
+        assert (await unit.row(COUNT_CATEGORIES, {}))["count"] == 1
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await database.transaction(fail)
-    assert (await database.row(count, {}))["count"] == 0
+    assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
+
+
+async def test_a_unit_within_a_unit_is_one(database: Database) -> None:
+    async def insert(unit: Unit) -> None:
+        await unit.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
+
+    async def fail_afterwards(unit: Unit) -> None:
+        await unit.transaction(insert)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.transaction(fail_afterwards)
+    assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
 
 
 async def test_times_are_read_in_utc(database: Database) -> None:
