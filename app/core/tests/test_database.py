@@ -44,7 +44,7 @@ INSERT_CATEGORY = Statement(
         id=sa.bindparam("new_id"), name=sa.bindparam("new_name"), name_key=sa.bindparam("new_name")
     )
 )
-COUNT_CATEGORIES = Statement(sa.select(sa.func.count()).select_from(CATEGORIES))
+COUNT_CATEGORIES = Statement(sa.select(sa.func.count().label("count")).select_from(CATEGORIES))
 LOCK_CATEGORY = Statement(
     sa.select(CATEGORIES.c.id).where(CATEGORIES.c.name == sa.bindparam("name")).with_for_update()
 )
