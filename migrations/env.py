@@ -43,9 +43,16 @@ def run_migrations(connection: Connection) -> None:
 
 async def run() -> None:
     """Connect and run the migrations in one transaction."""
+    # Nothing is prepared by name: behind PgBouncer it would outlive us, in a session of others.
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(settings.database_url),
+        connect_args={
+            "async_creator_fn": lambda: asyncpg.connect(
+                settings.database_url, statement_cache_size=0
+            ),
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: "",
+        },
         poolclass=NullPool,
     )
     async with engine.begin() as connection:

@@ -50,7 +50,7 @@ def database_url(url: str) -> Iterator[None]:
 def migrate_to_head() -> None:
     """Bring the database of ``DATABASE_URL`` to the newest migration; a refusal is one line."""
     try:
-        asyncio.run(check_usable(get_settings().database_url or ""))
+        asyncio.run(check_usable(get_settings()))
         command.upgrade(alembic_config(), "head")
     except UnusableDatabase as error:
         cannot_start(str(error))

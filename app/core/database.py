@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -101,12 +101,14 @@ class Database:
 
     What fails because of others, a deadlock for example, is run again, up to ``RERUNS`` times. What
     fails because the database does not answer, or not in time, raises ``Unavailable``. With a
-    ``preamble``, every statement runs in a transaction that begins with that.
+    ``preamble``, every statement runs in a transaction that begins with that. ``wait`` is how long
+    a transaction may take to begin, in seconds; the driver's own limit unless given.
     """
 
-    def __init__(self, pool: Pool, preamble: str | None = None) -> None:
+    def __init__(self, pool: Pool, preamble: str | None = None, wait: float | None = None) -> None:
         self._pool = pool
         self._preamble = preamble
+        self._wait = wait
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement, a transaction of its own, and return its first row, or None."""
@@ -130,9 +132,8 @@ class Database:
                 async with self._pool.acquire() as connection:
                     if not explicitly and self._preamble is None:
                         return await work(Unit(connection))
-                    async with connection.transaction():
-                        if self._preamble is not None:
-                            await connection.execute(self._preamble)
+                    async with AsyncExitStack() as stack:
+                        await self._begin(connection, stack)
                         return await work(Unit(connection))
             except _FAILED_BY_OTHERS:
                 if reruns == RERUNS:
@@ -151,3 +152,16 @@ class Database:
                 raise
             reruns += 1
             await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret
+
+    async def _begin(self, connection: Any, stack: AsyncExitStack) -> None:
+        """Begin a transaction that ends with the stack."""
+        try:
+            async with asyncio.timeout(self._wait):
+                await stack.enter_async_context(connection.transaction())
+                if self._preamble is not None:
+                    await connection.execute(self._preamble)
+        except TimeoutError:
+            # PgBouncer would keep its place in line, or the server hangs: giving it back would
+            # wait for the answer.
+            connection.terminate()
+            raise

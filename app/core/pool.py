@@ -49,10 +49,10 @@ class BoundedPool:
                     await self._connections.release(connection, timeout=self._wait)
 
 
-async def check_usable(url: str) -> None:
-    """Raise ``UnusableDatabase`` unless a connection can be made to a server new enough."""
+async def check_usable(settings: Settings) -> None:
+    """Raise ``UnusableDatabase`` unless the service can connect, to a server new enough."""
     with _reaching():
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await asyncpg.connect(settings.database_url, timeout=10, **_session(settings))
         try:
             _check_version(connection)
         finally:
@@ -63,36 +63,42 @@ async def check_usable(url: str) -> None:
 async def connected(settings: Settings, size: int | None = None) -> AsyncIterator[Database]:
     """Open ``size`` connections, the settings' unless given; raise ``UnusableDatabase``."""
     size = size or settings.db_pool_size
-    # PgBouncer refuses what it does not know when a connection starts, and gives each transaction
-    # another connection to the server, which has prepared no statement.
-    through = settings.db_pgbouncer
-    limits = _limits(settings)
     connections = asyncpg.create_pool(
         settings.database_url,
         min_size=size,
         max_size=size,
         timeout=settings.db_pool_wait,
         command_timeout=settings.db_command_timeout,
-        statement_cache_size=0 if through else 100,
         reset=_leave_as_it_is,
-        server_settings={
-            "application_name": "crossfit-api",
-            "timezone": "UTC",
-            **({} if through else limits),
-        },
+        **_session(settings),
     )
     with _reaching():
         await connections
     try:
         async with connections.acquire() as connection:
             _check_version(connection)
-        preamble = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in limits.items())
-        yield Database(BoundedPool(connections, settings, size), preamble if through else None)
+        pool = BoundedPool(connections, settings, size)
+        if settings.db_pgbouncer:
+            limits = _limits(settings).items()
+            preamble = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in limits)
+            yield Database(pool, preamble, settings.db_pool_wait)
+        else:
+            yield Database(pool)
     finally:
         # Closing waits for what is under way. The driver ends that by force if it is cancelled.
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.db_pool_wait):
                 await connections.close()
+
+
+def _session(settings: Settings) -> dict[str, Any]:
+    """Return how the driver begins a session, as its own arguments."""
+    known = {"application_name": "crossfit-api", "timezone": "UTC"}
+    if settings.db_pgbouncer:
+        # PgBouncer refuses what it does not know when a connection starts, and gives each
+        # transaction another connection to the server, which has prepared no statement.
+        return {"statement_cache_size": 0, "server_settings": known}
+    return {"statement_cache_size": 100, "server_settings": known | _limits(settings)}
 
 
 def _limits(settings: Settings) -> dict[str, str]:
@@ -102,8 +108,12 @@ def _limits(settings: Settings) -> dict[str, str]:
         "lock_timeout": settings.db_lock_timeout,
         "idle_in_transaction_session_timeout": settings.db_idle_timeout,
     }
-    # Compiling a plan (jit) takes longer than any of our statements runs.
-    return {"jit": "off"} | {name: f"{value * 1000:.0f}ms" for name, value in seconds.items()}
+    # Compiling a plan takes longer than any of our statements runs. It is made too dear instead of
+    # setting `jit` to off, which the driver does itself for a moment, and then sets what it found:
+    # for the session, so that `off` would stay with others behind PgBouncer.
+    return {"jit_above_cost": "-1"} | {
+        name: f"{value * 1000:.0f}ms" for name, value in seconds.items()
+    }
 
 
 @contextmanager
@@ -112,6 +122,10 @@ def _reaching() -> Iterator[None]:
         yield
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or type(error).__name__
+        if isinstance(error, TimeoutError):
+            reason = "it does not answer in time"
+        elif reason.startswith("unsupported startup parameter"):
+            reason += " (if this is PgBouncer, set DB_PGBOUNCER=true)"
         raise UnusableDatabase(f"cannot reach the database of DATABASE_URL: {reason}") from None
 
 
