@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import cache
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
@@ -174,9 +175,9 @@ def app() -> FastAPI:
 
 
 @pytest.fixture(scope="session")
-def document(app: FastAPI) -> Document:
-    """Give the app's OpenAPI document."""
-    return Document(app)
+def document() -> Document:
+    """Give the OpenAPI document of every app."""
+    return _document()
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ async def served(settings: Settings, size: int | None = None) -> AsyncIterator[h
     app = create_app(settings)
     async with (
         connected(settings, size) as app.state.database,
-        client_of(app, Document(app)) as client,
+        client_of(app) as client,
     ):
         yield client
 
@@ -226,13 +227,18 @@ async def lock_waiters(other: asyncpg.Connection, number: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
-def client_of(app: FastAPI, document: Document) -> httpx.AsyncClient:
-    """Make a client of an app whose answers are checked against the document."""
+def client_of(app: FastAPI, document: Document | None = None) -> httpx.AsyncClient:
+    """Make a client of an app whose answers are checked against a document, that of all apps."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://testserver",
-        event_hooks={"response": [document.check]},
+        event_hooks={"response": [(document or _document()).check]},
     )
+
+
+@cache
+def _document() -> Document:
+    return Document(create_app(Settings.model_construct()))
 
 
 @pytest.fixture

@@ -325,7 +325,7 @@ class TestCORS:
         """Give a client of the app with one origin allowed."""
         allowing = create_app(Settings(_env_file=None, cors_origins=("https://gym.example",)))
         allowing.state.database = app.state.database
-        async with client_of(allowing, Document(allowing)) as browser:
+        async with client_of(allowing) as browser:
             yield browser
 
     async def test_an_allowed_origin_may_read_answers_and_their_headers(
@@ -435,7 +435,7 @@ class TestTrustedHosts:
         hosts = ("gym.example", "*.boxes.example", "[::1]")
         trusting = create_app(Settings(_env_file=None, trusted_hosts=hosts))
         trusting.state.database = app.state.database
-        async with client_of(trusting, Document(trusting)) as client:
+        async with client_of(trusting) as client:
             client.event_hooks = {}  # the document is that of an app that answers for all
             yield client
 
@@ -480,7 +480,7 @@ async def test_a_service_that_is_being_stopped_sends_requests_elsewhere(
         scope["state"] = {STOPPING: True}
         await app(scope, receive, send)
 
-    async with client_of(stopping, document) as client:  # type: ignore[arg-type]
+    async with client_of(stopping) as client:  # type: ignore[arg-type]
         ready, live, page = [
             await client.get(url) for url in ("/health/ready", "/health/live", URL)
         ]

@@ -67,7 +67,7 @@ async def test_requests_leave_nothing_in_their_session(
 ) -> None:
     app.state.database = database
     before = await session_of(database)
-    async with client_of(app, document) as client:
+    async with client_of(app) as client:
         await use_everything(client)
 
     assert await session_of(database) == before
@@ -97,7 +97,7 @@ async def test_a_statement_is_committed_when_it_is_answered(
     app: FastAPI, document: Document, database: Database, own_database: str
 ) -> None:
     app.state.database = database
-    async with client_of(app, document) as client:
+    async with client_of(app) as client:
         created = await client.post(f"{API}/categories", json={"name": "Rx"})
 
         other = await asyncpg.connect(own_database)
@@ -178,7 +178,7 @@ async def test_debug_logs_statements_and_no_values(
 ) -> None:
     app = create_app(Settings(_env_file=None, database_url=own_database, debug=True))
     try:
-        async with app.router.lifespan_context(app), client_of(app, Document(app)) as client:
+        async with app.router.lifespan_context(app), client_of(app) as client:
             await client.post(f"{API}/athletes/lookup", json={"national_id": "X1234567"})
     finally:
         asyncio.get_running_loop().set_debug(False)
@@ -237,7 +237,7 @@ async def test_a_database_that_does_not_answer_makes_the_service_unready(
     async with connected(patient(own_database), 1) as database:
         app.state.database = database
         await database._pool._connections.close()  # type: ignore[attr-defined]
-        async with client_of(app, document) as client:
+        async with client_of(app) as client:
             ready = await client.get("/health/ready")
             live = await client.get("/health/live")
 

@@ -157,7 +157,7 @@ class TestWaiting:
             answers = await asyncio.gather(*sent)
 
         assert [answer.status_code for answer in answers] == [200] * 20
-        assert [answer.json()["version"] for answer in answers[2:]] == list(range(4, 22))
+        assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 22))
 
     async def test_the_line_is_left_after_a_time(
         self, limited: Limited, other: asyncpg.Connection

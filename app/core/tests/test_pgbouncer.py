@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from alembic import command
 from httpx import AsyncClient, Response
 
-from app.application import create_app
 from app.categories.models import Category
 from app.commands.database import alembic_config, database_url, migrate_to_head
 from app.commands.sample import add_sample_data
@@ -25,11 +24,11 @@ from app.conftest import (
     API,
     Databases,
     Json,
-    client_of,
     conflict,
     execute,
     patient,
     problem,
+    served,
 )
 from app.core.database import Unit
 from app.core.errors import Unavailable
@@ -37,12 +36,13 @@ from app.core.pool import UnusableDatabase, connected
 from app.core.settings import CANNOT_START, Settings, get_settings
 from app.core.statements import Statement
 from app.core.tables import table_of
-from app.core.tests.document import Document
 from app.core.tests.pgbouncer import PROGRAM, PgBouncer, pgbouncer
 from app.core.tests.test_database import use_everything
 
 if PROGRAM is None:
     pytest.skip("PgBouncer is not installed", allow_module_level=True)
+
+pytestmark = pytest.mark.slow  # all of them together
 
 CONNECTIONS = 6
 SESSIONS = 2
@@ -119,23 +119,13 @@ async def url(bouncer: PgBouncer, own_database: str) -> str:
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[AsyncClient]:
     """Give a client of the app behind PgBouncer."""
-    async with service(through(url)) as client:
+    async with served(through(url), CONNECTIONS) as client:
         yield client
 
 
 def through(url: str, **limits: float) -> Settings:
     """Return settings for PgBouncer at a URL, patient but for the limits that are given."""
     return patient(url).model_copy(update={"db_pgbouncer": True, **limits})
-
-
-@asynccontextmanager
-async def service(settings: Settings) -> AsyncIterator[AsyncClient]:
-    """Run the app on a pool of its own, and give a client that checks every answer."""
-    app = create_app(Settings(_env_file=None))
-    async with connected(settings, CONNECTIONS) as database:
-        app.state.database = database
-        async with client_of(app, Document(app)) as client:
-            yield client
 
 
 @asynccontextmanager
@@ -357,7 +347,7 @@ class TestLimits:
     async def test_a_statement_that_takes_too_long_is_ended(
         self, url: str, other: asyncpg.Connection
     ) -> None:
-        async with service(through(url, db_statement_timeout=0.3)) as client:
+        async with served(through(url, db_statement_timeout=0.3), CONNECTIONS) as client:
             slow = await client.post(f"{API}/categories", json=SLOW_CATEGORY)
 
             assert unavailable(slow) == "This takes the database too long."
@@ -368,7 +358,7 @@ class TestLimits:
     async def test_a_lock_is_waited_for_no_longer_than_its_limit(
         self, url: str, other: asyncpg.Connection
     ) -> None:
-        async with service(through(url, db_lock_timeout=0.1)) as client:
+        async with served(through(url, db_lock_timeout=0.1), CONNECTIONS) as client:
             async with other.transaction():
                 await other.execute("LOCK TABLE categories")
                 locked = await client.get(f"{API}/categories")
@@ -379,7 +369,7 @@ class TestLimits:
     async def test_a_key_in_flight_is_a_conflict_after_the_lock_limit(
         self, url: str, other: asyncpg.Connection
     ) -> None:
-        async with service(through(url, db_lock_timeout=0.1)) as client:
+        async with served(through(url, db_lock_timeout=0.1), CONNECTIONS) as client:
 
             def post() -> Coroutine[Any, Any, Response]:
                 key = {"Idempotency-Key": "k-1"}
@@ -411,13 +401,15 @@ class TestLimits:
     ) -> None:
         before = await look(url)
         async with (
-            service(through(url, db_statement_timeout=0.2, db_lock_timeout=0.1)) as hurried,
+            served(
+                through(url, db_statement_timeout=0.2, db_lock_timeout=0.1), CONNECTIONS
+            ) as hurried,
             other.transaction(),
         ):
             await hurried.post(f"{API}/categories", json=SLOW_CATEGORY)
             await other.execute("LOCK TABLE categories")
             await hurried.get(f"{API}/categories")
-        async with service(through(url)) as client:
+        async with served(through(url), CONNECTIONS) as client:
             for _ in range(SESSIONS):
                 await use_everything(client)
                 await other.execute(EMPTY)
@@ -443,7 +435,7 @@ class TestFaults:
     async def test_whoever_finds_no_session_free_waits_as_long_as_for_a_connection(
         self, url: str
     ) -> None:
-        async with service(through(url, db_pool_wait=0.3)) as client:
+        async with served(through(url, db_pool_wait=0.3), CONNECTIONS) as client:
             async with all_sessions(url):
                 refused = await client.get(f"{API}/categories")
 
@@ -453,7 +445,7 @@ class TestFaults:
     async def test_a_refusal_by_pgbouncer_is_no_bug(self, own_database: str) -> None:
         with pgbouncer(own_database, sessions=1, wait=0.2) as bouncer:
             url = bouncer.url(own_database)
-            async with service(through(url)) as client:
+            async with served(through(url), CONNECTIONS) as client:
                 async with stranger(url) as holder, holder.transaction():
                     await holder.execute("SELECT 1")
                     refused = await client.get(f"{API}/categories")
