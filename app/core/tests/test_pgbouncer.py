@@ -481,7 +481,7 @@ class TestFaults:
         self, own_database: str
     ) -> None:
         with pgbouncer(own_database) as bouncer:
-            async with service(through(bouncer.url(own_database))) as client:
+            async with served(through(bouncer.url(own_database)), CONNECTIONS) as client:
                 await create(client, "categories", {"name": "Rx"})
 
                 bouncer.kill()
