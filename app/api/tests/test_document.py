@@ -67,6 +67,17 @@ def test_operations_are_named_by_their_functions(document: Document) -> None:
     ]
 
 
+def test_bounds_are_in_the_words_of_json_schema(document: Document) -> None:
+    parameters = document.content["paths"][f"{API}/athletes"]["get"]["parameters"]
+    bounds = {
+        one["name"]: (one["schema"]["minimum"], one["schema"]["maximum"])
+        for one in parameters
+        if one["schema"]["type"] == "integer"
+    }
+
+    assert bounds == {"limit": (1, 100), "offset": (0, 10_000)}
+
+
 async def test_each_example_body_is_accepted(
     client: AsyncClient, create: Create, document: Document
 ) -> None:
