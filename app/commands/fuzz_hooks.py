@@ -81,6 +81,8 @@ class Rows:
             case.path_parameters = self._with_ids(case.path_parameters)
             if case.method == "DELETE":
                 case.path_parameters = {**case.path_parameters, **self._deletable(case)}
+            elif case.method == "POST" and isinstance(case.body, dict):
+                case.body = {**case.body, **self._looked_up(case, case.body)}
 
     def make_acceptable(self, case: Case[Any]) -> None:
         """Give the other parts of a request what only the service can tell, or has not seen."""
@@ -142,6 +144,14 @@ class Rows:
             return {parameter.strip("{}"): self._create(collection)} if unused else {}
         self._service.put(self._asked(case)["url"])  # an enrolment, for example
         return {}
+
+    def _looked_up(self, case: Case[Any], body: Json) -> Json:
+        """Take values of a row if the request is about one, as /athletes/lookup is."""
+        collection = case.path.rpartition("/")[0]
+        if collection not in self._ids:
+            return {}
+        row = self._service.get(f"{collection}/{self._an_id(collection)}").json()
+        return {name: row[name] for name in body if row.get(name) is not None}
 
     def _with_ids(self, values: Json) -> Json:
         return {

@@ -162,7 +162,7 @@ class TestRows:
             etag = {"ETag": '"3-a"'} if request.url.path.count("/") > 3 else {}
             link = f"{request.url.path}?limit=1&cursor=abc"
             page = {"items": [{"id": request.url.path}], "next": link}
-            return httpx.Response(200, headers=etag, json=page)
+            return httpx.Response(200, headers=etag, json=page | {"reference": "M-7"})
 
         transport = httpx.MockTransport(answer)
         with httpx.Client(base_url="http://service", transport=transport) as service:
@@ -191,6 +191,13 @@ class TestRows:
         rows.aim_at_rows(case)
 
         assert case.path_parameters == {"centre_id": f"new {API}/centres"}
+
+    def test_what_is_looked_up_is_there(self, rows: Rows, make: Make) -> None:
+        case = make("POST", "/athletes/lookup", body={"reference": "made up"})
+
+        rows.aim_at_rows(case)
+
+        assert case.body == {"reference": "M-7"}
 
     def test_a_body_refers_to_rows(self, rows: Rows, make: Make) -> None:
         case = make(
