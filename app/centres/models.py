@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlmodel import Index, SQLModel
 
-from app.core.fields import ExampleId, JSONNumber, Text, TimeZone
+from app.core.fields import ExampleId, JSONNumber, Text, TimeZone, text_pattern
 from app.core.paging import Page
 from app.core.tables import ABSENT, Payload, Row, derived_from
 from app.core.text import name_key
@@ -27,7 +27,7 @@ Name = Annotated[
     Field(
         description="Unique, whatever its case and accents; without `;`.",
         examples=["CrossFit Northside"],
-        json_schema_extra={"pattern": "^[^;]*$"},
+        json_schema_extra={"pattern": text_pattern(without=";")},
     ),
 ]
 Address = Annotated[str, Text(255), Field(examples=["12 Harbour Street, Lisbon"])]

@@ -139,6 +139,31 @@ def sample_data(url: URL = None) -> None:
 
 
 @cli.command()
+def fuzz(
+    url: Annotated[
+        str | None,
+        Option(
+            help="A running service, in which rows are created, changed and deleted;"
+            " one with a database of its own unless given."
+        ),
+    ] = None,
+    cases: Annotated[
+        int, Option(min=1, help="How many requests to make up for each operation, at most.")
+    ] = 100,
+    seconds: Annotated[
+        int | None, Option(min=1, help="Begin anew with other requests until this time is over.")
+    ] = None,
+    seed: Annotated[
+        int | None, Option(help="Makes the same requests again; a random one unless given.")
+    ] = None,
+) -> None:
+    """Make up requests by the document, and hold each answer to it; any failure is a bug."""
+    from app.commands.fuzz import fuzz
+
+    raise Exit(fuzz(url, cases, seconds, seed))
+
+
+@cli.command()
 def openapi() -> None:
     """Write docs/openapi.json, the document of the API as it is now."""
     from app.commands.document import write_document

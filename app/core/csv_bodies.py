@@ -23,7 +23,7 @@ IN_MEMORY = 2**20
 
 def takes_csv(example: str) -> dict[str, Any]:
     """Document a body that is read by ``received_csv``."""
-    content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
+    content = {"text/csv": {"schema": {"type": "string", "minLength": 1}, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 

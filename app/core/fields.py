@@ -101,6 +101,13 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def text_pattern(without: str = "") -> str:
+    """Write what JSON Schema can say of ``Text``: no control character, and something to see."""
+    usable = rf"[^\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f{without}]"
+    visible = rf"[^\s\u0000-\u001f\u007f-\u009f{without}]"
+    return f"^{usable}*{visible}{usable}*$"
+
+
 @dataclass(frozen=True)
 class Text:
     """Mark a ``str`` that is stored cleaned and has 1 to ``longest`` characters then.
@@ -132,7 +139,12 @@ class Text:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {**handler(schema), "minLength": 1, "maxLength": self.longest}
+        return {
+            **handler(schema),
+            "minLength": 1,
+            "maxLength": self.longest,
+            "pattern": text_pattern(),
+        }
 
 
 class JSONNumber:
@@ -170,8 +182,11 @@ Id = Annotated[UUID, BeforeValidator(_usual_uuid)]
 ExampleId = Annotated[Id, Field(examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"])]
 """An identifier in an answer or a body."""
 
-QueryInteger = Annotated[int, BeforeValidator(_digits)]
-"""An integer in a query, where everything is text; add its bounds."""
+FROM_DIGITS = BeforeValidator(_digits)
+"""Reads an integer in a query, where everything is text; stands after its bounds, if any."""
+
+QueryInteger = Annotated[int, FROM_DIGITS]
+"""An integer in a query; its bounds are those of the field."""
 
 QueryBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
 """A flag in a query."""
@@ -187,7 +202,11 @@ Email = Annotated[
 ]
 """An email address, written the one way that its domain has."""
 
-TimeZone = Annotated[str, AfterValidator(_time_zone), Field(max_length=64)]
+TimeZone = Annotated[
+    str,
+    AfterValidator(_time_zone),
+    Field(max_length=64, json_schema_extra={"format": "time-zone"}),
+]
 """The IANA name of a time zone."""
 
 PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past)]

@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
     """Return every method of a path, sorted; HEAD and OPTIONS come with the others."""
-    methods = {
+    methods = _literal_paths(app).get(path) or {
         method for pattern, of_route in _routes(app) if pattern.match(path) for method in of_route
     }
     methods = methods or {"GET"}  # a mounted folder of files, which declares none
@@ -32,6 +32,21 @@ def _paths(app: FastAPI) -> dict[object, str | None]:
     return {
         route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint
     }
+
+
+def is_literal(app: FastAPI, path: str) -> bool:
+    """Tell whether a route has this very path: it is no place for a parameter of another one."""
+    return path in _literal_paths(app)
+
+
+@cache
+def _literal_paths(app: FastAPI) -> dict[str, frozenset[str]]:
+    """Return the methods of each path that has no parameters."""
+    methods: dict[str, frozenset[str]] = {}
+    for route in iter_route_contexts(app.routes):
+        if route.path and route.methods and "{" not in route.path:
+            methods[route.path] = methods.get(route.path, frozenset()) | route.methods
+    return methods
 
 
 @cache

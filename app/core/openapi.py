@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
+from app.core.links import add_links
 from app.core.problems import Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -89,19 +90,18 @@ REFERS = refusals(ProblemType.REFERENCE_MISSING)
 
 
 def document(app: FastAPI) -> None:
-    """Make the app's document say what holds for all of its endpoints."""
+    """Make the app's document say what holds for all endpoints, and where rows lead to."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            app.openapi_schema = _completed(
-                get_openapi(
-                    title=app.title,
-                    version=app.version,
-                    description=app.description,
-                    routes=app.routes,
-                    tags=app.openapi_tags,
-                )
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
             )
+            app.openapi_schema = add_links(_completed(schema))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core.errors import Invalid
-from app.core.fields import QueryBoolean, QueryInteger, SearchText
+from app.core.fields import FROM_DIGITS, QueryBoolean, QueryInteger, SearchText
 
 LARGEST_PAGE = 100
 
@@ -29,7 +29,7 @@ class ListQuery(BaseModel):
     cursor: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = Field(
         default=None, description="Where the page begins: taken from `next`, never made."
     )
-    offset: Annotated[QueryInteger, Field(ge=0, le=10_000)] | SkipJsonSchema[None] = Field(
+    offset: Annotated[int, Field(ge=0, le=10_000), FROM_DIGITS] | SkipJsonSchema[None] = Field(
         default=None, description="How many to skip, for page numbers; not with `cursor`."
     )
     total: QueryBoolean = Field(default=False, description="Whether to count all that match.")

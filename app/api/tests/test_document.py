@@ -80,6 +80,46 @@ def examples_of(document: Document) -> dict[str, Json]:
     }
 
 
+def test_a_created_row_leads_to_every_operation_that_takes_its_id(document: Document) -> None:
+    links = document.content["paths"][f"{API}/centres"]["post"]["responses"]["201"]["links"]
+
+    assert sorted(links) == [
+        "delete_centre",
+        "enrol_athlete",
+        "get_centre",
+        "list_athletes",
+        "list_athletes_at_centre",
+        "list_athletes_of_category",
+        "update_centre",
+        "withdraw_athlete",
+    ]
+    assert links["enrol_athlete"] == {
+        "operationId": "enrol_athlete",
+        "parameters": {"centre_id": "$response.body#/id"},
+    }
+
+
+def test_only_what_creates_a_row_has_links(document: Document) -> None:
+    assert [
+        (path, status)
+        for path, operations in document.content["paths"].items()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if "links" in response
+    ] == [(f"{API}/{collection}", "201") for collection in ("categories", "centres", "athletes")]
+
+
+def test_bounds_are_in_the_words_of_json_schema(document: Document) -> None:
+    parameters = document.content["paths"][f"{API}/athletes"]["get"]["parameters"]
+    bounds = {
+        one["name"]: (one["schema"]["minimum"], one["schema"]["maximum"])
+        for one in parameters
+        if one["schema"]["type"] == "integer"
+    }
+
+    assert bounds == {"limit": (1, 100), "offset": (0, 10_000)}
+
+
 async def test_each_example_body_is_accepted(
     client: AsyncClient, create: Create, document: Document
 ) -> None:

@@ -71,8 +71,8 @@ class Document:
     def _operation(self, request: httpx.Request) -> dict[str, Any] | None:
         method = "get" if request.method == "HEAD" else request.method.lower()
         for template, pattern in self._paths.items():
-            if pattern.match(request.url.path) and method in self.content["paths"][template]:
-                operation: dict[str, Any] = self.content["paths"][template][method]
+            if pattern.match(request.url.path):  # those without parameters come first
+                operation: dict[str, Any] | None = self.content["paths"][template].get(method)
                 return operation
         return None
 

@@ -157,6 +157,8 @@ class TestMethods:
             (f"{URL}/x", "DELETE, GET, HEAD, OPTIONS, PATCH"),
             (f"{API}/athletes/x/centres/y", "DELETE, OPTIONS, PUT"),
             ("/health/live", "GET, HEAD, OPTIONS"),
+            (f"{API}/athletes/export", "GET, HEAD, OPTIONS"),
+            (f"{API}/athletes/lookup", "OPTIONS, POST"),
             ("/docs", "GET, HEAD, OPTIONS"),
             ("/openapi.json", "GET, HEAD, OPTIONS"),
             ("/static-offline-docs/swagger-ui.css", "GET, HEAD, OPTIONS"),
@@ -171,6 +173,15 @@ class TestMethods:
         assert (options.status_code, options.content) == (204, b"")
         assert options.headers["Allow"] == refused.headers["Allow"] == allow
         assert problem(refused) == (405, "/problems/method-not-allowed", [])
+
+    @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+    @pytest.mark.parametrize("name", ["export", "import", "lookup"])
+    async def test_a_path_without_parameters_is_no_row(
+        self, client: AsyncClient, name: str, method: str
+    ) -> None:
+        response = await client.request(method, f"{API}/athletes/{name}", json={})
+
+        assert problem(response) == (405, "/problems/method-not-allowed", [])
 
     @pytest.mark.parametrize("path", [URL, "/", "/health/live", "/docs", "/openapi.json"])
     async def test_head_is_get_without_the_body(self, client: AsyncClient, path: str) -> None:

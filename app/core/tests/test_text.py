@@ -1,8 +1,11 @@
 """Text rules: what is stored, and what two spellings share."""
 
+import re
+
 import pytest
 from pydantic_core import PydanticCustomError
 
+from app.core.fields import text_pattern
 from app.core.text import clean_text, email_key, name_key
 
 TEXTS = [
@@ -49,6 +52,17 @@ class TestCleanText:
     @pytest.mark.parametrize("value", [None, 3, b"a", ["a"]])
     def test_what_is_no_text_is_left_to_the_type(self, value: object) -> None:
         assert clean_text(value) is value
+
+    @pytest.mark.parametrize(
+        "text", [*TEXTS, "a\tb\n\x85", "\0", "a\x1cb", "\x9f", " \n\u2003", ""]
+    )
+    def test_the_document_tells_what_is_refused(self, text: str) -> None:
+        try:
+            accepted = bool(clean_text(text))
+        except PydanticCustomError:
+            accepted = False
+
+        assert bool(re.search(text_pattern(), text)) == accepted
 
 
 class TestNameKey:

@@ -1,0 +1,99 @@
+"""Contract fuzzing: requests that schemathesis makes up, and answers held to the document.
+
+How it does that stands in ``schemathesis.toml``, and in the hooks that are named there.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import urljoin
+
+from app.commands.database import database_url
+from app.commands.postgres import temporary_postgres
+from app.commands.project import ROOT
+from app.commands.sample import add_sample_data
+from app.commands.signals import undisturbed
+from app.core.settings import get_settings
+
+READY = re.compile(r"The API is ready: (\S+)/docs")
+
+
+def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> int:
+    """Fuzz a service, or one of its own; return 1 if anything is not as it should be.
+
+    That is a failed check, an error of schemathesis, or a warning: requests that hit nothing
+    prove nothing.
+    """
+    folder = ROOT / get_settings().data_dir / "fuzz"
+    folder.mkdir(parents=True, exist_ok=True)
+    report = folder / "report.json"
+    report.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        if url is None:
+            log = folder / "service.log"
+            url = stack.enter_context(_service_of_its_own(log))
+            print(f"The service is one of its own; its log is {log}", flush=True)
+        add_sample_data(url)
+        options = [f"--max-examples={cases}", f"--report-json-path={report}"]
+        options += [f"--max-time={seconds}"] if seconds is not None else []
+        options += [f"--seed={seed}"] if seed is not None else []
+        location = urljoin(url, "/openapi.json")
+        command = ["schemathesis.cli", f"--config-file={ROOT / 'schemathesis.toml'}", "run"]
+        with _running([*command, location, "--checks=all", *options]) as process:
+            status = process.wait()
+    return verdict(report, status)
+
+
+@contextmanager
+def _service_of_its_own(log: Path) -> Iterator[str]:
+    """Run the service over a database of its own, and give its URL."""
+    with (
+        temporary_postgres() as server,
+        database_url(server.url()),
+        log.open("w") as output,
+        _running(["app.commands", "run", "--port=0"], output) as process,
+    ):
+        while not (ready := READY.search(log.read_text())):
+            if process.poll() is not None:
+                sys.exit(f"error: the service does not start; see {log}")
+            time.sleep(0.05)
+        yield ready[1]
+
+
+@contextmanager
+def _running(
+    module: Sequence[str], output: IO[str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a module for as long as the context lasts."""
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", *module], cwd=ROOT, stdout=output, stderr=output
+    )
+    try:
+        yield process
+    finally:
+        with undisturbed():
+            process.terminate()
+            process.wait()
+
+
+def verdict(report: Path, status: int) -> int:
+    """Say what was found, and return 0 if that is nothing."""
+    if not report.exists():
+        print("error: schemathesis has left no report", file=sys.stderr)
+        return 1
+    found = json.loads(report.read_text("utf-8"))
+    cases = found["test_cases"]["generated"]
+    warnings = sum(map(len, found["warnings"].values()))
+    failures = found["test_cases"]["unique_failures"]
+    print(
+        f"{cases} cases, {failures} failures, {len(found['errors'])} errors,"
+        f" {warnings} warnings; the report is {report}"
+    )
+    clean = found["complete"] and not (failures or found["errors"] or warnings)
+    return 0 if clean and cases and status == 0 else 1

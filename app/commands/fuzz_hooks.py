@@ -1,0 +1,281 @@
+"""What schemathesis cannot learn from the document: which rows there are, and what a CSV file is.
+
+``schemathesis.toml`` names this module. Requests that are meant to be accepted are aimed at rows
+that exist, because what answers 404 proves little; those that follow links are already.
+"""
+
+import csv
+import random
+from datetime import UTC, date, datetime
+from io import StringIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import schemathesis
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
+from schemathesis import Case, CheckContext, HookContext, Response, SerializationContext
+from schemathesis.generation.meta import TestPhase
+
+from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
+from app.core.fields import new_id
+from app.core.text import clean_text, name_key
+
+Json = dict[str, Any]
+
+ENOUGH_ROWS = 10
+ONE_IN = 8
+"""One request in so many is left to miss: an id that was made up, or a row that is in use."""
+ATTEMPTS = 5
+"""How often to create a row until none of its values is taken."""
+UNLIKE = 6
+"""Characters that make a text unlike any other."""
+LONGEST_KEY = 255
+"""Characters of an ``Idempotency-Key``."""
+PLACES = {"cursor", "offset"}
+"""Where a page can begin: at one of them, and only the service can tell a cursor."""
+COLUMNS = ["name", "category", "centres", "reference", "email", "birth_date", "height", "x"]
+"""What a file of athletes may begin with; ``x`` is none of theirs."""
+SHORTEST_BOUND = 20
+"""The least ``maxLength`` of any text in the document."""
+
+
+@schemathesis.check
+def contract_is_kept(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    """Refuse failures of the service, a documented 503 too, and errors that are no problems."""
+    status, headers = response.status_code, response.headers
+    if status >= 500:
+        raise AssertionError(f"The service failed with {status}.")
+    kind = "".join(headers.get("content-type", []))
+    if status >= 400 and kind != PROBLEM_MEDIA_TYPE:
+        raise AssertionError(f"An error is {kind or 'nothing'} instead of a problem document.")
+    if not headers.get("x-request-id"):
+        raise AssertionError("The answer has no X-Request-ID.")
+
+
+class Rows:
+    """The rows of a service, as far as they are known: those it had, and those made since."""
+
+    def __init__(self, service: httpx.Client, document: Json) -> None:
+        self._service = service
+        self._chance = random.Random(1)  # noqa: S311 - the same ones each time
+        self._taken: set[tuple[str, str]] = set()
+        """The operations and fields that have answered that a value is taken."""
+        self._collections: dict[str, str] = {}
+        """By the parameter for a row's id, ``athlete_id``: the path of the collection."""
+        self._examples: dict[str, Json] = {}
+        for path, operations in document["paths"].items():
+            created = operations.get("post", {}).get("responses", {}).get("201", {})
+            for link in created.get("links", {}).values():
+                self._collections |= dict.fromkeys(link["parameters"], path)
+                body = operations["post"]["requestBody"]["content"]["application/json"]["schema"]
+                name = body["$ref"].rpartition("/")[2]
+                self._examples[path] = document["components"]["schemas"][name]["examples"][0]
+        self._ids = {path: self._read(path) for path in self._examples}
+
+    def aim_at_rows(self, case: Case[Any]) -> None:
+        """Let a request name rows that exist."""
+        case.query = self._with_ids(case.query)
+        if self._chance.randrange(ONE_IN):
+            case.path_parameters = self._with_ids(case.path_parameters)
+            if case.method == "DELETE":
+                case.path_parameters = {**case.path_parameters, **self._deletable(case)}
+            elif case.method == "POST" and isinstance(case.body, dict):
+                case.body = {**case.body, **self._looked_up(case, case.body)}
+
+    def make_acceptable(self, case: Case[Any]) -> None:
+        """Give the other parts of a request what only the service can tell, or has not seen."""
+        if isinstance(case.body, dict):
+            case.body = self._accepted(case.operation.label, case.body)
+        if "cursor" in case.query:
+            case.query = {name: case.query[name] for name in case.query.keys() - PLACES}
+            case.query = {**case.query, **self._cursor(case)}
+        if key := case.headers.get("Idempotency-Key"):
+            # With a key of an earlier request this one would have to be the same.
+            case.headers["Idempotency-Key"] = (new_id().hex + key)[:LONGEST_KEY]
+        for condition in ("If-Match", "If-None-Match"):
+            if condition in case.headers and self._chance.randrange(ONE_IN):
+                row = self._service.get(self._asked(case)["url"])
+                case.headers[condition] = row.headers.get("ETag", case.headers[condition])
+
+    def learn(self, case: Case[Any], response: Response) -> None:
+        """Keep account of rows that were created or deleted, and of values that were taken."""
+        if response.status_code == httpx.codes.CREATED and case.path in self._ids:
+            self._ids[case.path].append(response.json()["id"])
+        elif response.status_code == httpx.codes.NO_CONTENT and case.method == "DELETE":
+            collection, _, parameter = case.path.rpartition("/")
+            if collection in self._ids:
+                row_id = case.path_parameters[parameter.strip("{}")]
+                self._ids[collection] = [one for one in self._ids[collection] if one != row_id]
+        elif response.status_code == httpx.codes.CONFLICT:
+            self._learn_taken(case.operation.label, response.json())
+
+    def _learn_taken(self, operation: str, problem: Json) -> None:
+        if problem["type"] == ProblemType.ALREADY_TAKEN.uri:
+            pointers = [error["pointer"].removeprefix("/") for error in problem["errors"]]
+            self._taken |= {(operation, field) for field in pointers}
+
+    def _read(self, path: str) -> list[str]:
+        page = self._service.get(path, params={"limit": 100, "sort": "-created_at"})
+        return [row["id"] for row in page.raise_for_status().json()["items"]]
+
+    def _an_id(self, path: str) -> str:
+        """Return the id of some row of a collection, of which there are always enough."""
+        while len(self._ids[path]) < ENOUGH_ROWS:
+            self._create(path)
+        return self._chance.choice(self._ids[path])
+
+    def _create(self, path: str) -> str:
+        operation = f"POST {path}"
+        for _ in range(ATTEMPTS):
+            created = self._service.post(path, json=self._accepted(operation, self._examples[path]))
+            if created.status_code != httpx.codes.CONFLICT:
+                break
+            self._learn_taken(operation, created.json())
+        self._ids[path].append(created.raise_for_status().json()["id"])
+        return self._ids[path][-1]
+
+    def _deletable(self, case: Case[Any]) -> Json:
+        """Find something that can be deleted: a new row, unless chance wants one in use."""
+        collection, _, parameter = case.path.rpartition("/")
+        if collection in self._ids:
+            unused = self._chance.randrange(ONE_IN)
+            return {parameter.strip("{}"): self._create(collection)} if unused else {}
+        self._service.put(self._asked(case)["url"])  # an enrolment, for example
+        return {}
+
+    def _looked_up(self, case: Case[Any], body: Json) -> Json:
+        """Take values of a row if the request is about one, as /athletes/lookup is."""
+        collection = case.path.rpartition("/")[0]
+        if collection not in self._ids:
+            return {}
+        row = self._service.get(f"{collection}/{self._an_id(collection)}").json()
+        return {name: row[name] for name in body if row.get(name) is not None}
+
+    def _with_ids(self, values: Json) -> Json:
+        return {
+            name: self._an_id(self._collections[name]) if name in self._collections else value
+            for name, value in values.items()
+        }
+
+    def _accepted(self, operation: str, body: Json) -> Json:
+        """Change a body to refer to rows that exist, and to no value that is taken."""
+        body = self._with_ids(body)
+        for name, value in body.items():
+            of_items = self._collections.get(name.removesuffix("s"))
+            if of_items and isinstance(value, list):
+                body[name] = [self._an_id(of_items) for _ in value]
+            if (operation, name) in self._taken and isinstance(value, str):
+                body[name] = self._unlike_any(value)
+        return body
+
+    def _unlike_any(self, text: str) -> str:
+        unlike = new_id().hex[-UNLIKE:]
+        return unlike + text if "@" in text else (text + unlike)[-len(text) :]
+
+    def _cursor(self, case: Case[Any]) -> Json:
+        """Ask for the place of the second row, if there is one."""
+        asked = self._asked(case)
+        page = self._service.get(asked["url"], params={**asked["params"], "limit": 1})
+        following = page.json().get("next")
+        cursors = parse_qs(urlsplit(following or "").query).get("cursor", [])
+        return {"cursor": cursors[0]} if cursors else {}
+
+    def _asked(self, case: Case[Any]) -> Json:
+        return case.as_transport_kwargs(str(self._service.base_url))
+
+
+def _csv_file(text: str) -> str:
+    """Make a file of a text: it is every cell of a row that may be one, and what comes after."""
+    file = StringIO()
+    csv.writer(file).writerows([COLUMNS, [text] * len(COLUMNS)])
+    return file.getvalue() + text
+
+
+known: dict[str, Rows] = {}
+
+
+def _rows(case: Case[Any]) -> Rows:
+    schema = case.operation.schema
+    url = schema.get_base_url()
+    if url not in known:  # not as soon as the document is loaded: the URL is there later
+        known[url] = Rows(httpx.Client(base_url=url), dict(schema.raw_schema))
+    return known[url]
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case[Any], kwargs: Json) -> None:
+    """Change a request that is meant to be accepted so that the service can accept it."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    phase = case.meta.phase.name
+    if phase is not TestPhase.STATEFUL:  # whose links lead to rows
+        _rows(case).aim_at_rows(case)
+    if isinstance(case.body, str) and phase is not TestPhase.EXAMPLES:
+        case.body = _csv_file(case.body)
+    _rows(case).make_acceptable(case)
+
+
+@schemathesis.hook
+def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
+    """Keep account of the rows."""
+    _rows(case).learn(case, response)
+
+
+@schemathesis.hook
+def filter_body(context: HookContext, body: object) -> bool:
+    """Leave out texts of which the document and the service may think differently."""
+    return all(map(_is_measured_alike, _texts(body)))
+
+
+@schemathesis.hook
+def filter_query(context: HookContext, query: object) -> bool:
+    """Leave out texts of which the document and the service may think differently."""
+    return all(map(_is_measured_alike, _texts(query)))
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for one in value for text in _texts(one)] if isinstance(value, list) else []
+
+
+def _is_measured_alike(text: str) -> bool:
+    """Tell whether a text is as long, and as visible, before it is cleaned as it is after.
+
+    JSON Schema cannot say how a text is cleaned, nor which characters can be seen.
+    """
+    try:
+        cleaned = clean_text(text)
+    except PydanticCustomError:
+        return True  # which the pattern in the document says too
+    assert isinstance(cleaned, str)
+    shrinks = len(cleaned) < len(text) > SHORTEST_BOUND
+    grows = len(cleaned) > len(text)
+    return not (shrinks or grows or (text.strip() and not name_key(cleaned)))
+
+
+@schemathesis.serializer("text/csv")
+def text_as_bytes(context: SerializationContext, text: object) -> bytes:
+    """Send a file as it stands."""
+    return str(text).encode()
+
+
+# Only what the format leaves open, or what is one of very many: nothing that should be accepted.
+schemathesis.openapi.format(
+    "time-zone", st.sampled_from(["UTC", "Europe/Lisbon", "America/Argentina/Buenos_Aires"])
+)
+schemathesis.openapi.format(
+    "date", st.dates(date(1900, 1, 1), datetime.now(UTC).date()).map(date.isoformat)
+)
+schemathesis.openapi.format(
+    "idn-email",
+    st.builds(
+        "{}@{}".format,
+        st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,12}", fullmatch=True),
+        st.sampled_from(["example.com", "boxes.example.org", "español.example.com"]),
+    ),
+)
