@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
@@ -16,6 +17,10 @@ from app.core.errors import Unavailable, UnsupportedMediaType
 from app.core.routes import declared_type
 
 logger = logging.getLogger(__name__)
+
+# Not by the email package, whose parameters (RFC 2231) may name any codec, and any number.
+_CHARSET = re.compile(r"charset\b", re.IGNORECASE)
+_UTF_8 = re.compile(r"charset=(\"?)utf-?8\1", re.IGNORECASE)
 
 IN_MEMORY = 2**20
 """Bytes of a received file that stay in memory; a longer one is on disk."""
@@ -77,9 +82,9 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
 
     Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
     """
-    declared = declared_type(request)
-    charset = declared.get_content_charset("utf-8")
-    if declared.get_content_type() != "text/csv" or charset not in {"utf-8", "utf8"}:
+    _, *parameters = request.headers.get("content-type", "").split(";")
+    charsets = [one for one in map(str.strip, parameters) if _CHARSET.match(one)]
+    if declared_type(request) != "text/csv" or not all(map(_UTF_8.fullmatch, charsets)):
         raise UnsupportedMediaType("The body has to be declared as text/csv, in UTF-8.")
     with SpooledTemporaryFile(IN_MEMORY) as file:
         async for piece in body_pieces(request, longest):
