@@ -884,7 +884,7 @@ def _athletes(document: Document) -> Iterator[Hostile]:
         "NUL": '{"national_id": "xqmarkqx\\u0000"}',
     }.items():
         yield hostile(f"look up {kind}", "POST", lookup, 422, JSON, body=text)
-    body = f'{{"national_id": "{MARK}"}}'
+    body = f'{{"national_id": "{MARK} else"}}'
     yield hostile("look up somebody else", "POST", lookup, 404, JSON, body=body)
     for method in ("PUT", "DELETE"):
         for who, where in (("<athlete>", NOBODY), (NOBODY, "<centre>"), ("<centre>", "<athlete>")):
