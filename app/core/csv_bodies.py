@@ -9,6 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
 from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -48,19 +49,30 @@ class CSVResponse(StreamingResponse):
     media_type = "text/csv"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
+        """Send the answer, and read on from the database only for a client that is there.
+
+        Starlette would cancel a statement when the client leaves. The driver, cancelled between
+        preparing one and running it, leaves the session in a transaction, which holds locks.
+        """
         patience = scope["app"].state.settings.body_timeout
+        gone = asyncio.create_task(self.listen_for_disconnect(receive))
 
         async def send_in_time(message: Message) -> None:
+            if gone.done():
+                raise ClientDisconnect
             async with asyncio.timeout(patience):
                 await send(message)
 
         try:
-            await super().__call__(scope, receive, send_in_time)
+            await self.stream_response(send_in_time)
+        except ClientDisconnect:
+            pass
         except (Unavailable, TimeoutError) as error:
             # The status is sent already. The server closes a connection with half an answer, by
             # which the client knows.
             logger.warning("an answer was cut off: %s", str(error) or "the client does not read")
+        finally:
+            gone.cancel()
 
 
 async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
