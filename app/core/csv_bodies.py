@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
 from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -16,6 +18,10 @@ from app.core.errors import Unavailable, UnsupportedMediaType
 from app.core.routes import declared_type
 
 logger = logging.getLogger(__name__)
+
+# Not by the email package, whose parameters (RFC 2231) may name any codec, and any number.
+_CHARSET = re.compile(r"charset\b", re.IGNORECASE)
+_UTF_8 = re.compile(r"charset=(\"?)utf-?8\1", re.IGNORECASE)
 
 IN_MEMORY = 2**20
 """Bytes of a received file that stay in memory; a longer one is on disk."""
@@ -43,19 +49,30 @@ class CSVResponse(StreamingResponse):
     media_type = "text/csv"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
+        """Send the answer, and read on from the database only for a client that is there.
+
+        Starlette would cancel a statement when the client leaves. The driver, cancelled between
+        preparing one and running it, leaves the session in a transaction, which holds locks.
+        """
         patience = scope["app"].state.settings.body_timeout
+        gone = asyncio.create_task(self.listen_for_disconnect(receive))
 
         async def send_in_time(message: Message) -> None:
+            if gone.done():
+                raise ClientDisconnect
             async with asyncio.timeout(patience):
                 await send(message)
 
         try:
-            await super().__call__(scope, receive, send_in_time)
+            await self.stream_response(send_in_time)
+        except ClientDisconnect:
+            pass
         except (Unavailable, TimeoutError) as error:
             # The status is sent already. The server closes a connection with half an answer, by
             # which the client knows.
             logger.warning("an answer was cut off: %s", str(error) or "the client does not read")
+        finally:
+            gone.cancel()
 
 
 async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
@@ -77,9 +94,9 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
 
     Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
     """
-    declared = declared_type(request)
-    charset = declared.get_content_charset("utf-8")
-    if declared.get_content_type() != "text/csv" or charset not in {"utf-8", "utf8"}:
+    _, *parameters = request.headers.get("content-type", "").split(";")
+    charsets = [one for one in map(str.strip, parameters) if _CHARSET.match(one)]
+    if declared_type(request) != "text/csv" or not all(map(_UTF_8.fullmatch, charsets)):
         raise UnsupportedMediaType("The body has to be declared as text/csv, in UTF-8.")
     with SpooledTemporaryFile(IN_MEMORY) as file:
         async for piece in body_pieces(request, longest):

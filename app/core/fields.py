@@ -27,7 +27,7 @@ from pydantic_core.core_schema import (
 )
 from uuid_utils.compat import uuid7
 
-from app.core.text import clean_text, name_key
+from app.core.text import LONGEST_NORMALISED, clean_text, name_key
 
 new_id = uuid7
 """Make an identifier: a UUIDv7, so that new rows sort last."""
@@ -81,6 +81,8 @@ def _past(day: date) -> date:
 
 def _email(address: str) -> str:
     try:
+        if len(address) > LONGEST_NORMALISED:
+            raise EmailNotValidError
         return validate_email(address, check_deliverability=False).normalized
     except EmailNotValidError:
         raise PydanticCustomError("email", "Input should be an email address") from None
@@ -119,14 +121,14 @@ class Text:
     name: bool = False
 
     def _check(self, text: str) -> str:
-        if not text or (self.name and not name_key(text)):
-            raise PydanticCustomError("text_empty", "Text needs at least one visible character")
         if len(text) > self.longest:
             raise PydanticCustomError(
                 "text_too_long",
                 "Text should have at most {longest} characters",
                 {"longest": self.longest},
             )
+        if not text or (self.name and not name_key(text)):
+            raise PydanticCustomError("text_empty", "Text needs at least one visible character")
         return text
 
     def __get_pydantic_core_schema__(

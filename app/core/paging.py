@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,7 +105,8 @@ class Place:
     def of_cursor(cls, cursor: str, list_name: str, kind: type[str | datetime]) -> "Place":
         """Read a cursor back; ``Invalid`` if it was not made for the list of that name."""
         try:
-            text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+            padded = cursor + "=" * (-len(cursor) % 4)
+            text = b64decode(padded, altchars=b"-_", validate=True).decode()
             made_for, text = text[: len(list_name)], text[len(list_name) :]
             row_id, key = UUID(hex=text[:32]), text[32:]
             if made_for != list_name or "\0" in key:

@@ -18,7 +18,13 @@ from starlette.types import Scope
 
 from app.core.bodies import whole_body
 from app.core.crud import Resource
-from app.core.errors import FieldError, Invalid, MalformedBody, UnsupportedMediaType
+from app.core.errors import (
+    FieldError,
+    Invalid,
+    MalformedBody,
+    NotFound,
+    UnsupportedMediaType,
+)
 from app.core.etags import is_known, tag_of
 from app.core.idempotency import answered_once, key_of
 from app.core.methods import is_literal
@@ -48,6 +54,9 @@ class ContractRoute(APIRoute):
         creates = takes_body and self.status_code == HTTPStatus.CREATED
 
         async def handle_by_contract(request: Request) -> Response:
+            if request.scope["path"].endswith("\n"):
+                # Starlette's patterns end in $, which is also before a line break.
+                raise NotFound("There is nothing at this path.")
             if request.scope["query_string"]:
                 _check_query(request, known)
             if takes_body:
@@ -161,15 +170,15 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
         raise Invalid("The query is not valid; see the errors.", errors)
 
 
-def declared_type(request: Request) -> Message:
-    """Return what a request says about its body: see ``get_content_type`` of the result."""
+def declared_type(request: Request) -> str:
+    """Return the media type of a request's body as declared, without parameters."""
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
-    return message
+    return message.get_content_type()
 
 
 def _declares_json(request: Request) -> bool:
-    kind = declared_type(request).get_content_type()
+    kind = declared_type(request)
     return kind == "application/json" or (
         kind.startswith("application/") and kind.endswith("+json")
     )

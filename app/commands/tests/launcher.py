@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Launcher:
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.output = ""
+        self._reader: threading.Thread | None = None
         self.process = subprocess.Popen(  # noqa: S603
             command,
             env=clean_environment() | environment,
@@ -48,6 +50,16 @@ class Launcher:
             self.output += line
         return match
 
+    def read_on(self) -> None:
+        """Read the output as it comes from now on: a full pipe would stop who writes much."""
+        self._reader = threading.Thread(target=self._read_to_end)
+        self._reader.start()
+
+    def _read_to_end(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.output += line
+
     def family(self) -> list[psutil.Process]:
         """Return all processes below this one: workers, PostgreSQL and its own."""
         family: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
@@ -55,6 +67,9 @@ class Launcher:
 
     def ended(self) -> int:
         """Wait for the end, having read all output, and return the status."""
+        if self._reader:
+            self.process.wait(60)
+            self._reader.join()
         self.output += self.process.communicate(timeout=60)[0]
         return self.process.returncode
 

@@ -31,7 +31,7 @@ class Document:
         self.answered: set[tuple[str, str]] = set()
         """The operation and status of each answer that was checked."""
         self._paths = {
-            template: re.compile(re.sub(r"\{\w+\}", "[^/]+", template) + "$")
+            template: re.compile(re.sub(r"\{\w+\}", "[^/]+", template) + r"\Z")
             for template in sorted(self.content["paths"], key=lambda path: path.count("{"))
         }
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic_core import PydanticCustomError
 
 from app.core.fields import text_pattern
-from app.core.text import clean_text, email_key, name_key
+from app.core.text import LONGEST_NORMALISED, clean_text, email_key, name_key
 
 TEXTS = [
     "Scaled",
@@ -49,6 +49,13 @@ class TestCleanText:
         with pytest.raises(PydanticCustomError, match="control characters"):
             clean_text(f"a{character}b")
 
+    def test_text_that_no_field_takes_is_not_normalised(self) -> None:
+        longest = "e\u0301" * (LONGEST_NORMALISED // 2)
+
+        assert len(str(clean_text(longest))) == LONGEST_NORMALISED // 2
+        for too_long in (longest + "\u0301", longest + "\u0316"):
+            assert clean_text(too_long) == name_key(too_long) == email_key(too_long) == too_long
+
     @pytest.mark.parametrize("value", [None, 3, b"a", ["a"]])
     def test_what_is_no_text_is_left_to_the_type(self, value: object) -> None:
         assert clean_text(value) is value
@@ -82,6 +89,7 @@ class TestNameKey:
             ("Sc\u034fa\u180bl\u17b4e\U000e0100d", "scaled"),
             ("\u200d", ""),
             ("\u0301", ""),
+            ("\u3164\u115f\u1160\uffa0", ""),
         ],
     )
     def test_a_key_has_no_case_accents_or_invisible_characters(self, name: str, key: str) -> None:

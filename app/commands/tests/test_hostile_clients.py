@@ -1,0 +1,167 @@
+"""Clients that mean no good, at the service as it is run: hostile requests, and broken HTTP."""
+
+import socket
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse
+from typing import IO, Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from app.api.tests.answers import NOT_HTTP, Answer, complaint
+from app.api.tests.hostile import BROKEN, MARK, PARTS, TAKEN, Hostile
+from app.commands.tests.launcher import launched
+from app.conftest import API
+from app.core.tests.document import PROBLEM
+
+pytestmark = pytest.mark.slow
+
+
+class Connection:
+    """A connection to the service, over which anything can be sent."""
+
+    def __init__(self, url: str) -> None:
+        self._address = urlsplit(url).hostname, urlsplit(url).port
+
+    def __enter__(self) -> "Connection":
+        self._socket = socket.create_connection(self._address, 20)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        # One for all answers: each reads ahead.
+        self._reader = self._socket.makefile("rb")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+        self._socket.close()
+
+    def renew(self) -> None:
+        """Hang up, and connect again."""
+        self.__exit__()
+        self.__enter__()
+
+    def makefile(self, mode: str) -> IO[bytes]:
+        """Give the answer's parser what it reads from."""
+        return cast(IO[bytes], _LeftOpen(self._reader))
+
+    def send(self, *pieces: bytes) -> None:
+        """Send, as far as the service takes it."""
+        try:
+            for piece in pieces:
+                self._socket.sendall(piece)
+        except OSError:
+            pass  # what it answers to that tells
+
+    def answer(self, method: str) -> Answer:
+        """Read the next answer."""
+        response = HTTPResponse(cast(socket.socket, self), method=method)
+        response.begin()
+        return Answer(response.status, response.getheaders(), response.read())
+
+
+class _LeftOpen:
+    """A file that is still open when who reads it closes it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None:
+        pass
+
+
+def written(request: Hostile) -> Iterator[bytes]:
+    """Yield the bytes of a request."""
+    head = [f"{request.method} {request.target} HTTP/1.1".encode()]
+    head += [name + b": " + value for name, value in request.raw_headers()]
+    yield b"\r\n".join([*head, b"", b""])
+    if not request.chunked:
+        yield request.body
+        return
+    for begin in range(0, len(request.body), 2**16):
+        piece = request.body[begin : begin + 2**16]
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
+
+
+def create_things(api: httpx.Client) -> dict[str, str]:
+    """Create what the placeholders stand for."""
+
+    def create(collection: str, **fields: object) -> str:
+        answer = api.post(f"{API}/{collection}", json=fields)
+        return str(answer.json()["id"])
+
+    category, other = create("categories", name=TAKEN), create("categories", name="Other")
+    centre = create("centres", name="Box")
+    athlete = create("athletes", name="Ada", category_id=category, centre_ids=[centre])
+    following = api.get(f"{API}/categories?limit=1").json()["next"]
+    return {
+        "<category>": category,
+        "<other>": other,
+        "<centre>": centre,
+        "<athlete>": athlete,
+        "<cursor>": following.rpartition("cursor=")[2],
+    }
+
+
+def complaints_about_requests(url: str, things: dict[str, str], document: Any) -> Iterator[str]:
+    """Send all hostile requests one after the other, over one connection if that stays open."""
+    requests = (template.filled(things) for part in PARTS.values() for template in part(document))
+    with Connection(url) as connection:
+        for request in requests:
+            connection.send(*written(request))
+            try:
+                answer = connection.answer(request.method)
+            except (OSError, HTTPException) as error:
+                yield f"{request.name}: {error!r}"
+                connection.renew()
+                continue
+            if what := complaint(request, answer, by_server=True):
+                yield f"{request.name}: {what}"
+            if "close" in answer.header("connection"):
+                connection.renew()
+
+
+def complaints_about_broken_http(url: str) -> Iterator[str]:
+    """Send what is no HTTP, or hardly, each over a connection of its own."""
+    for name, (sent, statuses) in BROKEN.items():
+        with Connection(url) as connection:
+            connection.send(sent)
+            if statuses is None:
+                continue
+            method = sent.partition(b" ")[0].decode("latin-1")
+            try:
+                answers = [connection.answer(method) for _ in statuses]
+            except (OSError, HTTPException) as error:
+                yield f"{name}: {error!r}"
+                continue
+        if tuple(answer.status for answer in answers) != statuses:
+            yield f"{name}: {answers}, not {statuses}"
+        for answer in answers:
+            ours = answer.header("content-type") == PROBLEM or answer.body == NOT_HTTP
+            if (answer.status >= 400 and not ours) or MARK.encode() in answer.body:
+                yield f"{name}: {answer}"
+
+
+def test_hostile_clients_are_answered_and_leave_no_trace_in_the_log(data_dir: str) -> None:
+    with launched("run", "--port=0", DATA_DIR=data_dir) as launcher:
+        url = launcher.url
+        launcher.read_on()
+        with httpx.Client(base_url=url, trust_env=False) as api:
+            things, document = create_things(api), api.get("/openapi.json").json()
+
+            complaints = [
+                *complaints_about_requests(url, things, document),
+                *complaints_about_broken_http(url),
+            ]
+
+            assert complaints == []
+            assert api.get("/health/ready").status_code == 200
+            for thing, collection in (("<category>", "categories"), ("<athlete>", "athletes")):
+                assert api.get(f"{API}/{collection}/{things[thing]}").status_code == 200
+    assert launcher.process.returncode == 0
+    assert "Traceback" not in launcher.output
+    assert MARK not in launcher.output.lower()
+    assert '"level":"error"' not in launcher.output
