@@ -10,6 +10,8 @@ from sqlmodel import SQLModel
 from app.commands import database
 from app.commands.project import ROOT
 
+pytestmark = pytest.mark.slow
+
 alembic_config = database.alembic_config
 
 

@@ -7,6 +7,8 @@ from app.commands.postgres import temporary_postgres
 from app.commands.postgres_server import OwnPostgres
 from app.commands.tests.launcher import living
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def session(own_server: OwnPostgres) -> asyncpg.Connection:
