@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -23,6 +22,9 @@ from app.core.logs import configure_logs
 from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
 
 BACKLOG = 2048
+HURRY = signal.SIGUSR1
+"""By what the launcher tells a worker to stop without a delay."""
+TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 GRACE = 10
 """Seconds that requests under way are given when the service is stopped."""
 
@@ -106,8 +108,11 @@ class Stopping:
         self._app = app
         self._delay = delay
         self._stopping = False
+        self._in_worker = multiprocessing.parent_process() is not None
         # The server has just set its own, which stops it at once.
         self._stop = signal.signal(signal.SIGTERM, self._tell)
+        if self._in_worker:
+            signal.signal(HURRY, self._hurry)
         self._loop = asyncio.get_running_loop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,10 +122,22 @@ class Stopping:
         await self._app(scope, receive, send)
 
     def _tell(self, signum: int, frame: FrameType | None) -> None:
-        delay = 0 if self._stopping else self._delay  # who says it twice is in a hurry
-        self._stopping = True
+        if not self._stopping:
+            self._stopping = True
+            self._stop_after(self._delay, frame)
+        elif not self._in_worker:
+            # Who says it twice is in a hurry. A worker hears a TERM to all processes twice anyway,
+            # the second time from the launcher, which says HURRY if it means that.
+            self._hurry(signum, frame)
+
+    def _hurry(self, signum: int, frame: FrameType | None) -> None:
+        self._stop_after(0, frame)
+
+    def _stop_after(self, delay: float, frame: FrameType | None) -> None:
         assert callable(self._stop)
-        self._loop.call_soon_threadsafe(self._loop.call_later, delay, self._stop, signum, frame)
+        self._loop.call_soon_threadsafe(
+            self._loop.call_later, delay, self._stop, signal.SIGTERM, frame
+        )
 
 
 def _end_with(launcher: BaseProcess) -> None:
@@ -143,6 +160,7 @@ class Workers(Multiprocess):
 
     config: ServiceConfig
     announced = False
+    hurried = False
 
     def keep_subprocess_alive(self) -> None:
         """Look after the workers; one that cannot start ends them all, and this process."""
@@ -155,14 +173,34 @@ class Workers(Multiprocess):
             _announce(self.sockets[0])
 
     def join_all(self) -> None:
-        """Wait for the workers, and listen no longer than they do."""
-        deadline = time.monotonic() + self.config.shutdown_delay
-        for worker in self.processes:
-            worker.process.join(max(0, deadline - time.monotonic()))
-        # Who connects from now on is refused; in line for nobody, they would wait for the end.
+        """Wait for the workers, and pass it on if somebody is in a hurry."""
+        # The workers listen on, each until it stops; here, a client would be in line for nobody.
         for sock in self.sockets:
             sock.close()
+        for worker in self.processes:
+            while worker.exitcode is None:
+                if self.hurried or TOLD_TO_STOP.intersection(self.signal_queue):
+                    self._hurry()
+                worker.process.join(0.1)
         super().join_all()
+
+    def _hurry(self) -> None:
+        self.hurried = False
+        self.signal_queue.clear()
+        for worker in self.processes:
+            # Without a delay there is nothing to cut short, and nobody who knows this signal.
+            if self.config.shutdown_delay and worker.pid and worker.exitcode is None:
+                os.kill(worker.pid, HURRY)
+
+    def handle_int(self) -> None:
+        """Stop without a delay: who presses Ctrl-C waits for it."""
+        self.hurried = True
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        """Stop; who says it twice is in a hurry."""
+        self.hurried = self.should_exit.is_set()
+        super().handle_term()
 
     def handle_hup(self) -> None:
         """Stop when the terminal is closed; uvicorn would restart."""
