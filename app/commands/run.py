@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -23,6 +22,9 @@ from app.core.logs import configure_logs
 from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
 
 BACKLOG = 2048
+HURRY = signal.SIGUSR1
+"""By what the launcher tells a worker to stop without a delay."""
+TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 GRACE = 10
 """Seconds that requests under way are given when the service is stopped."""
 
@@ -105,10 +107,12 @@ class Stopping:
         self._app = app
         self._delay = delay
         self._stopping = False
+        self._in_worker = multiprocessing.parent_process() is not None
         # The server has just set its own, which stops it at once.
-        self._server_stops = {
-            signum: signal.signal(signum, self._tell) for signum in (signal.SIGTERM, signal.SIGINT)
-        }
+        self._stop = signal.signal(signal.SIGTERM, self._tell)
+        signal.signal(signal.SIGINT, self._hurry)
+        if self._in_worker:
+            signal.signal(HURRY, self._hurry)
         self._loop = asyncio.get_running_loop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,10 +122,21 @@ class Stopping:
         await self._app(scope, receive, send)
 
     def _tell(self, signum: int, frame: FrameType | None) -> None:
-        # Ctrl-C is in a hurry, and so is who says it twice.
-        delay = self._delay if signum == signal.SIGTERM and not self._stopping else 0
+        if not self._stopping:
+            self._stopping = True
+            self._stop_after(self._delay, signum, frame)
+        elif not self._in_worker:
+            # Who says it twice is in a hurry. A worker hears a TERM to all processes twice anyway,
+            # the second time from the launcher, which says HURRY if it means that.
+            self._hurry(signum, frame)
+
+    def _hurry(self, signum: int, frame: FrameType | None) -> None:
         self._stopping = True
-        stop = self._server_stops[signal.Signals(signum)]
+        # The server knows nothing of HURRY.
+        self._stop_after(0, signal.SIGTERM if signum == HURRY else signum, frame)
+
+    def _stop_after(self, delay: float, signum: int, frame: FrameType | None) -> None:
+        stop = self._stop
         assert callable(stop)
         self._loop.call_soon_threadsafe(lambda: self._loop.call_later(delay, stop, signum, frame))
 
@@ -146,6 +161,7 @@ class Workers(Multiprocess):
 
     config: ServiceConfig
     announced = False
+    hurried = False
 
     def keep_subprocess_alive(self) -> None:
         """Look after the workers; one that cannot start ends them all, and this process."""
@@ -158,14 +174,34 @@ class Workers(Multiprocess):
             _announce(self.sockets[0])
 
     def join_all(self) -> None:
-        """Wait for the workers, and listen no longer than they do."""
-        deadline = time.monotonic() + self.config.shutdown_delay
-        for worker in self.processes:
-            worker.process.join(max(0, deadline - time.monotonic()))
-        # Who connects from now on is refused; in line for nobody, they would wait for the end.
+        """Wait for the workers, and pass it on if somebody is in a hurry."""
+        # The workers listen on, each until it stops; here, a client would be in line for nobody.
         for sock in self.sockets:
             sock.close()
+        for worker in self.processes:
+            while worker.exitcode is None:
+                if self.hurried or TOLD_TO_STOP.intersection(self.signal_queue):
+                    self._hurry()
+                worker.process.join(0.1)
         super().join_all()
+
+    def _hurry(self) -> None:
+        self.hurried = False
+        self.signal_queue.clear()
+        for worker in self.processes:
+            # Without a delay there is nothing to cut short.
+            if self.config.shutdown_delay and worker.pid and worker.exitcode is None:
+                os.kill(worker.pid, HURRY)
+
+    def handle_int(self) -> None:
+        """Stop without a delay: who presses Ctrl-C waits for it."""
+        self.hurried = True
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        """Stop; who says it twice is in a hurry."""
+        self.hurried = self.should_exit.is_set()
+        super().handle_term()
 
     def handle_hup(self) -> None:
         """Stop when the terminal is closed; uvicorn would restart."""

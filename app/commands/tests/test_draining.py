@@ -1,0 +1,185 @@
+"""Stopping the service while it is under load."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from app.commands.tests.launcher import Launcher, launched, living
+from app.conftest import API
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = 24
+UNDER_LOAD = 300
+"""How many answers there are before the service is told to stop."""
+FOREVER = "600"
+
+
+class Load:
+    """Clients that read and write, one request after the other, until they are told to go."""
+
+    def __init__(self, url: str) -> None:
+        limits = httpx.Limits(max_connections=CLIENTS + 1)
+        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False)
+        self.answers = 0
+        self.acknowledged: list[str] = []
+        self.farewells = 0
+        """How many answers told the client to go."""
+        self.lost: list[str] = []
+        """What is wrong with answers, or that there was none."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let the clients work; return when all have gone."""
+        async with self._http, asyncio.TaskGroup() as clients:
+            for _ in range(CLIENTS):
+                clients.create_task(self._client())
+            while self.answers < UNDER_LOAD:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.01)
+            yield
+
+    async def _client(self) -> None:
+        while True:
+            name = str(uuid4())
+            stays = await self._get(f"{API}/categories?limit=5") and await self._create(name)
+            if not stays and not await self.is_ready():
+                return
+
+    async def _get(self, path: str) -> bool:
+        return await self._told_to_stay(self._http.build_request("GET", path), 200)
+
+    async def _create(self, name: str) -> bool:
+        path, key = f"{API}/categories", {"Idempotency-Key": name}
+        create = self._http.build_request("POST", path, json={"name": name}, headers=key)
+        return await self._told_to_stay(create, 201, name)
+
+    async def _told_to_stay(self, request: httpx.Request, status: int, name: str = "") -> bool:
+        """Send a request; return whether the service takes another one on the connection."""
+        try:
+            answer = await self._http.send(request)
+        except httpx.ConnectError:
+            return False
+        except httpx.HTTPError as error:
+            self.lost.append(f"{request.method}: {error!r}")
+            return False
+        if answer.status_code != status:
+            self.lost.append(f"{request.method}: {answer.status_code} {answer.text}")
+        elif name:
+            self.acknowledged.append(name)
+        self.answers += 1
+        farewell = answer.headers.get("Connection") == "close"
+        self.farewells += farewell
+        return not farewell
+
+    async def is_ready(self) -> bool:
+        """Ask as a load balancer does: over a new connection, and no answer is a no."""
+        try:
+            answer = await self._http.get("/health/ready", headers={"Connection": "close"})
+        except httpx.TransportError:
+            return False
+        assert answer.status_code in {200, 503}
+        return answer.status_code == 200
+
+    async def until_not_ready(self) -> None:
+        while await self.is_ready():  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
+
+    async def served_while_not_ready(self) -> None:
+        """Wait until the service is not ready, and see that it serves all the same."""
+        await self.until_not_ready()
+        before = self.farewells
+        assert not await self._create(str(uuid4()))
+        assert self.farewells > before
+
+
+async def stop_under_load(launcher: Launcher) -> list[str]:
+    """Tell the service to stop while it is under load; return the names that it acknowledged."""
+    load = Load(launcher.url)
+    launcher.read_on()
+    async with load.running():
+        os.kill(launcher.process.pid, signal.SIGTERM)
+        await load.served_while_not_ready()
+    assert load.lost == []
+    assert load.farewells >= CLIENTS
+    return load.acknowledged
+
+
+async def test_workers_told_to_stop_under_load_lose_nothing(data_dir: str) -> None:
+    arguments = "run", "--workers=2", "--port=0"
+    with launched(*arguments, DATA_DIR=data_dir, SHUTDOWN_DELAY="1") as launcher:
+        assert launcher.url
+        family = launcher.family()
+        acknowledged = await stop_under_load(launcher)
+        assert await asyncio.to_thread(launcher.ended) == 0
+    assert living(family) == []
+    assert "Traceback" not in launcher.output
+
+    # INT to the launcher alone stops the workers too, and waits for no delay.
+    with launched(*arguments, DATA_DIR=data_dir, SHUTDOWN_DELAY=FOREVER) as launcher:
+        found = names(launcher.url)
+        assert await asyncio.to_thread(launcher.stop, signal.SIGINT) == 0
+    assert "Traceback" not in launcher.output
+
+    assert set(acknowledged) <= set(found)
+    assert len(found) == len(set(found))
+
+
+async def test_one_process_told_twice_to_stop_under_load_loses_nothing(
+    own_database: str, other: asyncpg.Connection
+) -> None:
+    with launched("run", "--port=0", DATABASE_URL=own_database, SHUTDOWN_DELAY=FOREVER) as launcher:
+        acknowledged = await stop_under_load(launcher)
+        assert await asyncio.to_thread(launcher.stop, signal.SIGTERM) == 0
+    assert "Traceback" not in launcher.output
+
+    found = [row["name"] for row in await other.fetch("SELECT name FROM categories")]
+    assert set(acknowledged) <= set(found)
+
+
+def names(url: str) -> list[str]:
+    """Read the names of all categories."""
+    found: list[str] = []
+    following = f"{API}/categories?limit=100"
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        while following:
+            page = client.get(following).json()
+            found += [category["name"] for category in page["items"]]
+            following = page["next"]
+    return found
+
+
+async def test_a_term_to_all_processes_is_one_and_another_one_is_a_hurry(own_database: str) -> None:
+    arguments = "run", "--workers=2", "--port=0"
+    with launched(*arguments, DATABASE_URL=own_database, SHUTDOWN_DELAY=FOREVER) as launcher:
+        url = launcher.url
+        launcher.read_on()
+
+        os.killpg(launcher.process.pid, signal.SIGTERM)  # as systemd does
+        await told_by_launcher(launcher)
+
+        await not_ready(url)
+        assert await asyncio.to_thread(launcher.stop, signal.SIGTERM) == 0
+
+    assert "Traceback" not in launcher.output
+
+
+async def told_by_launcher(launcher: Launcher) -> None:
+    """Return when the workers have heard it from the launcher too, and had time to act on it."""
+    async with asyncio.timeout(30):
+        while launcher.output.count("Terminated child process") < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+
+
+async def not_ready(url: str) -> None:
+    """Return when the service answers that it is not ready."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client, asyncio.timeout(30):
+        while (await client.get("/health/ready")).status_code != 503:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
