@@ -26,7 +26,7 @@ requests = structlog.get_logger()
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-_FAILED = 500
+_LEVELS = {500: logging.ERROR, 503: logging.WARNING}
 _PORT = re.compile(r":[0-9]*$")
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -73,7 +73,8 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_in_context)
         finally:
-            (requests.error if status >= _FAILED else requests.info)(
+            requests.log(
+                _LEVELS.get(status, logging.INFO),
                 "request",
                 method=method,
                 route=route_of(scope),

@@ -160,7 +160,9 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
 def test_the_first_rows_of_the_real_file_go_in_and_come_back(own_database: str) -> None:
     # All of them take a minute or two; `test_import_of_the_file.py` has them.
     with launched("run", "--port", "0", DATABASE_URL=own_database) as service:
-        fed = run_script("--url", service.url, "--first", "2000", "--every", "10")
+        url = service.url
+        service.read_on()
+        fed = run_script("--url", url, "--first", "2000", "--every", "10")
     assert fed.stderr == ""
     lines = fed.stdout.splitlines()
     assert "categories: 1 names, 0 refused; 1 in all, 1 created" in lines

@@ -50,9 +50,9 @@ def complaint(request: Hostile, answer: Answer, *, by_server: bool = False) -> s
 
 
 def _may_repeat(request: Hostile, status: int) -> bool:
-    """Tell whether a success shows what was sent: a new row, a list's next link, a report."""
-    shows = request.method == "POST" or "?" in request.target
-    return status < 400 and shows and "limit=1" not in request.target
+    """Tell whether a success shows what was in the query or the body: a next link, a new row."""
+    query = request.target.partition("?")[2]
+    return status < 400 and (MARK in query or MARK.encode() in request.body)
 
 
 def created(request: Hostile, answer: Answer) -> Counter[str]:
