@@ -6,29 +6,24 @@ has to be there once.
 
 import asyncio
 import random
-import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Self
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
-import psutil
 
 from app.commands.database import database_url, migrate_to_head
 from app.commands.postgres import temporary_postgres
-from app.commands.postgres_server import OwnPostgres, moments, wait_until_ended
-from app.commands.project import ROOT
-from app.commands.run import GRACE
-from app.commands.signals import run_until_stopped, undisturbed
+from app.commands.postgres_server import OwnPostgres, wait_until_ended
+from app.commands.service import NotStarted, running_service
+from app.commands.signals import run_until_stopped
 from app.core.errors import ProblemType
 from app.core.settings import get_settings
 
@@ -47,7 +42,6 @@ RECOVERY = 30.0
 """Seconds after a kill by which every writer has to be answered as before."""
 LOG_SHOWN = 4000
 """Characters of the service's log that are shown if it does not recover."""
-READY = re.compile(r"The API is ready: (http://\S+)/docs")
 REFUSALS = {ProblemType.ALREADY_TAKEN.uri, ProblemType.REFERENCE_MISSING.uri}
 """Conflicts that another try does not end; that a key is still in flight is none of them."""
 
@@ -110,58 +104,12 @@ def run_drill(rounds: int) -> int:
         migrate_to_head()
         with tempfile.TemporaryFile("a+", errors="replace") as log:
             try:
-                with _service(log) as url:
+                with running_service(log, "--workers=2") as url:
                     api = url + get_settings().api_v1_prefix
                     return int(not run_until_stopped(_drill(server, api, rounds)))
-            except NotRecovered as error:
+            except (NotStarted, NotRecovered) as error:
                 print(f"{_text(log)[-LOG_SHOWN:]}error: {error}", file=sys.stderr)
                 return 1
-
-
-@contextmanager
-def _service(log: IO[str]) -> Iterator[str]:
-    """Run the service as users do, and give its address once it is ready."""
-    command = [sys.executable, str(ROOT / "manage.py"), "run", "--workers=2", "--port=0"]
-    with ExitStack() as stack:
-        with undisturbed():
-            # In a session of its own it is stopped by us, not by the terminal's Ctrl-C.
-            process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_take_signals,
-            )
-            stack.callback(_end, process)
-        for _ in moments():
-            if ready := READY.search(_text(log)):
-                yield ready[1]
-                return
-            if process.poll() is not None:
-                break
-        raise NotRecovered("the service does not start")
-
-
-def _take_signals() -> None:
-    """Undo in a new process what it has inherited from ``undisturbed``."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the service; by force, with its workers, if it takes too long."""
-    with undisturbed():
-        if process.poll() is None:
-            family = psutil.Process(process.pid).children(recursive=True)
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE + ANSWER)
-            process.kill()
-            _, left = psutil.wait_procs(family, timeout=1)
-            for worker in left:
-                with suppress(psutil.NoSuchProcess):
-                    worker.kill()
-        process.wait()
 
 
 def _text(log: IO[str]) -> str:

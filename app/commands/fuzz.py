@@ -4,24 +4,20 @@ How it does that stands in ``schemathesis.toml``, and in the hooks that are name
 """
 
 import json
-import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 from urllib.parse import urljoin
 
 from app.commands.database import database_url
 from app.commands.postgres import temporary_postgres
 from app.commands.project import ROOT
 from app.commands.sample import add_sample_data
+from app.commands.service import NotStarted, running_service
 from app.commands.signals import undisturbed
 from app.core.settings import get_settings
-
-READY = re.compile(r"The API is ready: (\S+)/docs")
 
 
 def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> int:
@@ -53,27 +49,18 @@ def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> 
 @contextmanager
 def _service_of_its_own(log: Path) -> Iterator[str]:
     """Run the service over a database of its own, and give its URL."""
-    with (
-        temporary_postgres() as server,
-        database_url(server.url()),
-        log.open("w") as output,
-        _running(["app.commands", "run", "--port=0"], output) as process,
-    ):
-        while not (ready := READY.search(log.read_text())):
-            if process.poll() is not None:
-                sys.exit(f"error: the service does not start; see {log}")
-            time.sleep(0.05)
-        yield ready[1]
+    with temporary_postgres() as server, database_url(server.url()), log.open("w+") as output:
+        try:
+            with running_service(output) as url:
+                yield url
+        except NotStarted as error:
+            sys.exit(f"error: {error}; see {log}")
 
 
 @contextmanager
-def _running(
-    module: Sequence[str], output: IO[str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
+def _running(module: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a module for as long as the context lasts."""
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", *module], cwd=ROOT, stdout=output, stderr=output
-    )
+    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT)  # noqa: S603
     try:
         yield process
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.commands.tests.launcher import launched
+from app.commands.tests.launcher import clean_environment, launched
 from athletes_file import ATHLETES, ROOT, read_rows
 from feed_athletes import Feed, compare, feed, report
 from many_requests import walk
@@ -205,5 +205,9 @@ def test_a_service_that_is_another_one_ends_in_one_line(file: Path) -> None:
 def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
     script = str(ROOT / "scripts" / "feed_athletes.py")
     return subprocess.run(  # noqa: S603
-        [sys.executable, script, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, script, *arguments],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )

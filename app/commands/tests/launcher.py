@@ -14,9 +14,9 @@ import httpx
 import psutil
 
 from app.commands.project import ROOT
+from app.commands.service import READY
 
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
-READY = re.compile(r"The API is ready: (http://\S+)/docs")
 
 
 class Launcher:

@@ -55,7 +55,7 @@ def test_no_answer_breaks_the_contract_and_the_requests_hit_rows(tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_signal_ends_the_service_and_its_database_too(tmp_path: Path) -> None:
-    with launched("fuzz", "--cases=1", measured=True, DATA_DIR=str(tmp_path)) as launcher:
+    with launched("fuzz", "--cases=1", DATA_DIR=str(tmp_path)) as launcher:
         launcher.read_until(BEGUN)
         family = launcher.family()
         assert "postgres" in {process.name() for process in family}

@@ -87,18 +87,17 @@ async def test_a_database_that_is_killed_makes_clear_503s_until_it_is_back(
 async def test_a_database_that_hangs_makes_503s_and_not_waiting_clients(
     service: AsyncClient, own_server: OwnPostgres
 ) -> None:
-    for number in range(2):
-        await asyncio.to_thread(own_server.suspend)
-        async with asyncio.timeout(30):
-            for key in (f"a{number}", f"b{number}"):  # first on open connections, then on new ones
-                for answer in await every_kind(service, key):
-                    unavailable(answer)
-            assert (await service.get("/health/live")).status_code == 200
+    await asyncio.to_thread(own_server.suspend)
+    async with asyncio.timeout(30):
+        for key in ("a", "b"):  # first on open connections, then on new ones
+            for answer in await every_kind(service, key):
+                unavailable(answer)
+        assert (await service.get("/health/live")).status_code == 200
 
-        await asyncio.to_thread(own_server.resume)
-        await recovered(service)
-        after = await every_kind(service, f"after-{number}")
-        assert [answer.status_code for answer in after] == WELL
+    await asyncio.to_thread(own_server.resume)
+    await recovered(service)
+    after = await every_kind(service, "after")
+    assert [answer.status_code for answer in after] == WELL
 
 
 @pytest.mark.slow
