@@ -105,7 +105,7 @@ def _started(home: Path, durable: bool) -> Iterator[OwnPostgres]:
     data = home / "data"
     with (home / "log").open("wb") as log, _socket_folder(data, account) as socket_folder:
         if not data.exists():
-            _initialise(data, programs, account, log)
+            _initialise(data, programs, account, log, durable)
         server = OwnPostgres(
             socket_folder, data=data, programs=programs, account=account, log=log, durable=durable
         )
@@ -132,7 +132,9 @@ def _give(folder: Path, account: Account) -> None:
         os.chown(folder, account["user"], account["group"])
 
 
-def _initialise(data: Path, programs: Path, account: Account, log: IO[bytes]) -> None:
+def _initialise(
+    data: Path, programs: Path, account: Account, log: IO[bytes], durable: bool
+) -> None:
     """Make the cluster and its database beside ``data``, then put them in place at once."""
     new = data.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
@@ -146,6 +148,7 @@ def _initialise(data: Path, programs: Path, account: Account, log: IO[bytes]) ->
         "--auth=trust",
         "--encoding=UTF8",
         *locale,
+        *(() if durable else ("--no-sync",)),
     )
     create = f"CREATE DATABASE {DATABASE}".encode()
     for command, text in (

@@ -11,7 +11,7 @@ import pytest
 
 from app.commands import drill
 from app.commands.drill import Comparison, Written, compare, run_drill
-from app.commands.tests.launcher import launched, living
+from app.commands.tests.launcher import COVERAGE, launched, living
 from app.conftest import API
 
 LAST_LINE = re.compile(r"acknowledged (\d+), found (\d+), lost (\d+), duplicated (\d+)\n\Z")
@@ -71,6 +71,8 @@ def test_a_service_that_does_not_recover_fails(
 ) -> None:
     monkeypatch.setattr(drill, "RECOVERY", 1.0)
     monkeypatch.setattr(drill, "kill_a_backend", lambda server: server.kill())
+    monkeypatch.setenv("SHUTDOWN_DELAY", "0")
+    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
 
     assert run_drill(rounds=1) == 1
 

@@ -23,7 +23,7 @@ from app.commands.transfer import export_file, import_file
 pytestmark = pytest.mark.slow
 
 INTERRUPTED = 20_000
-MANY = 300_000
+MANY = 200_000
 MEGABYTE = 10**6
 
 
