@@ -68,6 +68,8 @@ class OwnPostgres(EmbeddedPostgres):
             *("-h", "", "-k", self.socket_folder, "-c", "unix_socket_permissions=0700"),
             # The details of an error hold values, a national id for example.
             *("-c", "log_error_verbosity=terse"),
+            # Before DB_LOCK_TIMEOUT ends the wait: a deadlock is run again, a long wait is not.
+            *("-c", "deadlock_timeout=200ms"),
             *(() if self._durable else FORGETFUL),
         ]
         with undisturbed():

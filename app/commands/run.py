@@ -106,7 +106,7 @@ class Stopping:
     def __init__(self, app: ASGIApp, delay: float) -> None:
         self._app = app
         self._delay = delay
-        self._stopping = False
+        self._told_to_stop = threading.Event()
         self._in_worker = multiprocessing.parent_process() is not None
         # The server has just set its own, which stops it at once.
         self._stop = signal.signal(signal.SIGTERM, self._tell)
@@ -117,13 +117,12 @@ class Stopping:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if self._stopping:
-            scope.setdefault("state", {})[STOPPING] = True
+        scope.setdefault("state", {})[STOPPING] = self._told_to_stop
         await self._app(scope, receive, send)
 
     def _tell(self, signum: int, frame: FrameType | None) -> None:
-        if not self._stopping:
-            self._stopping = True
+        if not self._told_to_stop.is_set():
+            self._told_to_stop.set()
             self._stop_after(self._delay, signum, frame)
         elif not self._in_worker:
             # Who says it twice is in a hurry. A worker hears a TERM to all processes twice anyway,
@@ -131,7 +130,7 @@ class Stopping:
             self._hurry(signum, frame)
 
     def _hurry(self, signum: int, frame: FrameType | None) -> None:
-        self._stopping = True
+        self._told_to_stop.set()
         # The server knows nothing of HURRY.
         self._stop_after(0, signal.SIGTERM if signum == HURRY else signum, frame)
 

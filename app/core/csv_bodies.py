@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from app.core.bodies import body_pieces
+from app.core.bodies import SLOWEST, body_pieces
 from app.core.errors import Unavailable, UnsupportedMediaType
 from app.core.routes import declared_type
 
@@ -54,14 +54,18 @@ class CSVResponse(StreamingResponse):
         Starlette would cancel a statement when the client leaves. The driver, cancelled between
         preparing one and running it, leaves the session in a transaction, which holds locks.
         """
+        now = asyncio.get_running_loop().time
         patience = scope["app"].state.settings.body_timeout
         gone = asyncio.create_task(self.listen_for_disconnect(receive))
 
         async def send_in_time(message: Message) -> None:
+            nonlocal patience
             if gone.done():
                 raise ClientDisconnect
+            begin = now()
             async with asyncio.timeout(patience):
                 await send(message)
+            patience += len(message.get("body", b"")) / SLOWEST - (now() - begin)
 
         try:
             await self.stream_response(send_in_time)

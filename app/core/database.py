@@ -45,6 +45,10 @@ _HAS_ANOTHER_SCHEMA = asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError
 Result = TypeVar("Result")
 
 
+class UnusableValue(Exception):
+    """The database does not take a value, which the types of the payloads should have refused."""
+
+
 class Pool(Protocol):
     """What lends a connection for one unit of work."""
 
@@ -147,8 +151,11 @@ class Database:
             except _DOES_NOT_ANSWER as error:
                 logger.warning("the database does not answer: %s: %s", type(error).__name__, error)
                 raise Unavailable("The database does not answer.") from None
+            except asyncpg.DataError as error:
+                # It repeats the value, and comes into the log: only a bug lets one through so far.
+                raise UnusableValue(f"{type(error).__name__} ({error.sqlstate})") from None
             except asyncpg.PostgresError as error:
-                error.detail = None  # it holds values, and an error may come into the log
+                error.detail = None  # it holds values too
                 raise
             reruns += 1
             await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret

@@ -77,6 +77,7 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
     try:
         async with connections.acquire() as connection:
             _check_version(connection)
+            await _check_deadlock_timeout(connection, settings)
         pool = BoundedPool(connections, settings, size)
         if settings.db_pgbouncer:
             limits = _limits(settings).items()
@@ -135,6 +136,17 @@ def _check_version(connection: Any) -> None:
         raise UnusableDatabase(
             f"PostgreSQL {version} is too old: {OLDEST_POSTGRESQL} or newer is needed"
         )
+
+
+async def _check_deadlock_timeout(connection: Any, settings: Settings) -> None:
+    """Warn if the server ends a wait for a lock before it looks whether that is a deadlock."""
+    seconds = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float"
+    async with connection.transaction():
+        if await connection.fetchval(seconds) >= settings.db_lock_timeout:
+            logger.warning(
+                "deadlocks are not run again but answered 503, because the server's"
+                " deadlock_timeout is not shorter than DB_LOCK_TIMEOUT: set one of them"
+            )
 
 
 async def _leave_as_it_is(connection: object) -> None:

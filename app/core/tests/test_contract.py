@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -485,13 +486,15 @@ class TestTrustedHosts:
 async def test_a_service_that_is_being_stopped_sends_requests_elsewhere(
     app: FastAPI, client: AsyncClient, document: Document
 ) -> None:
-    assert (await client.get("/health/ready")).status_code == 200
+    told_to_stop = threading.Event()
 
     async def stopping(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"] = {STOPPING: True}
+        scope["state"] = {STOPPING: told_to_stop}
         await app(scope, receive, send)
 
     async with client_of(stopping) as client:  # type: ignore[arg-type]
+        assert (await client.get("/health/ready")).status_code == 200
+        told_to_stop.set()
         ready, live, page = [
             await client.get(url) for url in ("/health/ready", "/health/live", URL)
         ]
@@ -531,8 +534,11 @@ async def test_a_request_that_is_given_up_when_the_service_stops_is_no_failure(
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
-    task = asyncio.ensure_future(stopping(scope | {"state": {STOPPING: True}}, receive, send))
+    told_to_stop = threading.Event()
+    state = {STOPPING: told_to_stop}
+    task = asyncio.ensure_future(stopping(scope | {"state": state}, receive, send))
     await asyncio.sleep(0.05)
+    told_to_stop.set()
     task.cancel()
     await asyncio.wait([task])
 

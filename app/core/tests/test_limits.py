@@ -99,8 +99,14 @@ class TestBody:
 
         assert problem(response) == (408, "/problems/body-timeout", [])
 
+    @pytest.mark.parametrize(("path", "headers"), [("categories", JSON), ("athletes/import", CSV)])
     async def test_one_that_comes_in_drops_is_not_waited_for_either(
-        self, app: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+        self,
+        app: FastAPI,
+        client: AsyncClient,
+        monkeypatch: pytest.MonkeyPatch,
+        path: str,
+        headers: dict[str, str],
     ) -> None:
         monkeypatch.setattr(app.state.settings, "body_timeout", 0.2)
 
@@ -109,7 +115,7 @@ class TestBody:
                 yield b" "
                 await asyncio.sleep(0.01)
 
-        response = await client.post(f"{API}/categories", content=drops(), headers=JSON)
+        response = await client.post(f"{API}/{path}", content=drops(), headers=headers)
 
         assert problem(response) == (408, "/problems/body-timeout", [])
 
