@@ -16,6 +16,7 @@ from uvicorn import Config, Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from app.commands.database import migrate_to_head, service_database
+from app.commands.http import TimelyHttp
 from app.commands.project import ROOT
 from app.core.lifecycle import STOPPING
 from app.core.logs import configure_logs
@@ -70,6 +71,7 @@ class ServiceConfig(Config):
     ) -> None:
         super().__init__(
             app,
+            http=TimelyHttp,
             workers=workers,
             reload=reload,
             reload_dirs=[str(ROOT / "app")] if reload else None,
@@ -81,6 +83,7 @@ class ServiceConfig(Config):
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
         )
+        self.headers_timeout = settings.body_timeout
         self.shutdown_delay = 0 if reload else settings.shutdown_delay
 
     def load(self) -> None:

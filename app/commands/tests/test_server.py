@@ -5,13 +5,16 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Server
 
-from app.commands.run import ServiceConfig
+from app.application import create_app
+from app.commands.run import ServiceConfig, Stopping
+from app.conftest import problem
 from app.core.settings import Settings
 
 FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
@@ -26,16 +29,16 @@ async def who_asks(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
-    """Serve on a free port as `run` does, and give the address."""
-    config = ServiceConfig(who_asks, settings)
+async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[tuple[str, Server]]:
+    """Serve on a free port as `run` does, and give the address and the server."""
+    config = ServiceConfig(app, settings)
     config.lifespan = "off"
     with socket.create_server(("127.0.0.1", 0)) as sock:
         server = Server(config)
-        serve = asyncio.ensure_future(server._serve([sock]))
+        serve = asyncio.ensure_future(server.serve([sock]))
         while not server.started:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}", server
         server.should_exit = True
         await serve
 
@@ -53,8 +56,67 @@ async def test_only_a_proxy_that_is_configured_is_believed(
     proxies: tuple[str, ...], seen: dict[str, str]
 ) -> None:
     settings = Settings(_env_file=None, trusted_proxies=proxies, shutdown_delay=0)
-    async with serving(settings) as url, httpx.AsyncClient(trust_env=False) as client:
+    async with (
+        serving(who_asks, settings) as (url, _),
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
         response = await client.get(url, headers=FORGED)
 
     assert response.json() == seen
     assert "Server" not in response.headers
+
+
+async def test_a_request_that_began_before_the_stop_and_outlasts_the_grace_is_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = Settings(_env_file=None)
+    app = create_app(settings)
+    begun = asyncio.Event()
+
+    @app.get("/slow")
+    async def slow() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    async with serving(app, settings) as (url, server):
+        server.config.timeout_graceful_shutdown = 0
+        async with httpx.AsyncClient(trust_env=False) as client:
+            sent = asyncio.ensure_future(client.get(f"{url}/slow"))
+            await begun.wait()
+            assert isinstance(server.config.loaded_app, Stopping)
+            server.config.loaded_app._told_to_stop.set()
+            server.should_exit = True
+            response = await sent
+
+    assert problem(response) == (503, "/problems/unavailable", [])
+    assert response.headers["Connection"] == "close"
+    assert {record.exc_info for record in caplog.records} == {None}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: gym", b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n"],
+    ids=["nothing", "half a line", "half of the headers", "half of the second request"],
+)
+async def test_headers_that_do_not_end_are_not_waited_for(sent: bytes) -> None:
+    settings = Settings(_env_file=None, body_timeout=0.2)
+    async with serving(who_asks, settings) as (url, _), asyncio.timeout(4):
+        port = urlsplit(url).port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answers = (await reader.read()).count(b"HTTP/1.1 200 ")
+        writer.close()
+
+    assert answers == sent.count(b"\r\n\r\n")
+
+
+async def test_a_connection_serves_on_long_after_its_first_request() -> None:
+    settings = Settings(_env_file=None, body_timeout=0.1)
+    request = b"GET / HTTP/1.1\r\n\r\n"
+    async with serving(who_asks, settings) as (url, _), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        for _ in range(3):
+            writer.write(request)
+            assert await reader.readuntil(b"}") != b""
+            await asyncio.sleep(0.2)
+        writer.close()

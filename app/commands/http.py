@@ -1,0 +1,56 @@
+"""HTTP as uvicorn speaks it, with an end to the waiting for a request."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from app.commands.run import ServiceConfig
+
+
+class TimelyHttp(HttpToolsProtocol):
+    """Closes a connection on which the headers of a request do not come to an end in time.
+
+    Between two requests uvicorn's own limit for idle connections holds.
+    """
+
+    config: "ServiceConfig"
+    _in_headers = True
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came, and wait on only for headers that have begun."""
+        super().data_received(data)
+        if not self._in_headers:
+            self._clear_deadline()
+        elif self._deadline is None:
+            self._set_deadline()
+
+    def on_message_begin(self) -> None:
+        """Note that the headers of a request begin."""
+        self._in_headers = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that the headers of a request are there."""
+        self._in_headers = False
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._clear_deadline()
+        super().connection_lost(exc)
+
+    def _set_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.config.headers_timeout, self.transport.close)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
