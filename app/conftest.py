@@ -48,6 +48,7 @@ def patient(url: str) -> Settings:
         db_lock_timeout=60,
         db_idle_timeout=60,
         db_command_timeout=60,
+        trusted_hosts=(),
     )
 
 

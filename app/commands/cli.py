@@ -148,7 +148,8 @@ def fuzz(
         ),
     ] = None,
     cases: Annotated[
-        int, Option(min=1, help="How many requests to make up for each operation, at most.")
+        int,
+        Option(min=1, help="The most that the fuzzing phase makes up for each operation."),
     ] = 100,
     seconds: Annotated[
         int | None, Option(min=1, help="Begin anew with other requests until this time is over.")

@@ -1,5 +1,6 @@
 """The service as a process, started as users start it: for the commands that try it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -36,6 +37,8 @@ def running_service(log: IO[str], *options: str) -> Iterator[str]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # It is asked by its address, whatever hosts another service answers for.
+                env=os.environ | {"TRUSTED_HOSTS": ""},
                 start_new_session=True,
                 preexec_fn=_take_signals,
             )

@@ -141,7 +141,7 @@ class CRUD(Generic[Create, Update]):
     @classmethod
     def changed_meanwhile(cls) -> PreconditionFailed:
         """Make the error for a row that is not of an expected version."""
-        return PreconditionFailed(f"This {cls.noun()} has changed; read it again.")
+        return PreconditionFailed(f"This {cls.noun()} is not as you know it; read it again.")
 
     @classmethod
     def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:

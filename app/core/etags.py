@@ -31,8 +31,9 @@ async def get_expected_versions(
     if_match: Annotated[
         str | SkipJsonSchema[None],
         Header(
+            alias="If-Match",
             description="The `ETag` of what the client wants to change: 412 if that is no longer"
-            " the newest. Unless given, the newest is changed, whatever it is."
+            " the newest. Unless given, the newest is changed, whatever it is.",
         ),
     ] = None,
 ) -> list[int] | None:

@@ -25,7 +25,11 @@ def configure_logs(*, on_terminal: bool) -> None:
     ]
     render: list[Processor] = (
         # Not rich's tracebacks, which show the values of variables.
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [
+            structlog.dev.ConsoleRenderer(
+                sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if on_terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
     )

@@ -60,7 +60,7 @@ class RequestContext:
         async def send_in_context(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # or a terminal would show an enumeration's name
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),

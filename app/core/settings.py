@@ -1,8 +1,10 @@
 """The service's settings: environment variables, or lines of an ``.env`` file."""
 
 import os
+import re
 import sys
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
@@ -36,6 +38,20 @@ def _origin(origin: str) -> str:
     return origin
 
 
+def _host(host: str) -> str:
+    if not re.fullmatch(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]", host, re.IGNORECASE):
+        raise ValueError("give each host like gym.example or *.gym.example, without a port")
+    return host
+
+
+def _address(address: str) -> str:
+    try:
+        ip_network(address, strict=False)
+    except ValueError:
+        raise ValueError("give each proxy by its address, like 10.0.0.7 or 10.0.0.0/24") from None
+    return address
+
+
 def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part for part in map(str.strip, value.split(",")) if part)
@@ -46,6 +62,12 @@ PostgresURL = Annotated[str, AfterValidator(_plain_postgres_url)]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[
     tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)
+]
+Hosts = Annotated[
+    tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_split)
+]
+Addresses = Annotated[
+    tuple[Annotated[str, AfterValidator(_address)], ...], NoDecode, BeforeValidator(_split)
 ]
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
@@ -70,15 +92,15 @@ class Settings(BaseSettings):
     db_idle_timeout: Seconds = 5
     db_command_timeout: Seconds = 5
     db_pgbouncer: bool = False
-    max_body_size: ByteSize = ByteSize(64 * 2**10)
-    max_import_size: ByteSize = ByteSize(64 * 2**20)
+    max_body_size: ByteSize = Field(default=ByteSize(64 * 2**10), ge=1)
+    max_import_size: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)
     max_streams: int = Field(default=4, ge=1, le=1000)
     body_timeout: Seconds = 10
     shutdown_delay: float = Field(default=1, ge=0, le=3600)
     data_dir: Path = Path(".local")
     cors_origins: Origins = ()
-    trusted_hosts: CommaSeparated = ()
-    trusted_proxies: CommaSeparated = ()
+    trusted_hosts: Hosts = ()
+    trusted_proxies: Addresses = ()
 
 
 @cache

@@ -76,6 +76,16 @@ class TestFile:
         assert Settings(_env_file=ROOT / ".env.example") == Settings(_env_file=None)
 
 
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUSTED_HOSTS", "gym.example, *.boxes.example,localhost,[::1]")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.7, 10.1.0.0/16,::1")
+
+    settings = get_settings()
+
+    assert settings.trusted_hosts == ("gym.example", "*.boxes.example", "localhost", "[::1]")
+    assert settings.trusted_proxies == ("10.0.0.7", "10.1.0.0/16", "::1")
+
+
 class TestWrongValue:
     @pytest.mark.parametrize(
         ("name", "value", "reason"),
@@ -89,6 +99,12 @@ class TestWrongValue:
             ("API_V1_PREFIX", "api/", "give a path that starts with / and does not end with it"),
             ("CORS_ORIGINS", "gym.example", "give each origin as scheme://host[:port]"),
             ("CORS_ORIGINS", "https://gym.example/", "give each origin as scheme://host[:port]"),
+            ("TRUSTED_HOSTS", "http://gym.example", "give each host like gym.example"),
+            ("TRUSTED_HOSTS", "gym.example:80", "give each host like gym.example"),
+            ("TRUSTED_HOSTS", "*", "give each host like gym.example"),
+            ("TRUSTED_PROXIES", "proxy", "give each proxy by its address"),
+            ("MAX_BODY_SIZE", "0", "Input should be greater than or equal to 1"),
+            ("DB_LOCK_TIMEOUT", "0", "Input should be greater than or equal to 0.001"),
         ],
     )
     def test_it_ends_the_start_with_its_name_and_the_reason(
