@@ -273,6 +273,14 @@ def conflict(response: httpx.Response) -> tuple[str, str]:
     return kind, pointer
 
 
+def unavailable(response: httpx.Response) -> str:
+    """Return the detail of a 503 that tells when to come again."""
+    assert problem(response) == (503, "/problems/unavailable", [])
+    assert response.headers["Retry-After"] == "1"
+    detail: str = response.json()["detail"]
+    return detail
+
+
 def not_found(response: httpx.Response) -> bool:
     """Tell whether an answer is the problem document of a row that is not there."""
     return problem(response) == (404, "/problems/not-found", [])

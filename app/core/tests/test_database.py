@@ -197,25 +197,33 @@ async def test_debug_logs_statements_and_no_values(
 async def test_a_deadlock_is_run_again_and_not_seen(
     own_database: str, limits: Callable[[str], Settings]
 ) -> None:
-    """Two units lock two rows in opposite order; both have the first before either asks further."""
     async with connected(limits(own_database), 2) as database:
         for name in ("a", "b"):
             await database.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": name})
-        both_have_one = asyncio.Barrier(2)
-        runs: list[str] = []
 
-        async def lock(unit: Unit, first: str, second: str) -> str:
-            runs.append(first)
-            await unit.row(LOCK_CATEGORY, {"name": first})
-            if len(runs) <= 2:
-                await both_have_one.wait()
-            await unit.row(LOCK_CATEGORY, {"name": second})
-            return first
+        await run_into_a_deadlock(database)
 
-        done = await asyncio.gather(
-            database.transaction(lambda unit: lock(unit, "a", "b")),
-            database.transaction(lambda unit: lock(unit, "b", "a")),
-        )
+
+async def run_into_a_deadlock(database: Database) -> None:
+    """Lock the categories a and b in opposite order, each unit one before it asks for the other.
+
+    One of the units is run again, and both succeed.
+    """
+    both_have_one = asyncio.Barrier(2)
+    runs: list[str] = []
+
+    async def lock(unit: Unit, first: str, second: str) -> str:
+        runs.append(first)
+        await unit.row(LOCK_CATEGORY, {"name": first})
+        if len(runs) <= 2:
+            await both_have_one.wait()
+        await unit.row(LOCK_CATEGORY, {"name": second})
+        return first
+
+    done = await asyncio.gather(
+        database.transaction(lambda unit: lock(unit, "a", "b")),
+        database.transaction(lambda unit: lock(unit, "b", "a")),
+    )
 
     assert list(done) == ["a", "b"]
     assert len(runs) == 3

@@ -13,19 +13,11 @@ from httpx import AsyncClient, Response
 
 from app.athletes.files.exporting import ROWS_AT_ONCE, _page_statement
 from app.commands.postgres_server import OwnPostgres
-from app.conftest import API, lock_waiters, patient, problem, served
+from app.conftest import API, lock_waiters, patient, served, unavailable
 from app.core.errors import Unavailable
 
 URL = f"{API}/categories"
 DOES_NOT_ANSWER = "The database does not answer."
-
-
-def unavailable(response: Response) -> str:
-    """Return the detail of a 503 that tells when to come again."""
-    assert problem(response) == (503, "/problems/unavailable", [])
-    assert response.headers["Retry-After"] == "1"
-    detail: str = response.json()["detail"]
-    return detail
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
-from app.conftest import API, Json, lock_waiters, patient, problem, served
+from app.conftest import API, Json, lock_waiters, patient, problem, served, unavailable
 from app.core.bounds import Bound
 from app.core.database import Database, Unit
 from app.core.errors import Unavailable
@@ -22,14 +22,6 @@ JSON = {"Content-Type": "application/json"}
 CSV = {"Content-Type": "text/csv"}
 BUSY = "The service is busy; try again."
 SLEEP = Statement(sa.text("SELECT pg_sleep(:seconds)"))
-
-
-def unavailable(response: Response) -> str:
-    """Return the detail of a 503 that tells when to come again."""
-    assert problem(response) == (503, "/problems/unavailable", [])
-    assert response.headers["Retry-After"] == "1"
-    detail: str = response.json()["detail"]
-    return detail
 
 
 class TestBody:

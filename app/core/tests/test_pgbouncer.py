@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from alembic import command
 from httpx import AsyncClient, Response
 
-from app.categories.models import Category
 from app.commands.database import alembic_config, database_url, migrate_to_head
 from app.commands.sample import add_sample_data
 from app.commands.transfer import export_file, import_file
@@ -29,15 +28,15 @@ from app.conftest import (
     patient,
     problem,
     served,
+    unavailable,
 )
 from app.core.database import Unit
 from app.core.errors import Unavailable
 from app.core.pool import UnusableDatabase, connected
 from app.core.settings import CANNOT_START, Settings, get_settings
 from app.core.statements import Statement
-from app.core.tables import table_of
 from app.core.tests.pgbouncer import PROGRAM, PgBouncer, pgbouncer
-from app.core.tests.test_database import use_everything
+from app.core.tests.test_database import run_into_a_deadlock, use_everything
 
 if PROGRAM is None:
     pytest.skip("PgBouncer is not installed", allow_module_level=True)
@@ -79,11 +78,6 @@ IDLE_IN_TRANSACTION = """
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 PID = Statement(sa.text("SELECT pg_backend_pid() AS pid"))
 NOW = Statement(sa.text("SELECT to_json(now())::text AS now"))
-LOCK_CATEGORY = Statement(
-    sa.select(table_of(Category).c.id)
-    .where(table_of(Category).c.name == sa.bindparam("name"))
-    .with_for_update()
-)
 
 
 @pytest.fixture(scope="module")
@@ -178,14 +172,6 @@ async def names(client: AsyncClient) -> list[str]:
     response = await client.get(f"{API}/categories?limit=100")
     assert response.status_code == 200, response.text
     return [item["name"] for item in response.json()["items"]]
-
-
-def unavailable(response: Response) -> str:
-    """Return why an answer is a 503 that asks to be tried again."""
-    assert problem(response) == (503, "/problems/unavailable", [])
-    assert int(response.headers["Retry-After"]) > 0
-    detail: str = response.json()["detail"]
-    return detail
 
 
 async def ask(url: str, query: str) -> Any:
@@ -300,28 +286,11 @@ class TestRequests:
     async def test_a_deadlock_is_run_again_and_not_seen(
         self, client: AsyncClient, url: str
     ) -> None:
-        """Two units lock two rows in opposite order, each with one before it asks for the other."""
         for name in ("a", "b"):
             await create(client, "categories", {"name": name})
-        both_have_one = asyncio.Barrier(2)
-        runs: list[str] = []
-
-        async def lock(unit: Unit, first: str, second: str) -> str:
-            runs.append(first)
-            await unit.row(LOCK_CATEGORY, {"name": first})
-            if len(runs) <= 2:
-                await both_have_one.wait()
-            await unit.row(LOCK_CATEGORY, {"name": second})
-            return first
 
         async with connected(through(url), 2) as database:
-            done = await asyncio.gather(
-                database.transaction(lambda unit: lock(unit, "a", "b")),
-                database.transaction(lambda unit: lock(unit, "b", "a")),
-            )
-
-        assert list(done) == ["a", "b"]
-        assert len(runs) == 3
+            await run_into_a_deadlock(database)
 
     async def test_a_file_is_imported_and_exported(self, client: AsyncClient) -> None:
         csv = {"Content-Type": "text/csv"}
