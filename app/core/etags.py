@@ -11,6 +11,8 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 from pydantic.json_schema import SkipJsonSchema
 
+from app.core.crud import Versions
+
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _VERSION = re.compile(r'"([0-9]{1,9})-')
 
@@ -36,8 +38,8 @@ async def get_expected_versions(
             " the newest. Unless given, the newest is changed, whatever it is.",
         ),
     ] = None,
-) -> list[int] | None:
-    """Return the versions of which a row has to be to be changed; None if any will do."""
+) -> Versions:
+    """Read from ``If-Match`` of which versions a row has to be to be changed."""
     expected = _listed(request, "If-Match")
     if if_match is None or expected == "*":
         return None
@@ -46,7 +48,7 @@ async def get_expected_versions(
     return [int(version[1]) for version in versions if version]
 
 
-ExpectedVersions = Annotated[list[int] | None, Depends(get_expected_versions)]
+ExpectedVersions = Annotated[Versions, Depends(get_expected_versions)]
 
 
 def _listed(request: Request, header: str) -> str:

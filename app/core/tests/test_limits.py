@@ -24,6 +24,17 @@ BUSY = "The service is busy; try again."
 SLEEP = Statement(sa.text("SELECT pg_sleep(:seconds)"))
 
 
+async def half() -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.sleep(60)
+
+
+async def drops() -> AsyncIterator[bytes]:
+    while True:
+        yield b" "
+        await asyncio.sleep(0.01)
+
+
 class TestBody:
     LONGEST = 64 * 1024
 
@@ -73,41 +84,19 @@ class TestBody:
         assert sent <= self.LONGEST + 1000
 
     @pytest.mark.parametrize(("path", "headers"), [("categories", JSON), ("athletes/import", CSV)])
-    async def test_a_body_that_does_not_come_is_not_waited_for(
+    @pytest.mark.parametrize("body", [half, drops], ids=["half", "in drops"])
+    async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
         self,
         app: FastAPI,
         client: AsyncClient,
         monkeypatch: pytest.MonkeyPatch,
-        path: str,
-        headers: dict[str, str],
-    ) -> None:
-        monkeypatch.setattr(app.state.settings, "body_timeout", 0.05)
-
-        async def half() -> AsyncIterator[bytes]:
-            yield b"{"
-            await asyncio.sleep(60)
-
-        response = await client.post(f"{API}/{path}", content=half(), headers=headers)
-
-        assert problem(response) == (408, "/problems/body-timeout", [])
-
-    @pytest.mark.parametrize(("path", "headers"), [("categories", JSON), ("athletes/import", CSV)])
-    async def test_one_that_comes_in_drops_is_not_waited_for_either(
-        self,
-        app: FastAPI,
-        client: AsyncClient,
-        monkeypatch: pytest.MonkeyPatch,
+        body: Callable[[], AsyncIterator[bytes]],
         path: str,
         headers: dict[str, str],
     ) -> None:
         monkeypatch.setattr(app.state.settings, "body_timeout", 0.2)
 
-        async def drops() -> AsyncIterator[bytes]:
-            while True:
-                yield b" "
-                await asyncio.sleep(0.01)
-
-        response = await client.post(f"{API}/{path}", content=drops(), headers=headers)
+        response = await client.post(f"{API}/{path}", content=body(), headers=headers)
 
         assert problem(response) == (408, "/problems/body-timeout", [])
 
