@@ -21,6 +21,7 @@ from app.core.middleware import (
 )
 from app.core.pool import connected
 from app.core.problems import handle_errors
+from app.core.routing import RouteTree
 from app.core.settings import Settings
 
 EXPOSED_HEADERS = [
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.streams = Bound(settings.max_streams, settings.db_pool_wait)
     app.include_router(service.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
+    app.router.routes.insert(0, RouteTree(app))
     handle_errors(app)
     openapi.document(app)
     # The last one added is the outermost.

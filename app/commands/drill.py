@@ -104,8 +104,8 @@ def run_drill(rounds: int) -> int:
         migrate_to_head()
         with tempfile.TemporaryFile("a+", errors="replace") as log:
             try:
-                with running_service(log, "--workers=2") as url:
-                    api = url + get_settings().api_v1_prefix
+                with running_service(log, "--workers=2") as service:
+                    api = service.url + get_settings().api_v1_prefix
                     return int(not run_until_stopped(_drill(server, api, rounds)))
             except (NotStarted, NotRecovered) as error:
                 print(f"{_text(log)[-LOG_SHOWN:]}error: {error}", file=sys.stderr)

@@ -51,8 +51,8 @@ def _service_of_its_own(log: Path) -> Iterator[str]:
     """Run the service over a database of its own, and give its URL."""
     with temporary_postgres() as server, database_url(server.url()), log.open("w+") as output:
         try:
-            with running_service(output) as url:
-                yield url
+            with running_service(output) as service:
+                yield service.url
         except NotStarted as error:
             sys.exit(f"error: {error}; see {log}")
 

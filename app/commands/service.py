@@ -1,12 +1,13 @@
-"""The service as a process, started as users start it: for the commands that try it."""
+"""A service as a process, this one as users start it: for the commands that try it."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO
 
 import psutil
@@ -25,28 +26,50 @@ class NotStarted(Exception):
     """The service has ended, or does not get ready."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """A process that serves at a URL."""
+
+    url: str
+    process: psutil.Process
+
+    def family(self) -> list[psutil.Process]:
+        """Return the process, and those that it has started and that still run."""
+        return [self.process, *self.process.children(recursive=True)]
+
+
 @contextmanager
-def running_service(log: IO[str], *options: str) -> Iterator[str]:
-    """Run the service on a free port, and give its URL once it is ready; raise ``NotStarted``."""
+def running_service(log: IO[str], *options: str) -> Iterator[Running]:
+    """Run the service on a free port, and give it once it is ready; raise ``NotStarted``."""
     command = [sys.executable, str(ROOT / "manage.py"), "run", "--port=0", *options]
+    # It is asked by its address, whatever hosts another service answers for.
+    with running(command, log, READY, {"TRUSTED_HOSTS": ""}) as service:
+        yield service
+
+
+@contextmanager
+def running(
+    command: Sequence[str], log: IO[str], ready: re.Pattern[str], environment: Mapping[str, str]
+) -> Iterator[Running]:
+    """Run something until its log tells the URL at which it serves; raise ``NotStarted``."""
     with ExitStack() as stack:
         with undisturbed():
             # In a session of its own it is stopped by us, not by the terminal's Ctrl-C.
             process = subprocess.Popen(  # noqa: S603
                 command,
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # It is asked by its address, whatever hosts another service answers for.
-                env=os.environ | {"TRUSTED_HOSTS": ""},
+                env={**os.environ, **environment},
                 start_new_session=True,
                 preexec_fn=_take_signals,
             )
             stack.callback(_end, process)
         for _ in moments():
             log.seek(0)
-            if ready := READY.search(log.read()):
-                yield ready[1]
+            if said := ready.search(log.read()):
+                yield Running(said[1], psutil.Process(process.pid))
                 return
             if process.poll() is not None:
                 break

@@ -17,9 +17,9 @@ from structlog.contextvars import bind_contextvars
 from app.core.errors import ProblemType, Unavailable, UntrustedHost
 from app.core.fields import new_id
 from app.core.lifecycle import is_stopping
-from app.core.methods import route_of
 from app.core.pool import UnusableDatabase
 from app.core.problems import problem_response, refusal
+from app.core.routing import ROUTE
 
 logger = logging.getLogger(__name__)
 requests = structlog.get_logger()
@@ -77,7 +77,7 @@ class RequestContext:
                 _LEVELS.get(status, logging.INFO),
                 "request",
                 method=method,
-                route=route_of(scope),
+                route=scope["state"].get(ROUTE),
                 status=status,
                 ms=round((perf_counter() - begin) * 1000, 3),
             )

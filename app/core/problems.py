@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.core.errors import PROBLEM_MEDIA_TYPE, DomainError, FieldError, ProblemType
-from app.core.methods import allowed_methods
 
 _MOST_ERRORS = 50
 
@@ -114,7 +113,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem_response(request, ProblemType.NOT_FOUND, "There is nothing at this path.")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allow = {"Allow": ", ".join(allowed_methods(request.app, request.scope["path"]))}
+        methods = (error.headers or {}).get("Allow", "").split(", ")
+        allow = {"Allow": ", ".join(sorted({"OPTIONS", *methods}))}
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
         detail = "This path has other methods: see the header Allow."

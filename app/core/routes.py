@@ -13,8 +13,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
-from starlette.routing import Match
-from starlette.types import Scope
 
 from app.core.bodies import whole_body
 from app.core.crud import Resource
@@ -22,29 +20,19 @@ from app.core.errors import (
     FieldError,
     Invalid,
     MalformedBody,
-    NotFound,
     UnsupportedMediaType,
 )
 from app.core.etags import is_known, tag_of
 from app.core.idempotency import answered_once, key_of
-from app.core.methods import is_literal
 from app.core.paging import PageOfJSON
 
 
 class ContractRoute(APIRoute):
     """A route that refuses what FastAPI would let through, and creates once for each key.
 
-    Refused are query parameters that are unknown or repeated, bodies that are too long, are not
-    declared JSON, or are JSON only to Python, and parameters that are the path of another route.
+    Refused are query parameters that are unknown or repeated, and bodies that are too long, are not
+    declared JSON, or are JSON only to Python.
     """
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a request, unless its path is one that another route has without parameters."""
-        match, child_scope = super().matches(scope)
-        # DELETE /athletes/export is a method that path has not, and no athlete called export.
-        if child_scope.get("path_params") and is_literal(scope["app"], scope["path"]):
-            return Match.NONE, {}
-        return match, child_scope
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler of the route."""
@@ -54,9 +42,6 @@ class ContractRoute(APIRoute):
         creates = takes_body and self.status_code == HTTPStatus.CREATED
 
         async def handle_by_contract(request: Request) -> Response:
-            if request.scope["path"].endswith("\n"):
-                # Starlette's patterns end in $, which is also before a line break.
-                raise NotFound("There is nothing at this path.")
             if request.scope["query_string"]:
                 _check_query(request, known)
             if takes_body:
