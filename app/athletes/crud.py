@@ -135,7 +135,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
             .returning(_ENROLMENTS.c.athlete_id, _ENROLMENTS.c.centre_id)
             .cte("added")
         )
-        return Statement(Projection(cls.read, cls.row).one(athlete, {_ENROLMENTS: added}))
+        return Statement(Projection(cls.read, cls.row).each(athlete, {_ENROLMENTS: added}))
 
     @classmethod
     @lru_cache(maxsize=SHAPES)
@@ -157,7 +157,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         added = _enrolling(sa.select(wanted)).cte("added")
         differs = [sa.exists().select_from(removed), sa.exists().select_from(added)]
         athlete = cls.updated(fields, *differs)
-        return Statement(Projection(cls.read, cls.row).one(athlete, {_ENROLMENTS: wanted}))
+        return Statement(Projection(cls.read, cls.row).each(athlete, {_ENROLMENTS: wanted}))
 
     @classmethod
     @cache

@@ -17,14 +17,22 @@ class Bound:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place, the first who came the first; raise ``Unavailable`` after the wait."""
+        await self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self) -> None:
+        """Take a place, which has to be left; raise ``Unavailable`` after the wait."""
         if self._places.locked():
             await self._stand_in_line()
         else:
             await self._places.acquire()
-        try:
-            yield
-        finally:
-            self._places.release()
+
+    def leave(self) -> None:
+        """Leave a place to the next in line."""
+        self._places.release()
 
     async def _stand_in_line(self) -> None:
         try:

@@ -72,7 +72,7 @@ class CRUD(Generic[Create, Update]):
 
     async def get(self, row_id: UUID) -> Resource:
         """Read a row; raise ``NotFound``."""
-        return await self._find("id", row_id)
+        return self._found(await self._database.row_of(self.get_statement(), row_id))
 
     async def page(self, query: ListQuery, scope: Mapping[str, Any] | None = None) -> PageOfJSON:
         """List the rows that match a query, within a scope: filters that the path gives."""
@@ -153,13 +153,13 @@ class CRUD(Generic[Create, Update]):
     @cache
     def insert_statement(cls) -> Statement:
         """Insert one row and read it."""
-        return Statement(Projection(cls.read, cls.row).one(cls.inserted()))
+        return Statement(Projection(cls.read, cls.row).each(cls.inserted()))
 
     @classmethod
     @lru_cache(maxsize=SHAPES)
     def update_statement(cls, fields: frozenset[str]) -> Statement:
         """Change the given fields of one row and read it."""
-        return Statement(Projection(cls.read, cls.row).one(cls.updated(fields)))
+        return Statement(Projection(cls.read, cls.row).each(cls.updated(fields)))
 
     @classmethod
     @cache
@@ -170,12 +170,22 @@ class CRUD(Generic[Create, Update]):
 
     @classmethod
     @cache
+    def get_statement(cls) -> Statement:
+        """Read the rows of some ids."""
+        ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
+        return cls._read_statement(table_of(cls.row).c.id == sa.func.any(ids))
+
+    @classmethod
+    @cache
     def find_statement(cls, column: str) -> Statement:
         """Read the one row with a value in a unique column."""
+        return cls._read_statement(table_of(cls.row).c[column] == sa.bindparam(column))
+
+    @classmethod
+    def _read_statement(cls, wanted: sa.ColumnElement[bool]) -> Statement:
         projection = Projection(cls.read, cls.row)
-        value = table_of(cls.row).c[column] == sa.bindparam(column)
-        found = sa.select(*projection.columns).where(value).cte("found")
-        return Statement(projection.one(found))
+        found = sa.select(*projection.columns).where(wanted).cte("found")
+        return Statement(projection.each(found))
 
     @classmethod
     @lru_cache(maxsize=SHAPES)
@@ -261,10 +271,12 @@ class CRUD(Generic[Create, Update]):
         )
 
     async def _find(self, column: str, value: object) -> Resource:
-        found = await self._database.row(self.find_statement(column), {column: value})
-        if found is None:
+        return self._found(await self._database.row(self.find_statement(column), {column: value}))
+
+    def _found(self, row: Any) -> Resource:
+        if row is None:
             raise self.not_found()
-        return Resource(*found)
+        return Resource(*row)
 
     async def _changed(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         """Change some fields of the row that the values mean, if it is as expected."""

@@ -6,9 +6,11 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import asyncpg
 
+from app.core.batches import Batches
 from app.core.errors import Unavailable
 from app.core.statements import Statement
 
@@ -65,6 +67,9 @@ class Runner(Protocol):
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run a statement and return its rows."""
 
+    async def row_of(self, statement: Statement, row_id: UUID) -> Any:
+        """Run a statement over ``ids`` for one of them, and return its row, or None."""
+
     async def transaction(self, work: Callable[["Unit"], Awaitable[Result]]) -> Result:
         """Run several statements as one: all of them are done, or none is."""
 
@@ -83,6 +88,10 @@ class Unit:
         """Run a statement and return its rows."""
         rows: list[Any] = await self._run(self._connection.fetch, statement, values)
         return rows
+
+    async def row_of(self, statement: Statement, row_id: UUID) -> Any:
+        """Run a statement over ``ids`` for one of them, and return its row, or None."""
+        return await self.row(statement, {"ids": [row_id]})
 
     async def transaction(self, work: Callable[["Unit"], Awaitable[Result]]) -> Result:
         """Run several statements, within the transaction that this unit is."""
@@ -113,6 +122,7 @@ class Database:
         self._pool = pool
         self._preamble = preamble
         self._wait = wait
+        self._batches: dict[Statement, Batches] = {}
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement, a transaction of its own, and return its first row, or None."""
@@ -121,6 +131,17 @@ class Database:
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run one statement, a transaction of its own, and return its rows."""
         return await self._run(lambda unit: unit.rows(statement, values))
+
+    async def row_of(self, statement: Statement, row_id: UUID) -> Any:
+        """Run a statement over ``ids`` for some that are asked for at the same time.
+
+        Return the row of this one, or None. The statement begins after it was asked for.
+        """
+        batches = self._batches.get(statement)
+        if batches is None:
+            batches = Batches(lambda ids: self.rows(statement, {"ids": ids}))
+            self._batches[statement] = batches
+        return await batches.row(row_id)
 
     async def transaction(self, work: Callable[[Unit], Awaitable[Result]]) -> Result:
         """Run a unit of work in one transaction, which is committed when this returns."""

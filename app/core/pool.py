@@ -24,13 +24,17 @@ class UnusableDatabase(Exception):
 class BoundedPool:
     """So many connections; who finds none free waits in line, for so long at most.
 
-    The driver's own pool knows no line: whoever asks at the right moment overtakes.
+    The driver's own pool knows no line: whoever asks at the right moment overtakes. And it takes as
+    long to lend and take back as a short statement takes to run. So it lends each connection once,
+    and gets it back when something has failed on it.
     """
 
     def __init__(self, connections: asyncpg.Pool, settings: Settings, size: int) -> None:
         self._connections = connections
         self._wait = settings.db_pool_wait
         self._bound = Bound(size, self._wait)
+        self._idle: list[Any] = []
+        self._closing = False
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Any]:
@@ -39,14 +43,48 @@ class BoundedPool:
         It is given back as it is: the usual reset costs a third of a read's time. So no statement
         may leave anything behind in its session, and a test holds us to it.
         """
-        async with self._bound.place():
-            connection = await self._connections.acquire()
+        await self._bound.enter()
+        try:
+            connection = await self._usable()
             try:
                 yield connection
-            finally:
-                # What has been done stands, even if the connection is lost afterwards.
-                with suppress(Exception):
-                    await self._connections.release(connection, timeout=self._wait)
+            except BaseException:
+                await self._give_back(connection)
+                raise
+            if self._closing:
+                await self._give_back(connection)
+            else:
+                self._idle.append(connection)
+        finally:
+            self._bound.leave()
+
+    async def close(self) -> None:
+        """Close the connections, once what is under way is done; cancelled, by force."""
+        self._closing = True
+        while self._idle:
+            await self._give_back(self._idle.pop())
+        await self._connections.close()
+
+    async def _usable(self) -> Any:
+        while self._idle:
+            connection = self._idle.pop()
+            if not _is_lost(connection):
+                return connection
+            await self._give_back(connection)
+        return await self._connections.acquire()
+
+    async def _give_back(self, connection: Any) -> None:
+        """Leave it to the driver to see whether a connection is still of use."""
+        # What has been done stands, even if the connection is lost afterwards.
+        with suppress(Exception):
+            await self._connections.release(connection, timeout=self._wait)
+
+
+def _is_lost(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the driver has noticed, and taken it back
+        return True
 
 
 async def check_usable(settings: Settings) -> None:
@@ -74,11 +112,11 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
     )
     with _reaching():
         await connections
+    pool = BoundedPool(connections, settings, size)
     try:
-        async with connections.acquire() as connection:
+        async with pool.acquire() as connection:
             _check_version(connection)
             await _check_deadlock_timeout(connection, settings)
-        pool = BoundedPool(connections, settings, size)
         if settings.db_pgbouncer:
             limits = _limits(settings).items()
             preamble = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in limits)
@@ -89,7 +127,7 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
         # Closing waits for what is under way. The driver ends that by force if it is cancelled.
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.db_pool_wait):
-                await connections.close()
+                await pool.close()
 
 
 def _session(settings: Settings) -> dict[str, Any]:

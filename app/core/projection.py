@@ -45,8 +45,8 @@ class Projection:
         self.columns = [table.c[name] for name in dict.fromkeys([*self._columns, "id", *keys])]
         """The columns that a source of rows must have."""
 
-    def one(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any, Any, str]:
-        """Select ``id, version, body`` of the one row in ``source``."""
+    def each(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any, Any, str]:
+        """Select ``id, version, body`` of each row in ``source``."""
         joined, item = self._items(source, links or {})
         body = sa.func.row_to_json(_whole_row(item)).label("body")
         return sa.select(source.c.id, source.c.version, body).select_from(joined)

@@ -253,7 +253,7 @@ async def test_a_database_that_does_not_answer_makes_the_service_unready(
 ) -> None:
     async with connected(patient(own_database), 1) as database:
         app.state.database = database
-        await database._pool._connections.close()  # type: ignore[attr-defined]
+        await database._pool.close()  # type: ignore[attr-defined]
         async with client_of(app) as client:
             ready = await client.get("/health/ready")
             live = await client.get("/health/live")

@@ -1,0 +1,62 @@
+"""Reading rows by their ids, many with one statement."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any
+from uuid import UUID
+
+from app.core.errors import Unavailable
+
+LARGEST = 100
+
+ReadRows = Callable[[list[UUID]], Awaitable[list[Any]]]
+"""Reads the rows of some ids, each with its ``id``."""
+
+
+class Batches:
+    """Reads rows one statement at a time: ids that come meanwhile share the next one.
+
+    So nobody waits for others to come, and the busier the service, the fewer the statements. Who
+    leaves takes nobody along, and an id whose row cannot be read fails alone.
+    """
+
+    def __init__(self, read_rows: ReadRows) -> None:
+        self._read_rows = read_rows
+        self._waiting: list[tuple[UUID, asyncio.Future[Any]]] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    async def row(self, row_id: UUID) -> Any:
+        """Read the row of an id; None if there is none."""
+        loop = asyncio.get_running_loop()
+        row: asyncio.Future[Any] = loop.create_future()
+        self._waiting.append((row_id, row))
+        if self._reading is None:
+            # What it logs belongs to none of the requests that it works for.
+            self._reading = loop.create_task(self._read(), context=Context())
+        return await row
+
+    async def _read(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+                await self._answer(batch)
+        finally:
+            self._reading = None
+
+    async def _answer(self, batch: list[tuple[UUID, asyncio.Future[Any]]]) -> None:
+        try:
+            found = await self._read_rows([row_id for row_id, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for one in batch:
+                    await self._answer([one])
+                return
+            for _, row in batch:
+                if not row.done():
+                    row.set_exception(error)
+            return
+        rows = {row["id"]: row for row in found}
+        for row_id, row in batch:
+            if not row.done():  # or who asked has left
+                row.set_result(rows.get(row_id))
