@@ -1,6 +1,7 @@
 """The application: features, errors and middleware put together."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -80,4 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_debug(True)
     async with connected(settings) as database:
         app.state.database = database
+        # The app itself is no garbage: looking through it would hold up requests for 50 ms.
+        gc.collect()
+        gc.freeze()
         yield
