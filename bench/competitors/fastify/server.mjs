@@ -1,0 +1,227 @@
+/**
+ * The part of the CrossFit API that the benchmark asks for, as one writes it in Node: Fastify, pg,
+ * plain SQL in prepared statements, rows made into objects here and into JSON by their schemas.
+ *
+ * Environment: DATABASE_URL, whose tables the service's migrations have made, and PORT (0: any).
+ */
+
+import { randomFillSync } from 'node:crypto'
+import Fastify from 'fastify'
+import pg from 'pg'
+
+// ---- Schemas: Fastify checks what comes in by them, and writes what goes out.
+
+const optional = (schema) => ({ ...schema, nullable: true })
+const object = (properties) => ({ type: 'object', properties, required: Object.keys(properties) })
+const list = (items) => ({ type: 'array', items })
+
+const string = { type: 'string' }
+const number = { type: 'number' }
+const plain = { type: 'string', format: 'unsafe' } // it never has a character to escape
+const named = object({ id: plain, name: string })
+const athleteRead = object({
+  id: plain, version: { type: 'integer' }, created_at: plain, updated_at: plain,
+  reference: optional(string), name: string, email: optional(string),
+  national_id: optional(string), birth_date: optional(plain), sex: optional(plain),
+  height_cm: optional(number), weight_kg: optional(number), category: named, centres: list(named)
+})
+const { id, name, reference, sex, category, centres } = athleteRead.properties
+const athletePage = object({ items: list(object({ id, name, reference, sex, category, centres })) })
+
+const uuid = { type: 'string', pattern: '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' }
+const text = (maxLength) => ({ type: 'string', minLength: 1, maxLength })
+const known = (properties) => ({ type: 'object', properties, additionalProperties: false })
+const fields = {
+  reference: optional(text(64)),
+  name: text(100),
+  email: optional({ ...text(254), format: 'email' }),
+  national_id: optional(text(20)),
+  birth_date: optional({ type: 'string', format: 'date' }),
+  sex: optional({ type: 'string', enum: ['female', 'male', 'other', null] }),
+  height_cm: optional({ type: 'number', minimum: 50, maximum: 300 }),
+  weight_kg: optional({ type: 'number', minimum: 20, maximum: 650 }),
+  category_id: uuid
+}
+const centreIds = { ...list(uuid), maxItems: 50, default: [] }
+const athleteCreate = {
+  ...known({ ...fields, centre_ids: centreIds }), required: ['name', 'category_id']
+}
+const athletesQuery = known({
+  limit: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+  offset: { type: 'integer', minimum: 0, maximum: 10_000 },
+  centre_id: uuid,
+  name: text(100)
+})
+
+// ---- The database.
+
+const { DATE, NUMERIC, TIMESTAMPTZ } = pg.types.builtins
+pg.types.setTypeParser(DATE, (text) => text)
+pg.types.setTypeParser(NUMERIC, Number)
+pg.types.setTypeParser(TIMESTAMPTZ, (text) => `${text.replace(' ', 'T')}:00`) // UTC ends in +00
+
+const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL, max: 10, options: '-c timezone=UTC'
+})
+pool.on('error', (error) => console.error(error.message)) // an idle connection is lost
+
+const statementNames = new Map()
+
+/** Query with a statement that each connection prepares once: a text has a name of its own. */
+function query (text, values, connection = pool) {
+  if (!statementNames.has(text)) statementNames.set(text, `statement_${statementNames.size}`)
+  return connection.query({ name: statementNames.get(text), text, values })
+}
+
+/** Select an athlete: in one row for each centre, or in one without a centre. */
+const selectAthlete = (table, where = '') => `
+  SELECT a.id, a.version, a.created_at, a.updated_at, a.reference, a.name, a.email, a.national_id,
+         a.birth_date, a.sex, a.height_cm, a.weight_kg, a.category_id,
+         category.name AS category_name, centre.id AS centre_id, centre.name AS centre_name
+  FROM ${table} a
+  JOIN categories category ON category.id = a.category_id
+  LEFT JOIN (enrolments e JOIN centres centre ON centre.id = e.centre_id) ON e.athlete_id = a.id
+  ${where}
+  ORDER BY centre.name_key`
+
+const FIND = selectAthlete('athletes', 'WHERE a.id = $1')
+const ENROL = `
+  INSERT INTO enrolments (athlete_id, centre_id)
+  SELECT $1::uuid, unnest($2::uuid[]) ON CONFLICT DO NOTHING`
+const CENTRES_OF_ATHLETES = `
+  SELECT e.athlete_id, centre.id, centre.name
+  FROM enrolments e JOIN centres centre ON centre.id = e.centre_id
+  WHERE e.athlete_id = ANY($1::uuid[])
+  ORDER BY centre.name_key`
+
+const categoryOf = (row) => ({ id: row.category_id, name: row.category_name })
+
+function athleteOf ({ rows: [row, ...others] }) {
+  if (row === undefined) return null
+  const centres = row.centre_id === null
+    ? []
+    : [row, ...others].map((each) => ({ id: each.centre_id, name: each.centre_name }))
+  return { ...row, category: categoryOf(row), centres }
+}
+
+async function listAthletes ({ limit, offset, centre_id: centreId, name }) {
+  const values = []
+  const value = (given) => `$${values.push(given)}`
+  const conditions = ['true']
+  if (name !== undefined) conditions.push(`strpos(name_key, ${value(name.toLowerCase())}) > 0`)
+  if (centreId !== undefined) {
+    const enrolled = `SELECT athlete_id FROM enrolments WHERE centre_id = ${value(centreId)}`
+    conditions.push(`id IN (${enrolled})`)
+  }
+  // The limit stands in the text: PostgreSQL plans badly for one that it does not know.
+  const { rows } = await query(`
+    SELECT a.id, a.name, a.reference, a.sex, a.category_id, category.name AS category_name
+    FROM (
+      SELECT * FROM athletes WHERE ${conditions.join(' AND ')} ORDER BY name_key, id
+      LIMIT ${limit} ${offset === undefined ? '' : `OFFSET ${value(offset)}`}
+    ) a
+    JOIN categories category ON category.id = a.category_id
+    ORDER BY a.name_key, a.id`, values)
+  const items = rows.map((row) => ({ ...row, category: categoryOf(row), centres: [] }))
+  const centresOf = new Map(items.map((athlete) => [athlete.id, athlete.centres]))
+  const enrolments = await query(CENTRES_OF_ATHLETES, [[...centresOf.keys()]])
+  for (const { athlete_id: athleteId, id, name } of enrolments.rows) {
+    centresOf.get(athleteId).push({ id, name })
+  }
+  return { items }
+}
+
+/** Return the columns that a body is stored in, and their values. */
+function written (body) {
+  const row = {}
+  for (const field of Object.keys(fields)) if (field in body) row[field] = body[field]
+  if ('name' in row) row.name_key = row.name.toLowerCase()
+  if ('email' in row) row.email_key = row.email?.toLowerCase() ?? null
+  return [Object.keys(row), Object.values(row)]
+}
+
+function uuid7 () {
+  const bytes = randomFillSync(Buffer.allocUnsafe(16))
+  bytes.writeUIntBE(Date.now(), 0, 6)
+  bytes[6] = (bytes[6] & 0x0f) | 0x70
+  bytes[8] = (bytes[8] & 0x3f) | 0x80
+  return bytes.toString('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')
+}
+
+async function createAthlete ({ centre_ids: centreIds, ...body }) {
+  const id = uuid7()
+  const [columns, values] = written(body)
+  const places = columns.map((_, index) => `$${index + 2}`)
+  const insert = `
+    INSERT INTO athletes (id, ${columns.join(', ')}) VALUES ($1, ${places.join(', ')})`
+  const connection = await pool.connect()
+  try {
+    await connection.query('BEGIN')
+    await query(insert, [id, ...values], connection)
+    if (centreIds.length > 0) await query(ENROL, [id, centreIds], connection)
+    await connection.query('COMMIT')
+    return athleteOf(await query(FIND, [id], connection))
+  } catch (error) {
+    await connection.query('ROLLBACK')
+    throw error
+  } finally {
+    connection.release()
+  }
+}
+
+async function updateAthlete (id, body) {
+  const [columns, values] = written(body)
+  if (columns.length === 0) return athleteOf(await query(FIND, [id]))
+  const assignments = columns.map((column, index) => `${column} = $${index + 2}`)
+  return athleteOf(await query(`
+    WITH updated AS (
+      UPDATE athletes
+      SET ${assignments.join(', ')}, version = version + 1, updated_at = statement_timestamp()
+      WHERE id = $1 RETURNING *
+    ) ${selectAthlete('updated')}`, [id, ...values]))
+}
+
+// ---- The routes.
+
+const app = Fastify({ logger: false, ajv: { customOptions: { removeAdditional: false } } })
+
+// What PostgreSQL refuses: a value that is taken or refers to nothing, and one out of its range.
+const STATUS_OF_ERROR = { 23503: 409, 23505: 409, 23514: 422 }
+
+app.setErrorHandler((error, request, reply) => {
+  const status = error.validation ? 422 : STATUS_OF_ERROR[error.code] ?? error.statusCode ?? 500
+  if (status === 500) console.error(error)
+  reply.code(status).send({ status, detail: status === 500 ? 'Internal error' : error.message })
+})
+
+const orNotFound = (found, reply) =>
+  found ?? reply.code(404).send({ status: 404, detail: 'There is no such athlete.' })
+
+const ATHLETES = '/api/v1/athletes'
+const params = object({ id: uuid })
+const one = { params, response: { 200: athleteRead } }
+
+app.get(`${ATHLETES}/:id`, { schema: one }, async ({ params: { id } }, reply) =>
+  orNotFound(athleteOf(await query(FIND, [id])), reply))
+
+const many = { querystring: athletesQuery, response: { 200: athletePage } }
+app.get(ATHLETES, { schema: many }, (request) => listAthletes(request.query))
+
+const creation = { body: athleteCreate, response: { 201: athleteRead } }
+app.post(ATHLETES, { schema: creation }, async ({ body }, reply) =>
+  reply.code(201).send(await createAthlete(body)))
+
+const change = { ...one, body: known(fields) }
+app.patch(`${ATHLETES}/:id`, { schema: change }, async ({ params: { id }, body }, reply) =>
+  orNotFound(await updateAthlete(id, body), reply))
+
+app.delete(`${ATHLETES}/:id`, { schema: { params } }, async ({ params: { id } }, reply) => {
+  const { rowCount } = await query('DELETE FROM athletes WHERE id = $1', [id])
+  return rowCount === 0 ? orNotFound(null, reply) : reply.code(204).send()
+})
+
+app.addHook('onClose', () => pool.end())
+process.once('SIGTERM', () => app.close())
+
+await pool.query('SELECT 1') // so that it is not ready without its database
+console.log(`ready ${await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 0) })}`)
