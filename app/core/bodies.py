@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from email.message import Message
+from functools import lru_cache
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -43,3 +45,15 @@ async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
         raise BodyTimeout("The body does not come in time.") from None
     except ClientDisconnect:
         raise MalformedBody("The body ended before its time.") from None
+
+
+def declared_type(request: Request) -> str:
+    """Return the media type of a request's body as declared, without parameters."""
+    return _media_type(request.headers.get("content-type", ""))
+
+
+@lru_cache
+def _media_type(declared: str) -> str:
+    message = Message()
+    message["content-type"] = declared
+    return message.get_content_type()

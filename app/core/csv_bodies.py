@@ -13,9 +13,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from app.core.bodies import SLOWEST, body_pieces
+from app.core.bodies import SLOWEST, body_pieces, declared_type
 from app.core.errors import Unavailable, UnsupportedMediaType
-from app.core.routes import declared_type
 
 logger = logging.getLogger(__name__)
 

@@ -1,11 +1,9 @@
 """Routes that hold requests to the contract, and the answers that are ready-made JSON."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from email.message import Message
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from fastapi import Request
@@ -14,16 +12,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.core.bodies import whole_body
+from app.core.calls import handler_of
 from app.core.crud import Resource
-from app.core.errors import (
-    FieldError,
-    Invalid,
-    MalformedBody,
-    UnsupportedMediaType,
-)
+from app.core.errors import FieldError, Invalid
 from app.core.etags import is_known, tag_of
 from app.core.idempotency import answered_once, key_of
+from app.core.json_bodies import JSONRequest
 from app.core.paging import PageOfJSON
 
 
@@ -35,8 +29,13 @@ class ContractRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap FastAPI's handler of the route."""
-        handle = super().get_route_handler()
+        """Wrap our handler of the route, or FastAPI's where ours does not know enough."""
+        by_fastapi = super().get_route_handler()
+        by_us = handler_of(self) or by_fastapi
+
+        def handle(request: Request) -> Coroutine[Any, Any, Response]:
+            return (by_fastapi if request.app.dependency_overrides else by_us)(request)
+
         known = _query_parameters(self.dependant)
         takes_body = self.body_field is not None
         creates = takes_body and self.status_code == HTTPStatus.CREATED
@@ -52,32 +51,6 @@ class ContractRoute(APIRoute):
             return await handle(request)
 
         return handle_by_contract
-
-
-class JSONRequest(Request):
-    """A request whose body is JSON as RFC 8259 has it, in UTF-8."""
-
-    async def parse(self) -> None:
-        """Read and parse the body, if there is one."""
-        body = self._body = await whole_body(self, self.app.state.settings.max_body_size)
-        if not body:
-            return
-        if not _declares_json(self):
-            raise UnsupportedMediaType("The body has to be declared as application/json.")
-        try:
-            self._parsed = json.loads(
-                body.decode(), parse_constant=_not_json, parse_int=_bounded_int
-            )
-        except UnicodeDecodeError:
-            raise MalformedBody("The body is not UTF-8.") from None
-        except json.JSONDecodeError as error:
-            raise MalformedBody(f"The body is not JSON, from character {error.pos} on.") from None
-        except RecursionError:
-            raise MalformedBody("The body is nested too deeply.") from None
-
-    async def json(self) -> Any:
-        """Return the parsed body."""
-        return self._parsed
 
 
 def found_response(request: Request, resource: Resource) -> Response:
@@ -142,8 +115,11 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:
+    names = [name for name, _ in request.query_params.multi_items()]
+    if known.issuperset(names) and len(set(names)) == len(names):
+        return
     errors = []
-    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+    for name, times in Counter(names).items():
         if name not in known:
             code, detail = "extra_forbidden", "There is no such parameter."
         elif times > 1:
@@ -151,28 +127,4 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
         else:
             continue
         errors.append(FieldError(pointer=f"?{name}", code=code, detail=detail))
-    if errors:
-        raise Invalid("The query is not valid; see the errors.", errors)
-
-
-def declared_type(request: Request) -> str:
-    """Return the media type of a request's body as declared, without parameters."""
-    message = Message()
-    message["content-type"] = request.headers.get("content-type", "")
-    return message.get_content_type()
-
-
-def _declares_json(request: Request) -> bool:
-    kind = declared_type(request)
-    return kind == "application/json" or (
-        kind.startswith("application/") and kind.endswith("+json")
-    )
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise json.JSONDecodeError("not JSON", constant, 0)
-
-
-def _bounded_int(digits: str) -> int | float:
-    """Read an integer; one of thousands of digits, which Python refuses, is out of any range."""
-    return int(digits) if len(digits) < 20 else float(digits)
+    raise Invalid("The query is not valid; see the errors.", errors)

@@ -7,7 +7,7 @@ requests that took as long as everything else.
 from typing import Any, NoReturn
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, NoMatchFound
@@ -28,6 +28,7 @@ class RouteTree(BaseRoute):
         self._root = _Place("")
         for route in iter_route_contexts(app.routes):
             if route.path and route.methods:
+                _require_own_dependencies(route)
                 place = self._root.grown(route.path)
                 place.apps |= dict.fromkeys(route.methods, (route.app, route.endpoint))
 
@@ -58,6 +59,14 @@ class RouteTree(BaseRoute):
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """Leave that to the routes themselves."""
         raise NoMatchFound(name, path_params)
+
+
+def _require_own_dependencies(route: RouteContext) -> None:
+    """Refuse dependencies that a route does not know of, which are not looked at."""
+    own = route.original_route
+    if isinstance(own, APIRoute):
+        there, known = route.dependant.dependencies, own.dependant.dependencies
+        assert len(there) == len(known), "give dependencies to a router, not to its inclusion"
 
 
 class _Place:
