@@ -3,6 +3,7 @@
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -162,6 +163,44 @@ def fuzz(
     from app.commands.fuzz import fuzz
 
     raise Exit(fuzz(url, cases, seconds, seed))
+
+
+class Measurement(StrEnum):
+    """What ``bench`` can measure."""
+
+    COMPARISON = "comparison"
+    GROWTH = "growth"
+    CONNECTIONS = "connections"
+    MEMORY = "memory"
+    IMPORT = "import"
+    ALL = "all"
+
+
+@cli.command()
+def bench(
+    what: Annotated[
+        Measurement, Argument(help="What to measure; all takes about a quarter of an hour.")
+    ] = Measurement.COMPARISON,
+    rows: Annotated[int, Option(min=1000, help="How many athletes there are to compare by.")] = (
+        100_000
+    ),
+    rounds: Annotated[int, Option(min=1, help="How often each is measured, in turn.")] = 5,
+    seconds: Annotated[int, Option(min=1, help="For how long each time.")] = 2,
+    out: Annotated[
+        Path, Option(help="The folder for tables, figures and a picture.", show_default=False)
+    ] = Path(".local/bench"),
+) -> None:
+    """Measure how fast the service is, against others and by itself; status 1 if not fast enough.
+
+    The comparison is with FastAPI and an ORM, bare ASGI and asyncpg, and Fastify on the same tables.
+
+    Growth is from a thousand athletes to a million.
+
+    It needs wrk, and Node for Fastify. All servers are its own, and gone afterwards.
+    """
+    from bench.run import run_bench
+
+    raise Exit(run_bench(what, rows, rounds, seconds, _called(out)))
 
 
 @cli.command()

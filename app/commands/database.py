@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.commands.postgres import embedded_postgres, temporary_postgres
 from app.commands.project import ROOT
-from app.core.pool import UnusableDatabase, check_usable
+from app.core.pool import UnusableDatabase, check_room, check_usable
 from app.core.settings import cannot_start, get_settings
 
 
@@ -56,6 +56,14 @@ def migrate_to_head() -> None:
         cannot_start(str(error))
     except DBAPIError as error:
         cannot_start(f"cannot migrate the database of DATABASE_URL: {error.orig}")
+
+
+def require_room(processes: int) -> None:
+    """End with one line unless ``DATABASE_URL`` has connections for so many processes."""
+    try:
+        asyncio.run(check_room(get_settings(), processes))
+    except UnusableDatabase as error:
+        cannot_start(str(error))
 
 
 def alembic_config() -> Config:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config, Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from app.commands.database import migrate_to_head, service_database
+from app.commands.database import migrate_to_head, require_room, service_database
 from app.commands.http import TimelyHttp
 from app.commands.project import ROOT
 from app.core.lifecycle import STOPPING
@@ -36,6 +36,7 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
         cannot_start("--reload works with one worker: leave out --reload or --workers")
     with _listening(host, port) as sock, service_database():
         migrate_to_head()
+        require_room(workers)
         configure_logs(on_terminal=sys.stderr.isatty())
         config = ServiceConfig("app.main:app", get_settings(), workers, reload)
         if reload:

@@ -89,10 +89,42 @@ def _is_lost(connection: Any) -> bool:
 
 async def check_usable(settings: Settings) -> None:
     """Raise ``UnusableDatabase`` unless the service can connect, to a server new enough."""
+    async with _connection(settings) as connection:
+        _check_version(connection)
+
+
+async def check_room(settings: Settings, processes: int) -> None:
+    """Raise ``UnusableDatabase`` if so many processes want more connections than the server has.
+
+    PgBouncer, if there is one, has its own idea of how many it makes.
+    """
+    if settings.db_pgbouncer:
+        return
+    async with _connection(settings) as connection:
+        room = await connection.fetchval(_ROOM)
+    wanted = processes * settings.db_pool_size
+    if wanted > room:
+        raise UnusableDatabase(
+            f"{processes} x DB_POOL_SIZE = {wanted} connections are more than the {room} that the"
+            " server has for a service: lower --workers or DB_POOL_SIZE, or raise its"
+            " max_connections"
+        )
+
+
+_ROOM = """
+    SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)::int
+    FROM pg_settings
+    WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+"""
+
+
+@asynccontextmanager
+async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """Connect once; raise ``UnusableDatabase`` whatever fails meanwhile."""
     with _reaching():
         connection = await asyncpg.connect(settings.database_url, timeout=10, **_session(settings))
         try:
-            _check_version(connection)
+            yield connection
         finally:
             await connection.close()
 

@@ -119,6 +119,17 @@ def test_reload_with_workers_is_one_line(data_dir: str) -> None:
     assert said == "error: --reload works with one worker: leave out --reload or --workers\n"
 
 
+def test_more_connections_than_the_server_has_is_one_line(data_dir: str) -> None:
+    command = ["run", "--port=0", "--workers=2"]
+    with launched(*command, DATA_DIR=data_dir, DB_POOL_SIZE="49") as launcher:
+        assert launcher.ended() == 3
+
+    assert launcher.output.splitlines()[1:] == [
+        "error: 2 x DB_POOL_SIZE = 98 connections are more than the 97 that the server has for a"
+        " service: lower --workers or DB_POOL_SIZE, or raise its max_connections"
+    ]
+
+
 @pytest.mark.parametrize("arguments", [("run", "--port=0", "--workers=2"), ("migrate",)])
 def test_a_wrong_setting_is_one_line(data_dir: str, arguments: tuple[str, ...]) -> None:
     said = refusal(*arguments, data_dir=data_dir, API_V1_PREFIX="api")

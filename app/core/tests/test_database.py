@@ -20,7 +20,7 @@ from app.core import pool as pool_module
 from app.core.database import Database, Unit, UnusableValue
 from app.core.errors import Unavailable
 from app.core.fields import new_id
-from app.core.pool import UnusableDatabase, connected
+from app.core.pool import UnusableDatabase, check_room, connected
 from app.core.settings import Settings
 from app.core.statements import Statement
 from app.core.tables import table_of
@@ -289,6 +289,45 @@ async def test_a_server_that_is_not_there_is_told_in_one_line(url: str, reason: 
     assert failed["message"].startswith("cannot reach the database of DATABASE_URL: ")
     assert reason in failed["message"]
     assert "\n" not in failed["message"]
+
+
+async def test_closing_waits_for_what_is_under_way(own_database: str) -> None:
+    slow = Statement(sa.select(sa.func.pg_sleep(sa.literal_column("0.2")), sa.literal("done")))
+    async with connected(usual(own_database), 2) as database:
+        under_way = asyncio.create_task(database.row(slow, {}))
+        await asyncio.sleep(0.05)
+
+    assert under_way.done()
+    assert (await under_way)[1] == "done"
+    with pytest.raises(Unavailable):
+        await database.row(slow, {})
+
+
+async def test_a_connection_is_whole_again_after_its_statement_was_given_up(
+    database: Database,
+) -> None:
+    slow = Statement(sa.select(sa.func.pg_sleep(sa.literal_column("30"))))
+    given_up = asyncio.create_task(database.row(slow, {}))
+    await asyncio.sleep(0.05)
+    given_up.cancel()
+
+    assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
+    assert given_up.cancelled()
+
+
+async def test_processes_with_as_many_connections_as_the_server_has_have_room(
+    own_database: str,
+) -> None:
+    connection = await asyncpg.connect(own_database)
+    room = int(await connection.fetchval("SHOW max_connections"))
+    room -= int(await connection.fetchval("SHOW superuser_reserved_connections"))
+    await connection.close()
+
+    await check_room(usual(own_database).model_copy(update={"db_pool_size": room}), 1)
+    too_many = usual(own_database).model_copy(update={"db_pool_size": room // 2 + 1})
+    with pytest.raises(UnusableDatabase, match=f"more than the {room} that"):
+        await check_room(too_many, 2)
+    await check_room(too_many.model_copy(update={"db_pgbouncer": True}), 2)
 
 
 async def test_a_pool_that_the_server_has_no_room_for_is_told(own_database: str) -> None:

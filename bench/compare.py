@@ -1,0 +1,143 @@
+"""The service against others: the same requests to each in turn, in several rounds."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import asyncpg
+import httpx
+
+from app.commands.postgres_server import OwnPostgres
+from app.commands.progress import Show, progress
+from bench.database import Sample, filled_database
+from bench.load import load, require_wrk
+from bench.operations import (
+    CREATE,
+    GET,
+    LIST,
+    OPERATIONS,
+    Operation,
+    Slot,
+    clean,
+    comparable,
+)
+from bench.opponents import (
+    BARE,
+    FASTIFY,
+    PLAIN,
+    SERVICE,
+    Opponent,
+    cpu_seconds,
+    opponents,
+)
+from bench.results import Comparison, Round, Target
+
+MUSTS = {
+    PLAIN: ((10, 18), (10, 14), (7, 10)),
+    BARE: ((0.55, 0.75), (0.65, 0.8), (0.6, 0.75)),
+    FASTIFY: ((0.8, 1.1), (1.0, 1.5), (1.1, 1.4)),
+}
+"""How many times as fast as each the service must be, and aims to be: get, list 50, create."""
+TAIL = 6, 3
+"""How many times as long as half of all gets 99 of 100 may take."""
+
+
+class NotTheSame(Exception):
+    """Two opponents answer the same request with different JSON, or do not answer it."""
+
+
+def compare(rows: int, rounds: int, seconds: int) -> Comparison:
+    """Measure all operations of all opponents on a database of so many athletes."""
+    require_wrk()
+    with progress("bench") as show:
+        show(None, f"making {rows:,} athletes")
+        with filled_database(rows) as (server, sample), opponents(server.url()) as all_opponents:
+            return asyncio.run(_compared(server, sample, all_opponents, rounds, seconds, show))
+
+
+def targets_of(comparison: Comparison) -> list[Target]:
+    """Compare what was measured with what is promised."""
+    targets = [
+        Target(
+            f"{operation.name}, times {opponent}",
+            comparison.ratio(operation.name, SERVICE, opponent).middle,
+            "least",
+            *limits,
+        )
+        for opponent, of_each in MUSTS.items()
+        if opponent in comparison.opponents
+        for operation, limits in zip((GET, LIST, CREATE), of_each, strict=True)
+    ]
+    tail = comparison.middle(GET.name, SERVICE, lambda one: one.measured.p99 / one.measured.p50)
+    return [*targets, Target("get, p99 / p50", tail, "most", *TAIL)]
+
+
+async def _compared(
+    server: OwnPostgres,
+    sample: Sample,
+    all_opponents: Sequence[Opponent],
+    rounds: int,
+    seconds: int,
+    show: Show,
+) -> Comparison:
+    connection = await asyncpg.connect(server.url())
+    chance = random.Random(1)  # noqa: S311 - the same ones each time
+    measured: list[Round] = []
+    slots = (rounds + 1) * len(OPERATIONS) * len(all_opponents)
+    done = 0
+    for operation in OPERATIONS:
+        await _check_same(operation, sample, connection, chance, all_opponents)
+    for number in range(rounds + 1):
+        for operation in OPERATIONS:
+            # Nobody always comes after the same other one.
+            for opponent in chance.sample(all_opponents, len(all_opponents)):
+                show(done / slots, f"round {number}, {operation.name}, {opponent.name}")
+                # The first round is for all to have done it before.
+                slot = Slot(opponent.url, sample, connection, chance, seconds if number else 1)
+                one = await _measured(operation, opponent, server, slot)
+                measured += [one] * bool(number)
+                done += 1
+    await connection.close()
+    return Comparison(measured)
+
+
+async def _measured(
+    operation: Operation, opponent: Opponent, server: OwnPostgres, slot: Slot
+) -> Round:
+    requests = await operation.requests(slot)
+    app, database = opponent.cpu_seconds(), cpu_seconds(server.processes())
+    measured = load(opponent.url, requests, slot.seconds)
+    app = opponent.cpu_seconds() - app
+    database = cpu_seconds(server.processes()) - database
+    if operation.writes:
+        await clean(slot.connection)
+    measured.require_answers(f"{operation.name}, {opponent.name}")
+    million = 1e6 / measured.requests
+    return Round(operation.name, opponent.name, measured, app * million, database * million)
+
+
+async def _check_same(
+    operation: Operation,
+    sample: Sample,
+    connection: asyncpg.Connection,
+    chance: random.Random,
+    all_opponents: Sequence[Opponent],
+) -> None:
+    """Send the same request to each; raise ``NotTheSame``."""
+    answers = {}
+    state = chance.getstate()
+    for opponent in all_opponents:
+        chance.setstate(state)
+        requests = await operation.requests(Slot(opponent.url, sample, connection, chance, 0.001))
+        # Of what can be done once only, each has one of its own.
+        request = requests[0]
+        async with httpx.AsyncClient(base_url=opponent.url, trust_env=False) as client:
+            response = await client.request(request.method, request.path, json=request.body)
+        answer = comparable(response.json(), operation.incomparable) if response.content else None
+        answers[opponent.name] = response.status_code, answer
+    if operation.writes:
+        await clean(connection)
+    expected = answers[SERVICE]
+    for name, answer in answers.items():
+        if answer != expected:
+            raise NotTheSame(f"{operation.name}: {name} answers {answer}, and not {expected}")

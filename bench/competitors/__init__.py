@@ -1,0 +1,1 @@
+"""The same operations on the same tables, written in other ways, to compare the service with."""

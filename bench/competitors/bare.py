@@ -1,0 +1,101 @@
+"""ASGI and asyncpg and nothing else, with the service's own SQL: the floor of a Python process.
+
+It checks nothing, handles no error, and knows none of the contract.
+"""
+
+import os
+from datetime import date
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from app.athletes.crud import AthletesCRUD
+from app.athletes.models import Athlete
+from app.core.fields import new_id
+from app.core.statements import new_values
+from app.core.tables import derived_columns
+
+COLLECTION = "/api/v1/athletes"
+JSON = [(b"content-type", b"application/json")]
+NO_FIELDS = dict.fromkeys(["reference", "email", "national_id", "birth_date", "sex"], None)
+INTEGERS = {"limit", "offset"}
+
+pool: asyncpg.Pool
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Handle one request."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+        return
+    method, path = scope["method"], scope["path"]
+    if path != COLLECTION:
+        row_id = UUID(path[len(COLLECTION) + 1 :])
+        if method == "GET":
+            found = await _row(AthletesCRUD.find_statement("id"), {"id": row_id})
+            await _answer(send, 200, found["body"].encode())
+        elif method == "PATCH":
+            fields = await _body(receive)
+            values = {"id": row_id, "expected": None, **new_values(fields)}
+            changed = await _row(AthletesCRUD.update_statement(frozenset(fields)), values)
+            await _answer(send, 200, changed["body"].encode())
+        else:
+            await _row(AthletesCRUD.delete_statement(), {"id": row_id, "expected": None})
+            await _answer(send, 204, b"")
+    elif method == "GET":
+        query: dict[str, Any] = {"limit": 20, "offset": 0}
+        for name, value in parse_qsl(scope["query_string"].decode()):
+            query[name] = int(value) if name in INTEGERS else value
+        filters = frozenset(query.keys() - INTEGERS)
+        page = await _row(AthletesCRUD.list_statement(filters, "name", "offset", False), query)
+        await _answer(send, 200, b'{"items": %s}' % page["items"].encode())
+    else:
+        fields = NO_FIELDS | await _body(receive)
+        fields["birth_date"] = date.fromisoformat(fields["birth_date"])
+        values = new_values({"id": new_id(), **fields, **derived_columns(Athlete, fields)})
+        created = await _row(AthletesCRUD.insert_statement(), values)
+        await _answer(send, 201, created["body"].encode())
+
+
+async def _live(receive: Any, send: Any) -> None:
+    global pool
+    await receive()
+    pool = await asyncpg.create_pool(
+        os.environ["DATABASE_URL"],
+        min_size=10,
+        max_size=10,
+        reset=_leave_as_it_is,
+        server_settings={"timezone": "UTC", "jit_above_cost": "-1"},
+    )
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await pool.close()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _row(statement: Any, values: dict[str, Any]) -> Any:
+    async with pool.acquire() as connection:
+        return await connection.fetchrow(statement.text, *statement.arguments(values))
+
+
+async def _body(receive: Any) -> dict[str, Any]:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            fields: dict[str, Any] = orjson.loads(body)
+            return fields
+
+
+async def _answer(send: Any, status: int, body: bytes) -> None:
+    headers = [*JSON, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _leave_as_it_is(connection: object) -> None:
+    pass

@@ -1,0 +1,95 @@
+"""What a gym gains that imports its members as a file."""
+
+import csv
+import tempfile
+import time
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from app.commands.progress import progress
+from app.commands.service import running_service
+from app.commands.transfer import import_file
+from bench.database import Sample, filled_database
+from bench.operations import ATHLETES
+from bench.results import Target
+
+ATHLETES_OF_A_GYM = 1_000
+ROUNDS = 3
+COLUMNS = [
+    "reference",
+    "name",
+    "email",
+    "birth_date",
+    "sex",
+    "category",
+    "centres",
+    "height",
+    "weight",
+]
+
+
+def imports() -> list[Target]:
+    """Bring a gym's members by one command, and one by one, in turn.
+
+    Of the command, what it does is measured, and not the start of Python before.
+    """
+    ratios = []
+    with (
+        progress("import") as show,
+        filled_database(ATHLETES_OF_A_GYM) as (_, sample),
+        tempfile.TemporaryFile("w+") as log,
+        tempfile.TemporaryDirectory() as folder,
+        running_service(log) as service,
+    ):
+        for number in range(ROUNDS + 1):
+            show(number / (ROUNDS + 1), f"round {number}")
+            by_command = _import(Path(folder) / f"{number}.csv", number)
+            one_by_one = _create(service.url, sample, number)
+            # The first round is for both to have done it before.
+            if number:
+                ratios.append(one_by_one / by_command)
+                print(f"{one_by_one:.2f} s one by one, {by_command:.2f} s by command")
+    what = f"importing {ATHLETES_OF_A_GYM:,} athletes by command, times one by one"
+    return [Target(what, median(ratios), "least", 8, 12)]
+
+
+def _import(file: Path, number: int) -> float:
+    """Return the seconds that the command takes for a gym."""
+    with file.open("w", newline="") as opened:
+        rows = csv.writer(opened)
+        rows.writerow(COLUMNS)
+        for member in range(ATHLETES_OF_A_GYM):
+            who = f"file-{number}-{member}"
+            person = f"Maja Lind {member}", f"{who}@example.com", "1994-05-17", "female"
+            rows.writerow([who, *person, "Level 1", "Box 0000;Box 0001", "168.5 cm", "64.25 kg"])
+    begun = time.perf_counter()
+    with redirect_stdout(StringIO()) as said:
+        import_file(file, None, None)
+    seconds = time.perf_counter() - begun
+    assert f"{ATHLETES_OF_A_GYM} created" in said.getvalue(), said.getvalue()
+    return seconds
+
+
+def _create(url: str, sample: Sample, number: int) -> float:
+    """Return the seconds that as many creates take, one after the other."""
+    begun = time.perf_counter()
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        for member in range(ATHLETES_OF_A_GYM):
+            who = f"one-{number}-{member}"
+            athlete = {
+                "name": f"Maja Lind {member}",
+                "reference": who,
+                "email": f"{who}@example.com",
+                "birth_date": "1994-05-17",
+                "sex": "female",
+                "height_cm": 168.5,
+                "weight_kg": 64.25,
+                "category_id": str(sample.category_ids[1]),
+                "centre_ids": [str(centre_id) for centre_id in sample.centre_ids[:2]],
+            }
+            client.post(ATHLETES, json=athlete).raise_for_status()
+    return time.perf_counter() - begun

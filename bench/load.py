@@ -1,0 +1,93 @@
+"""Load on a server by wrk, which costs less than what it measures."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+CONNECTIONS = 16
+PATIENCE = 60.0
+"""Seconds that wrk may take longer than it was told."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def text(self, host: str) -> str:
+        """Write it as HTTP/1.1."""
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        content = ""
+        if self.body is not None:
+            content = json.dumps(self.body)
+            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+        return "\r\n".join([*lines, "", content])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of some load; times in milliseconds."""
+
+    requests: int
+    seconds: float
+    refused: int
+    """Answers with a status of 400 or more."""
+    broken: int
+    """Requests that had no answer."""
+    p50: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+    def require_answers(self, what: str) -> None:
+        """End the process with one line, unless each request had the answer it wanted."""
+        if self.refused or self.broken:
+            sys.exit(
+                f"error: {what}: {self.refused} requests were refused,"
+                f" and {self.broken} had no answer"
+            )
+
+
+def require_wrk() -> None:
+    """End the process with one line, unless wrk is there."""
+    if shutil.which("wrk") is None:
+        sys.exit("error: this needs wrk; on Debian: apt install wrk, on macOS: brew install wrk")
+
+
+def load(
+    url: str, requests: Sequence[Request], seconds: float, connections: int = CONNECTIONS
+) -> Measured:
+    """Send the requests, from the first again after the last, over so many connections."""
+    host = urlsplit(url).netloc
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("\0".join(request.text(host) for request in requests))
+        file.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout=30s"]
+        done = subprocess.run(  # noqa: S603
+            [*command, "-s", str(SCRIPT), url, "--", file.name],
+            capture_output=True,
+            text=True,
+            timeout=seconds + PATIENCE,
+            check=False,
+        )
+    result = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
+    if not result:
+        raise RuntimeError(f"wrk failed: {done.stdout}{done.stderr}")
+    return Measured(**json.loads(result[1]))

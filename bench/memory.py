@@ -1,0 +1,69 @@
+"""Whether the service's memory stays what it is."""
+
+import asyncio
+import random
+import tempfile
+
+import httpx
+
+from app.commands.progress import progress
+from app.commands.service import running_service
+from bench.database import Sample, filled_database
+from bench.load import CONNECTIONS, Request, load, require_wrk
+from bench.operations import CREATE, GET, LIST, Operation, Slot
+from bench.results import Target
+
+FEW, MANY = 1_000, 100_000
+"""Requests before the first look, and before the second."""
+MIX: tuple[tuple[Operation, int], ...] = ((GET, 16), (LIST, 3), (CREATE, 1))
+"""Of twenty requests, how many are of which kind."""
+SECONDS = 5
+
+
+def memory() -> list[Target]:
+    """Measure the resident memory of a worker after few requests and after many."""
+    require_wrk()
+    with (
+        progress("memory") as show,
+        filled_database(FEW) as (_, sample),
+        tempfile.TemporaryFile("w+") as log,
+        running_service(log) as service,
+    ):
+        asyncio.run(_send(service.url, _mixed(sample, FEW)))
+        after_few = service.process.memory_info().rss
+        sent = FEW
+        while sent < MANY:
+            show(sent / MANY, f"{sent:,} requests")
+            one = load(service.url, _mixed(sample, MANY // 2), SECONDS)
+            one.require_answers("memory")
+            sent += one.requests
+        after_many = service.process.memory_info().rss
+    print(f"{after_few / 2**20:.1f} MiB, and {after_many / 2**20:.1f} MiB after {sent:,} requests")
+    what = f"memory after {MANY:,} requests ÷ after {FEW:,}"
+    return [Target(what, after_many / after_few, "most", 1.1, 1.1)]
+
+
+def _mixed(sample: Sample, number: int) -> list[Request]:
+    """Make so many requests of all kinds, in any order."""
+    chance = random.Random(number)  # noqa: S311 - no secret
+    requests: list[Request] = []
+    for operation, share in MIX:
+        slot = Slot("", sample, None, chance, number / 10_000)
+        kinds = asyncio.run(operation.requests(slot))
+        wanted = number * share // sum(share for _, share in MIX)
+        requests += (kinds * (wanted // len(kinds) + 1))[:wanted]
+    chance.shuffle(requests)
+    return requests
+
+
+async def _send(url: str, requests: list[Request]) -> None:
+    """Send some requests, over as many connections as a load does."""
+    left = iter(requests)
+
+    async def send_some() -> None:
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            for request in left:
+                response = await client.request(request.method, request.path, json=request.body)
+                response.raise_for_status()
+
+    await asyncio.gather(*(send_some() for _ in range(CONNECTIONS)))

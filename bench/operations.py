@@ -1,0 +1,176 @@
+"""What is measured: requests with varying parameters, and what they need and leave behind."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import httpx
+
+from bench.database import FIRST_NAMES, STEMS, Sample, tidy
+from bench.load import Request
+
+ATHLETES = "/api/v1/athletes"
+MARK = "B-"
+"""What the reference of each athlete begins with that a benchmark creates."""
+MOST_WRITES = 16_000
+"""More than any opponent creates or deletes in a second."""
+
+_numbers = count()
+"""So that no reference and no email address comes twice."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The time in which one operation of one opponent is measured."""
+
+    url: str
+    sample: Sample
+    connection: Any
+    chance: random.Random
+    seconds: float
+
+    @property
+    def most_writes(self) -> int:
+        """How many requests are enough if each can be sent once only."""
+        return round(MOST_WRITES * self.seconds)
+
+    def some_ids(self, number: int) -> list[str]:
+        """Choose athletes."""
+        return [str(row_id) for row_id in self.chance.choices(self.sample.athlete_ids, k=number)]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something that clients ask for."""
+
+    name: str
+    requests: Callable[[Slot], Coroutine[Any, Any, list[Request]]]
+    writes: bool = False
+    incomparable: frozenset[str] = frozenset()
+    """Fields of the answer that differ between two who do the same."""
+
+
+async def _get(slot: Slot) -> list[Request]:
+    return [Request("GET", f"{ATHLETES}/{row_id}") for row_id in slot.some_ids(10_000)]
+
+
+async def _get_known(slot: Slot) -> list[Request]:
+    async with httpx.AsyncClient(base_url=slot.url, trust_env=False) as client:
+        requests = []
+        for row_id in slot.some_ids(200):
+            path = f"{ATHLETES}/{row_id}"
+            tag = (await client.get(path)).headers.get("ETag", '"none"')
+            requests.append(Request("GET", path, headers=(("If-None-Match", tag),)))
+    return requests
+
+
+async def _list(slot: Slot) -> list[Request]:
+    return [Request("GET", f"{ATHLETES}?limit=50&offset={page * 50}") for page in range(10)]
+
+
+async def _list_by_centre(slot: Slot) -> list[Request]:
+    centres = slot.chance.choices(slot.sample.centre_ids, k=100)
+    return [Request("GET", f"{ATHLETES}?limit=50&centre_id={centre_id}") for centre_id in centres]
+
+
+async def _search(slot: Slot) -> list[Request]:
+    stems = slot.chance.sample(STEMS, k=len(STEMS))
+    return [Request("GET", f"{ATHLETES}?limit=50&name={stem.lower()}") for stem in stems]
+
+
+async def _create(slot: Slot) -> list[Request]:
+    return [Request("POST", ATHLETES, _payload(slot)) for _ in range(slot.most_writes)]
+
+
+async def _patch(slot: Slot) -> list[Request]:
+    return [
+        Request("PATCH", f"{ATHLETES}/{row_id}", {"weight_kg": slot.chance.randrange(50, 110)})
+        for row_id in slot.some_ids(10_000)
+    ]
+
+
+async def _delete(slot: Slot) -> list[Request]:
+    rows = await slot.connection.fetch(
+        VICTIMS, slot.most_writes, f"{MARK}{next(_numbers)}-", slot.sample.centre_ids[0]
+    )
+    return [Request("DELETE", f"{ATHLETES}/{row['id']}") for row in rows]
+
+
+VICTIMS = """
+    WITH made AS (
+        INSERT INTO athletes (id, name, name_key, reference, category_id)
+        SELECT uuidv7(), 'Ana Alva', 'ana alva', $2 || number, (SELECT id FROM categories LIMIT 1)
+        FROM generate_series(1, $1::int) AS number
+        RETURNING id
+    ), enrolled AS (
+        INSERT INTO enrolments (athlete_id, centre_id) SELECT id, $3 FROM made
+    )
+    SELECT id FROM made
+"""
+
+UNDER_WAY = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()
+"""
+
+GET = Operation("get", _get)
+LIST = Operation("list 50", _list, incomparable=frozenset({"next", "total"}))
+CREATE = Operation(
+    "create",
+    _create,
+    writes=True,
+    incomparable=frozenset({"id", "created_at", "updated_at", "reference", "email"}),
+)
+OPERATIONS = (
+    GET,
+    Operation("get known", _get_known),
+    LIST,
+    Operation("list by centre", _list_by_centre, incomparable=LIST.incomparable),
+    Operation("search", _search, incomparable=LIST.incomparable),
+    CREATE,
+    Operation("patch", _patch, writes=True, incomparable=frozenset({"version", "updated_at"})),
+    Operation("delete", _delete, writes=True),
+)
+
+
+async def clean(connection: Any) -> None:
+    """Remove what has been created, and let the next one find tables like those before."""
+    # The load has ended, and what was under way then may still be.
+    while await connection.fetchval(UNDER_WAY):  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(0.01)
+    await connection.execute("DELETE FROM athletes WHERE reference LIKE $1", f"{MARK}%")
+    await tidy(connection)
+
+
+def _payload(slot: Slot) -> dict[str, Any]:
+    chance, number = slot.chance, next(_numbers)
+    return {
+        "name": f"{chance.choice(FIRST_NAMES)} Lindqvist",
+        "reference": f"{MARK}{number}",
+        "email": f"bench.{number}@example.com",
+        "birth_date": "1994-05-17",
+        "sex": "female",
+        "height_cm": 168.5,
+        "weight_kg": 64.25,
+        "category_id": str(chance.choice(slot.sample.category_ids)),
+        "centre_ids": [str(centre_id) for centre_id in chance.sample(slot.sample.centre_ids, 2)],
+    }
+
+
+def comparable(answer: Any, incomparable: frozenset[str]) -> Any:
+    """Bring an answer into the form in which it is the same from all who do the same."""
+    if isinstance(answer, dict):
+        return {
+            name: comparable(value, frozenset())
+            for name, value in answer.items()
+            if name not in incomparable
+        }
+    if isinstance(answer, list):
+        return [comparable(item, frozenset()) for item in answer]
+    if isinstance(answer, str) and answer[10:11] == "T":
+        return datetime.fromisoformat(answer).astimezone(UTC)
+    return answer

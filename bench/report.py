@@ -1,0 +1,94 @@
+"""What was found, as tables and as a picture."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pygal
+from pygal.style import LightSolarizedStyle
+from rich.console import Console
+from rich.table import Table
+
+from bench.opponents import SERVICE
+from bench.results import Comparison, Target, as_json
+
+Row = tuple[str, ...]
+
+RATES = "operation", "", "requests/s", "service ÷ it", "app µs", "db µs", "p50 ms", "p99 ms"
+TARGETS = "target", "found", "must", "aim", "reached"
+
+
+def tell(comparison: Comparison | None, targets: list[Target], folder: Path) -> None:
+    """Print the tables, and put them, the picture and each figure into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tables: list[tuple[Row, list[Row]]] = [(TARGETS, list(target_rows(targets)))]
+    if comparison:
+        tables.append((RATES, list(comparison_rows(comparison))))
+        _draw(comparison, folder / "bench.svg")
+    for columns, rows in tables:
+        Console(width=120).print(_table(columns, rows))
+    text = "\n".join(_markdown(columns, rows) for columns, rows in tables)
+    (folder / "bench.md").write_text(text)
+    (folder / "bench.json").write_text(as_json(comparison, targets))
+    print(f"The tables and each figure are in {folder}.")
+
+
+def comparison_rows(comparison: Comparison) -> Iterator[Row]:
+    """Tell of each operation how each opponent does it: medians, and the ends of the ratios."""
+    for operation in comparison.operations:
+        for opponent in comparison.opponents:
+            figures = [
+                comparison.middle(operation, opponent, figure)
+                for figure in (
+                    lambda one: one.app_cpu,
+                    lambda one: one.database_cpu,
+                    lambda one: one.measured.p50,
+                    lambda one: one.measured.p99,
+                )
+            ]
+            ratio = comparison.ratio(operation, SERVICE, opponent)
+            yield (
+                operation,
+                opponent,
+                f"{comparison.rate(operation, opponent).middle:,.0f}",
+                "" if opponent == SERVICE else str(ratio),
+                *(f"{figure:.0f}" for figure in figures[:2]),
+                *(f"{figure:.1f}" for figure in figures[2:]),
+            )
+
+
+def target_rows(targets: list[Target]) -> Iterator[Row]:
+    """Tell of each target whether it is reached."""
+    for target in targets:
+        sign = "≥" if target.is_at == "least" else "≤"
+        limits = f"{sign} {target.must:g}", f"{sign} {target.aim:g}"
+        yield target.what, f"{target.figure:.2f}", *limits, target.verdict
+
+
+def _table(columns: Row, rows: Sequence[Row]) -> Table:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(columns: Row, rows: Sequence[Row]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _draw(comparison: Comparison, file: Path) -> None:
+    chart = pygal.Bar(
+        title="Requests per second (logarithmic)",
+        logarithmic=True,
+        style=LightSolarizedStyle,
+        js=[],
+        legend_at_bottom=True,
+        legend_at_bottom_columns=4,
+        width=1000,
+        height=500,
+    )
+    chart.x_labels = comparison.operations
+    for opponent in comparison.opponents:
+        rates = [comparison.rate(operation, opponent).middle for operation in comparison.operations]
+        chart.add(opponent, rates)
+    chart.render_to_file(str(file))

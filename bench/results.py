@@ -1,0 +1,126 @@
+"""What was measured, and what is made of it."""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import psutil
+
+from bench.load import Measured
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement of one operation of one opponent; processor time in µs per request."""
+
+    operation: str
+    opponent: str
+    measured: Measured
+    app_cpu: float
+    database_cpu: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Several values of the same thing."""
+
+    middle: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Take the median, and the ends."""
+        return cls(median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        return f"{self.middle:.2f} ({self.least:.2f} to {self.most:.2f})"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is promised of a figure: it is at least ``must``, or at most."""
+
+    what: str
+    figure: float
+    is_at: Literal["least", "most"]
+    must: float
+    aim: float
+
+    def reaches(self, limit: float) -> bool:
+        """Tell whether the figure is as good as a limit."""
+        return self.figure >= limit if self.is_at == "least" else self.figure <= limit
+
+    @property
+    def verdict(self) -> str:
+        """Say which of the two limits it reaches."""
+        if not self.reaches(self.must):
+            return "missed"
+        return "aim" if self.reaches(self.aim) else "must"
+
+
+class Comparison:
+    """All rounds of a comparison."""
+
+    def __init__(self, rounds: Sequence[Round]) -> None:
+        self.rounds = rounds
+        self.operations = list(dict.fromkeys(one.operation for one in rounds))
+        self.opponents = list(dict.fromkeys(one.opponent for one in rounds))
+
+    def of(self, operation: str, opponent: str) -> list[Round]:
+        """Return the rounds of one operation of one opponent, in their order."""
+        return [
+            one for one in self.rounds if (one.operation, one.opponent) == (operation, opponent)
+        ]
+
+    def rate(self, operation: str, opponent: str) -> Spread:
+        """Return the requests per second."""
+        return Spread.of([one.measured.rate for one in self.of(operation, opponent)])
+
+    def ratio(self, operation: str, opponent: str, to: str) -> Spread:
+        """Return how many times as many requests one answers as another, round by round."""
+        pairs = zip(self.of(operation, opponent), self.of(operation, to), strict=True)
+        return Spread.of([one.measured.rate / other.measured.rate for one, other in pairs])
+
+    def middle(self, operation: str, opponent: str, figure: Callable[[Round], float]) -> float:
+        """Return the median of a figure of each round."""
+        return median(figure(one) for one in self.of(operation, opponent))
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine that the figures are of."""
+    return {
+        "date": date.today().isoformat(),
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def as_json(comparison: Comparison | None, targets: Sequence[Target]) -> str:
+    """Write everything down: the machine, each target, and each round."""
+    content = {
+        "machine": machine(),
+        "targets": [{**asdict(target), "verdict": target.verdict} for target in targets],
+        "rounds": [asdict(one) for one in comparison.rounds] if comparison else [],
+    }
+    return json.dumps(content, indent=1) + "\n"
