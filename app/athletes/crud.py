@@ -98,9 +98,14 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
             raise NotFound("This athlete does not train at this centre.")
 
     async def _changed(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
+        if "centre_ids" not in fields:
+            changed = await super()._changed(fields, values)
+            if changed and changed.body is None:
+                return await self.get(changed.id)
+            return changed
+
         async def change(unit: Unit) -> Resource | None:
-            # Locked first: a statement that had to wait would show the athlete as of after the
-            # wait, and the centres as of before it.
+            # Locked first: a statement that had to wait would replace the centres of before.
             if await unit.row(self.lock_statement(), values) is None:
                 return None
             return await self._written_row(unit, self.update_statement(fields), values)
@@ -140,9 +145,19 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     @classmethod
     @lru_cache(maxsize=SHAPES)
     def update_statement(cls, fields: frozenset[str]) -> Statement:
-        """Change the given fields of an athlete, and read the athlete."""
+        """Change the given fields of an athlete, and read the athlete.
+
+        The body is null if others changed the athlete while this waited for them: it would show the
+        centres of before. With ``centre_ids``, the athlete has to be locked.
+        """
         if "centre_ids" not in fields:
-            return super().update_statement(fields)
+            updated = cls.updated(fields)
+            before = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
+            counted = sa.case((updated.c.updated_at == sa.func.statement_timestamp(), 1), else_=0)
+            read = Projection(cls.read, cls.row).each(updated)
+            row_id, version, body = read.selected_columns
+            alone = sa.case((version == before + counted, body)).label("body")
+            return Statement(read.with_only_columns(row_id, version, alone))
         athlete_id = sa.bindparam("id", type_=sa.Uuid)
         wanted = _wanted(athlete_id.label("athlete_id")).cte("wanted")
         removed = (

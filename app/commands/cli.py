@@ -192,7 +192,7 @@ def bench(
 ) -> None:
     """Measure how fast the service is, against others and by itself; status 1 if not fast enough.
 
-    The comparison is with FastAPI and an ORM, bare ASGI and asyncpg, and Fastify on the same tables.
+    The comparison is with FastAPI and an ORM, bare ASGI and asyncpg, and Fastify, on one database.
 
     Growth is from a thousand athletes to a million.
 

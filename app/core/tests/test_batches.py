@@ -66,7 +66,9 @@ async def test_one_id_that_is_asked_for_twice_is_answered_twice(table: Table) ->
     batches = Batches(table.read)
     row_id = new_id()
 
-    assert await asyncio.gather(batches.row(row_id), batches.row(row_id)) == [{"id": row_id}] * 2
+    rows = await asyncio.gather(*(batches.row(row_id) for _ in range(2)))
+
+    assert rows == [{"id": row_id}] * 2
 
 
 async def test_a_statement_has_so_many_ids_at_most(table: Table) -> None:
