@@ -18,6 +18,7 @@ from app.core.paging import LARGEST_PAGE, ListQuery, PageOfJSON, Place, name_of_
 from app.core.projection import Projection
 from app.core.statements import Statement, new_value, new_values
 from app.core.tables import Payload, Row, derived_columns, table_of, written_columns
+from app.core.text import LAST_ENDING
 
 Create = TypeVar("Create", bound=Payload)
 Update = TypeVar("Update", bound=Payload)
@@ -148,6 +149,11 @@ class CRUD(Generic[Create, Update]):
         """Yield the condition of each filter that is given."""
         if "name" in given:
             yield sa.func.strpos(table_of(cls.row).c.name_key, sa.bindparam("name")) > 0
+        if "name_prefix" in given:
+            name_key = table_of(cls.row).c.name_key
+            prefix = sa.bindparam("name_prefix", type_=sa.Text)
+            yield name_key >= prefix
+            yield name_key < prefix + LAST_ENDING
 
     @classmethod
     @cache
