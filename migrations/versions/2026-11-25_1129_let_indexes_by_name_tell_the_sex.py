@@ -1,4 +1,4 @@
-"""Let the indexes by name tell the sex of athletes, so that a list by it reads only its rows.
+"""Let the indexes by name tell the sex of athletes.
 
 Revision: 71c5d2e0b9a4, after 2f50e8fb1ef3
 Created: 2026-11-25 11:29
