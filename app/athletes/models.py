@@ -95,9 +95,10 @@ class Athlete(AthleteBase, Row, table=True):
 
     __tablename__ = "athletes"
     __table_args__ = (
-        Index(None, "name_key", "id"),
+        # They include the sex so that a list by it need not read the rows that it skips.
+        Index(None, "name_key", "id", postgresql_include=["sex"]),
         Index(None, "created_at", "id"),
-        Index(None, "category_id", "name_key", "id"),
+        Index(None, "category_id", "name_key", "id", postgresql_include=["sex"]),
         Index(None, "category_id", "created_at", "id"),
         sa.UniqueConstraint("reference"),
         sa.UniqueConstraint("national_id"),

@@ -1,6 +1,6 @@
 """The statements that every feature runs on its rows."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cache, lru_cache
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from app.core.paging import LARGEST_PAGE, ListQuery, PageOfJSON, Place, name_of_
 from app.core.projection import Projection
 from app.core.statements import Statement, new_value, new_values
 from app.core.tables import Payload, Row, derived_columns, table_of, written_columns
+from app.core.text import LAST_ENDING
 
 Create = TypeVar("Create", bound=Payload)
 Update = TypeVar("Update", bound=Payload)
@@ -148,6 +149,11 @@ class CRUD(Generic[Create, Update]):
         """Yield the condition of each filter that is given."""
         if "name" in given:
             yield sa.func.strpos(table_of(cls.row).c.name_key, sa.bindparam("name")) > 0
+        if "name_prefix" in given:
+            name_key = table_of(cls.row).c.name_key
+            prefix = sa.bindparam("name_prefix", type_=sa.Text)
+            yield name_key >= prefix
+            yield name_key < prefix + LAST_ENDING
 
     @classmethod
     @cache
@@ -200,38 +206,16 @@ class CRUD(Generic[Create, Update]):
         table = table_of(cls.row)
         projection = Projection(cls.summary, cls.row)
         key = cls._key(sort)
-        matches = list(cls.filters(filters))
-
-        def ordered(source: sa.FromClause) -> list[sa.ColumnElement[Any]]:
-            columns = source.c[key.name], source.c.id
-            return [column.desc() if sort.startswith("-") else column.asc() for column in columns]
-
-        # A LIMIT that is a parameter is planned badly, so the largest stands in the text.
-        candidates = (
-            sa.select(*dict.fromkeys([*projection.columns, key]))
-            .where(*matches)
-            .order_by(*ordered(table))
-            .limit(sa.literal_column(str(LARGEST_PAGE + 1)))
-        )
-        if start == "place":
-            here = sa.tuple_(key, table.c.id)
-            place = sa.tuple_(
-                sa.bindparam("place_key", type_=key.type), sa.bindparam("place_id", type_=sa.Uuid)
-            )
-            candidates = candidates.where(here <= place if sort.startswith("-") else here >= place)
-        elif start == "offset":
-            candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
-        candidate = candidates.subquery("candidate")
+        columns = list(dict.fromkeys([*projection.columns, key]))
         limit = sa.bindparam("limit", type_=sa.Integer)
-        position = sa.func.row_number().over(order_by=ordered(candidate)).label("position")
-        found = (
-            sa.select(candidate, position)
-            .order_by(*ordered(candidate))
-            .limit(limit + sa.literal_column("1"))
-            .cte("found")
-        )
-        page = projection.many(found, key.name, limit)
-        matching = sa.select(sa.func.count()).select_from(table).where(*matches)
+        if filters or start == "offset":
+            # Rows are skipped: an index tells the places, and only the rows of the page are read.
+            place = cls._found([key, table.c.id], filters, sort, start, limit).subquery("place")
+            found = sa.select(*columns, place.c.position).join(place, place.c.id == table.c.id)
+        else:
+            found = cls._found(columns, filters, sort, start, limit)
+        page = projection.many(found.cte("found"), key.name, limit)
+        matching = sa.select(sa.func.count()).select_from(table).where(*cls.filters(filters))
         counted = matching.scalar_subquery() if total else sa.null()
         return Statement(page.add_columns(counted.label("total")))
 
@@ -302,6 +286,46 @@ class CRUD(Generic[Create, Update]):
     def _written(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Name the values to write, those of derived columns among them."""
         return new_values({**fields, **derived_columns(self.row, fields)})
+
+    @classmethod
+    def _found(
+        cls,
+        columns: Sequence[sa.Column[Any]],
+        filters: Set[str],
+        sort: str,
+        start: Start,
+        limit: sa.ColumnElement[int],
+    ) -> sa.Select[Any]:
+        """Select some columns of the rows of a page and of the next row, each with its position."""
+        table = table_of(cls.row)
+        key = cls._key(sort)
+
+        def ordered(source: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+            places = source.c[key.name], source.c.id
+            return [column.desc() if sort.startswith("-") else column.asc() for column in places]
+
+        # A LIMIT that is a parameter is planned badly, so the largest stands in the text.
+        candidates = (
+            sa.select(*columns)
+            .where(*cls.filters(filters))
+            .order_by(*ordered(table))
+            .limit(sa.literal_column(str(LARGEST_PAGE + 1)))
+        )
+        if start == "place":
+            here = sa.tuple_(key, table.c.id)
+            place = sa.tuple_(
+                sa.bindparam("place_key", type_=key.type), sa.bindparam("place_id", type_=sa.Uuid)
+            )
+            candidates = candidates.where(here <= place if sort.startswith("-") else here >= place)
+        elif start == "offset":
+            candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
+        candidate = candidates.subquery("candidate")
+        position = sa.func.row_number().over(order_by=ordered(candidate)).label("position")
+        return (
+            sa.select(candidate, position)
+            .order_by(*ordered(candidate))
+            .limit(limit + sa.literal_column("1"))
+        )
 
     @classmethod
     def _key(cls, sort: str) -> sa.Column[Any]:

@@ -54,6 +54,9 @@ class NamedListQuery(ListQuery):
     name: SearchText | SkipJsonSchema[None] = Field(
         default=None, description="Part of the name; case and accents do not matter."
     )
+    name_prefix: SearchText | SkipJsonSchema[None] = Field(
+        default=None, description="The beginning of the name; case and accents do not matter."
+    )
     sort: Literal["name", "-name", "created_at", "-created_at"] = Field(
         default="name", description="What to sort by; `-` for descending."
     )

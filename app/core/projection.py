@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import RelationshipProperty
-from sqlalchemy.sql.selectable import NamedFromClause, Subquery
+from sqlalchemy.sql.selectable import NamedFromClause
 from sqlmodel import SQLModel
 
 from app.core.tables import table_of
@@ -98,10 +98,11 @@ def _lists(
     relationship: RelationshipProperty[Any],
     source: sa.FromClause,
     links: Links,
-) -> Subquery:
+) -> sa.CTE:
     """Select ``owner_id, items`` for each row of ``source`` that has any.
 
-    Grouped once for the whole source, which is far cheaper than a subquery in each row.
+    Grouped once for the whole source, which is far cheaper than a subquery in each row; and
+    materialized, for where few rows are expected the planner would group them again in each row.
     """
     table = relationship.secondary
     assert isinstance(table, sa.Table)
@@ -121,7 +122,8 @@ def _lists(
             .join(item, sa.true())
         )
         .group_by(owner_id)
-        .subquery(f"{name}_of_each")
+        .cte(f"{name}_of_each")
+        .prefix_with("MATERIALIZED")
     )
 
 

@@ -10,6 +10,12 @@ LONGEST_NORMALISED = 4 * 255
 Every field refuses it, for NFC leaves more than 255 of its characters.
 """
 
+LAST_ENDING = "\U0010ffff" * 100
+"""Comes after whatever follows the beginning of a name key.
+
+Its character is the last of all, and no name has more than so many in a row.
+"""
+
 _WHITE_SPACE_CONTROLS = frozenset("\t\n\v\f\r\x85")
 _JOINERS = frozenset("\u200c\u200d")
 _INVISIBLE_MARKS = frozenset(

@@ -11,6 +11,8 @@ from app.conftest import API, Create, Json, problem
 from app.core.fields import new_id
 
 URL = f"{API}/athletes"
+LAST = "\U0010ffff"
+"""The last of all characters."""
 SORTS = ["name", "-name", "created_at", "-created_at"]
 
 
@@ -106,7 +108,13 @@ class TestCursor:
 
     @pytest.mark.parametrize(
         "change",
-        [{"sort": "-name"}, {"sort": "created_at"}, {"name": "bo"}, {"sex": "other"}],
+        [
+            {"sort": "-name"},
+            {"sort": "created_at"},
+            {"name": "bo"},
+            {"name_prefix": "bo"},
+            {"sex": "other"},
+        ],
     )
     async def test_a_cursor_is_bound_to_its_filters_and_sort(
         self, client: AsyncClient, athletes: list[Json], change: Json
@@ -204,6 +212,98 @@ class TestOffset:
         assert problem(response) == (422, "/problems/invalid", [("?offset", "exclusive")])
 
 
+class TestNamePrefix:
+    @pytest.fixture
+    async def named(self, create: Create, rx: str) -> None:
+        """Create athletes whose names begin alike, or end where others begin."""
+        for name in (
+            "Maran",
+            "Mára Lind",
+            "mara  Lopez",
+            "Mar",
+            "Tamara Lima",
+            "Straße",
+            "한국",
+            f"Z{LAST}",
+            f"Z{LAST * 99}",
+            "Z\ud7ff",
+        ):
+            await create("athletes", {"name": name, "category_id": rx})
+
+    @pytest.mark.parametrize(
+        ("prefix", "names"),
+        [
+            ("MARÁ", ["Mára Lind", "mara Lopez", "Maran"]),
+            ("mara ", ["Mára Lind", "mara Lopez", "Maran"]),
+            (" mara  l", ["Mára Lind", "mara Lopez"]),
+            ("mara li", ["Mára Lind"]),
+            ("mar", ["Mar", "Mára Lind", "mara Lopez", "Maran"]),
+            ("tamaral", []),
+            ("stras", ["Straße"]),
+            ("straß", ["Straße"]),
+            ("하", ["한국"]),
+            ("z", ["Z\ud7ff", f"Z{LAST}", f"Z{LAST * 99}"]),
+            ("z\ud7ff", ["Z\ud7ff"]),
+            (f"z{LAST}", [f"Z{LAST}", f"Z{LAST * 99}"]),
+            (f"z{LAST * 99}", [f"Z{LAST * 99}"]),
+            (LAST * 100, []),
+            ("ﷺ" * 100, []),
+            ("%", []),
+            ("_", []),
+            ("\\", []),
+        ],
+    )
+    @pytest.mark.parametrize("sort", SORTS)
+    @pytest.mark.usefixtures("named")
+    async def test_it_finds_the_names_that_begin_so(
+        self, client: AsyncClient, prefix: str, names: list[str], sort: str
+    ) -> None:
+        query = {"name_prefix": prefix, "sort": sort, "total": "true"}
+        page = (await client.get(URL, params=query)).json()
+
+        found = [item["name"] for item in page["items"]]
+        assert sorted(found) == sorted(names)
+        assert page["total"] == len(names)
+        if sort == "name":
+            assert found == names
+
+    @pytest.mark.parametrize("sort", SORTS)
+    @pytest.mark.usefixtures("named")
+    async def test_a_walk_stays_within_it(self, client: AsyncClient, sort: str) -> None:
+        whole = (await client.get(URL, params={"name_prefix": "mar", "sort": sort})).json()
+
+        pages = await walk(client, f"{URL}?name_prefix=mar&sort={sort}&limit=1")
+
+        assert pages == [[item["id"]] for item in whole["items"]]
+        assert len(pages) == 4
+
+    @pytest.mark.usefixtures("named")
+    async def test_it_goes_with_a_part_of_the_name(self, client: AsyncClient) -> None:
+        page = (await client.get(URL, params={"name_prefix": "mar", "name": "L"})).json()
+
+        assert [item["name"] for item in page["items"]] == ["Mára Lind", "mara Lopez"]
+
+    async def test_every_list_of_things_with_a_name_has_it(
+        self, client: AsyncClient, create: Create, rx: str
+    ) -> None:
+        north, south = [
+            await create("centres", {"name": name}) for name in ("Northside", "Southside")
+        ]
+        ids = [north["id"], south["id"]]
+        ana = await create("athletes", {"name": "Ana", "category_id": rx, "centre_ids": ids})
+        lists = {
+            "categories": ("r", rx),
+            "centres": ("NORTH", north["id"]),
+            f"athletes/{ana['id']}/centres": ("north", north["id"]),
+            f"categories/{rx}/athletes": ("án", ana["id"]),
+            f"centres/{south['id']}/athletes": ("an", ana["id"]),
+        }
+        for path, (prefix, expected) in lists.items():
+            found = (await client.get(f"{API}/{path}?name_prefix={prefix}")).json()["items"]
+            missed = (await client.get(f"{API}/{path}?name_prefix=x{prefix}")).json()["items"]
+            assert ([item["id"] for item in found], missed) == ([expected], [])
+
+
 class TestParameters:
     async def test_a_search_is_cleaned_like_a_name(
         self, client: AsyncClient, athletes: list[Json]
@@ -249,6 +349,11 @@ class TestParameters:
             ("name=", [("?name", "text_empty")]),
             ("name=%00", [("?name", "unusable_character")]),
             (f"name={'x' * 101}", [("?name", "text_too_long")]),
+            ("name_prefix=%20", [("?name_prefix", "text_empty")]),
+            ("name_prefix=%CC%81", [("?name_prefix", "text_empty")]),
+            ("name_prefix=%00", [("?name_prefix", "unusable_character")]),
+            ("name_prefix=a&name_prefix=b", [("?name_prefix", "repeated")]),
+            (f"name_prefix={'x' * 101}", [("?name_prefix", "text_too_long")]),
             ("sex=f", [("?sex", "literal_error")]),
             ("category_id=rx", [("?category_id", "uuid")]),
             (f"category_id={new_id().hex}", [("?category_id", "uuid")]),

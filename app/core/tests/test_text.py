@@ -99,6 +99,12 @@ class TestNameKey:
         assert name_key("कल") != name_key("कुल")
 
     @pytest.mark.parametrize("text", TEXTS)
+    def test_the_key_of_a_beginning_begins_the_key(self, text: str) -> None:
+        key = name_key(str(clean_text(text)))
+        for end in range(len(text)):
+            assert key.startswith(name_key(str(clean_text(text[:end]))))
+
+    @pytest.mark.parametrize("text", TEXTS)
     def test_the_key_of_a_key_is_itself(self, text: str) -> None:
         key = name_key(str(clean_text(text)))
         assert name_key(key) == key

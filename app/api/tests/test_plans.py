@@ -1,0 +1,168 @@
+"""The plans of every list's statements, at a hundred thousand athletes."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from itertools import chain, combinations, product
+from typing import Any, NamedTuple, get_args
+
+import asyncpg
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from app.api.v1 import router
+from app.athletes.crud import AthletesCRUD, CentresOfAthlete
+from app.categories.crud import CategoriesCRUD
+from app.centres.crud import CentresCRUD
+from app.core.crud import CRUD, Start
+from app.core.paging import ListQuery, Page
+from app.core.statements import Statement
+
+pytestmark = pytest.mark.slow
+
+LISTS: dict[str, type[CRUD[Any, Any]]] = {
+    "/categories": CategoriesCRUD,
+    "/centres": CentresCRUD,
+    "/athletes": AthletesCRUD,
+    "/categories/{category_id}/athletes": AthletesCRUD,
+    "/centres/{centre_id}/athletes": AthletesCRUD,
+    "/athletes/{athlete_id}/centres": CentresOfAthlete,
+}
+"""What lists the rows of each path that answers with a page."""
+
+WIDE = {"name", "sex", "category_id"}
+"""Filters that bound no count: any part of the rows may match, and each of them is counted.
+
+A part of a name can be anywhere in it; of sexes and categories there are so few that each holds
+many. A page is bounded all the same: it ends when it is full, in the order of an index.
+"""
+
+IN_INDEX = {"name", "name_prefix", "sex", "category_id"}
+"""Filters on what the indexes by name hold: a list in their order reads no row that it skips."""
+
+FILL = """
+    INSERT INTO categories (id, name, name_key)
+        SELECT lpad(to_hex(g), 32, '0')::uuid, g, g FROM generate_series(1, 5) g;
+    INSERT INTO centres (id, name, name_key, time_zone)
+        SELECT lpad(to_hex(g), 32, '0')::uuid, g, lpad(g::text, 3, '0'), 'UTC'
+        FROM generate_series(1, 200) g;
+    INSERT INTO athletes (id, name, name_key, reference, sex, category_id, created_at)
+        SELECT lpad(to_hex(g), 32, '0')::uuid, g, md5(g::text), g,
+            (ARRAY['female', 'male', 'other'])[g % 3 + 1], lpad(to_hex(g % 5 + 1), 32, '0')::uuid,
+            timestamptz '2026-01-01' + g * interval '1 second'
+        FROM generate_series(1, 100000) g;
+    INSERT INTO enrolments (athlete_id, centre_id)
+        SELECT lpad(to_hex(g), 32, '0')::uuid, lpad(to_hex((g + h) % 200 + 1), 32, '0')::uuid
+        FROM generate_series(1, 100000) g, LATERAL (VALUES (0), (g / 200 % 199 + 1)) more (h);
+"""
+"""Each of 100 000 athletes trains at two of 200 centres, in one of 5 categories."""
+
+
+class Shape(NamedTuple):
+    """What decides the text of a list's statement."""
+
+    crud: type[CRUD[Any, Any]]
+    filters: frozenset[str]
+    sort: str
+    start: Start
+    total: bool
+
+    def statement(self) -> Statement:
+        """Return the statement."""
+        return self.crud.list_statement(self.filters, self.sort, self.start, self.total)
+
+    def may_scan(self) -> bool:
+        """Tell whether the statement may read all of a large table.
+
+        It may to count what only wide filters bound; and to skip so many of the few that have a
+        part in their name that hardly any are left.
+        """
+        far = self.start == "offset" and "name" in self.filters
+        return (self.total or far) and self.filters <= WIDE
+
+    def skips_in_index(self) -> bool:
+        """Tell whether an index has all it takes to find the place of the page."""
+        held = {"category_id"} if "created_at" in self.sort else IN_INDEX
+        skips = bool(self.filters) or self.start == "offset"
+        return self.crud is AthletesCRUD and skips and self.filters <= held
+
+    def is_met_by(self, plan: str, *, generic: bool) -> bool:
+        """Tell whether a plan is a good one; a generic one is for values that may be rare."""
+        if re.search(r"Seq Scan on (athletes|enrolments)", plan) and not self.may_scan():
+            return False
+        in_index = re.search(r"Index Only Scan .*on athletes", plan)
+        return bool(in_index) or not (generic and self.skips_in_index())
+
+
+def shapes() -> Iterator[Shape]:
+    """Yield each shape that a request can ask for."""
+    for route in iter_route_contexts(router.routes):
+        model = getattr(route, "response_model", None)
+        if not (isinstance(model, type) and issubclass(model, Page)):
+            continue
+        (parameters,) = route.dependant.query_params
+        query = parameters.field_info.annotation
+        assert isinstance(query, type)
+        assert issubclass(query, ListQuery)
+        scope = [field.name for field in route.dependant.path_params]
+        filters = query.model_fields.keys() - query.NO_FILTERS
+        given = chain.from_iterable(
+            combinations(sorted(filters), size) for size in range(len(filters) + 1)
+        )
+        sorts = get_args(query.model_fields["sort"].annotation)
+        crud = LISTS[route.path or ""]
+        for some in given:
+            for sort, start in product(sorts, get_args(Start)):
+                yield Shape(crud, frozenset([*some, *scope]), sort, start, total=False)
+            # The count is a subquery of its own: it is the same whatever the order and the start.
+            yield Shape(crud, frozenset([*some, *scope]), sorts[0], "top", total=True)
+
+
+@pytest.fixture
+async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
+    """Give a connection to a database with many athletes."""
+    connection = await asyncpg.connect(own_database)
+    # VACUUM notes what it finds committed, and that an index alone may do then, once it is on disk.
+    await connection.execute("SET synchronous_commit = on")
+    await connection.execute(FILL)
+    await connection.execute("VACUUM ANALYZE categories, centres, athletes, enrolments")
+    yield connection
+    await connection.close()
+
+
+async def sample(connection: asyncpg.Connection) -> dict[str, Any]:
+    """Return a value for each parameter; a filter's is what some athlete has in that column."""
+    (found,) = await connection.fetch(
+        "SELECT * FROM athletes JOIN enrolments ON athlete_id = id OFFSET 50000 LIMIT 1"
+    )
+    names = {"name": found["name_key"][2:6], "name_prefix": found["name_key"][:4]}
+    return {**found, **names, "place_id": found["id"], "limit": 50, "offset": 10_000}
+
+
+async def plans(
+    connection: asyncpg.Connection, shape: Shape, values: dict[str, Any]
+) -> dict[str, str]:
+    """Return the plans for parameters that are known, and for any; the server may choose either."""
+    statement = shape.statement()
+    key = values[shape.crud.sorts[shape.sort.removeprefix("-")]]
+    arguments = statement.arguments({**values, "place_key": key})
+    custom = await connection.fetch(f"EXPLAIN (COSTS OFF) {statement.text}", *arguments)
+    await connection.execute(f"PREPARE prepared AS {statement.text}")
+    anything = ", ".join(["NULL"] * len(arguments))
+    generic = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE prepared({anything})")
+    await connection.execute("DEALLOCATE prepared")
+    kinds = {"custom": custom, "generic": generic}
+    return {kind: "\n".join(line for (line,) in lines) for kind, lines in kinds.items()}
+
+
+async def test_every_list_has_a_good_plan(filled: asyncpg.Connection) -> None:
+    # EXPLAIN alone is planned for its own parameters all the same.
+    await filled.execute("SET plan_cache_mode = force_generic_plan")
+    values = await sample(filled)
+
+    bad = []
+    for shape in set(shapes()):
+        for kind, plan in (await plans(filled, shape, values)).items():
+            if not shape.is_met_by(plan, generic=kind == "generic"):
+                bad.append((shape, kind, plan))
+
+    assert not bad, "{} plans are bad, such as {} ({}):\n{}".format(len(bad), *bad[0])
