@@ -72,11 +72,11 @@ async def _filled(url: str, rows: int) -> Sample:
         "categories", records=categories, columns=["id", "name", "name_key"]
     )
     centres = (
-        (row_id, f"Box {number:04}", f"box {number:04}", "Europe/Madrid")
+        (row_id, FIRST_DAY + timedelta(days=number), f"Box {number:04}", f"box {number:04}", "UTC")
         for number, row_id in enumerate(sample.centre_ids)
     )
     await connection.copy_records_to_table(
-        "centres", records=centres, columns=["id", "name", "name_key", "time_zone"]
+        "centres", records=centres, columns=["id", "created_at", "name", "name_key", "time_zone"]
     )
     athletes = (_athlete(sample, number, chance) for number in range(rows))
     await connection.copy_records_to_table("athletes", records=athletes, columns=COLUMNS)

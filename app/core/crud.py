@@ -73,7 +73,7 @@ class CRUD(Generic[Create, Update]):
 
     async def get(self, row_id: UUID) -> Resource:
         """Read a row; raise ``NotFound``."""
-        return self._found(await self._database.row_of(self.get_statement(), row_id))
+        return self._resource_of(await self._database.row_of(self.get_statement(), row_id))
 
     async def page(self, query: ListQuery, scope: Mapping[str, Any] | None = None) -> PageOfJSON:
         """List the rows that match a query, within a scope: filters that the path gives."""
@@ -255,9 +255,11 @@ class CRUD(Generic[Create, Update]):
         )
 
     async def _find(self, column: str, value: object) -> Resource:
-        return self._found(await self._database.row(self.find_statement(column), {column: value}))
+        return self._resource_of(
+            await self._database.row(self.find_statement(column), {column: value})
+        )
 
-    def _found(self, row: Any) -> Resource:
+    def _resource_of(self, row: Any) -> Resource:
         if row is None:
             raise self.not_found()
         return Resource(*row)

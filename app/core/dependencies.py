@@ -9,7 +9,7 @@ from app.core.database import Runner
 
 async def get_database(request: Request) -> Runner:
     """Return the app's database, or the unit of work that this request is one part of."""
-    runner: Runner = getattr(request.state, "database", None) or request.app.state.database
+    runner: Runner = request.scope["state"].get("database") or request.app.state.database
     return runner
 
 
