@@ -23,7 +23,7 @@ from app.core.text import LAST_ENDING
 Create = TypeVar("Create", bound=Payload)
 Update = TypeVar("Update", bound=Payload)
 
-SHAPES = 512
+SHAPES = 2048
 """How many shapes of a statement are kept; a shape is which fields or filters are given."""
 
 Versions = list[int] | None

@@ -41,6 +41,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             fields = await _body(receive)
             values = {"id": row_id, "expected": None, **new_values(fields)}
             changed = await _row(AthletesCRUD.update_statement(frozenset(fields)), values)
+            if changed["body"] is None:
+                changed = await _row(AthletesCRUD.find_statement("id"), {"id": row_id})
             await _answer(send, 200, changed["body"].encode())
         else:
             await _row(AthletesCRUD.delete_statement(), {"id": row_id, "expected": None})
