@@ -84,4 +84,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         # The app itself is no garbage: looking through it would hold up requests for 50 ms.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000)
         yield

@@ -1,7 +1,8 @@
 """Bodies of requests, as long as they may be and in time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from email.message import Message
 from functools import lru_cache
 
@@ -16,7 +17,16 @@ SLOWEST = 20_000
 
 async def whole_body(request: Request, longest: int) -> bytes:
     """Receive a body of at most ``longest`` bytes; raise what ``body_pieces`` raises."""
-    return b"".join([piece async for piece in body_pieces(request, longest)])
+    progress = _Progress(request, longest)
+    body = bytearray()
+    with _refusing():
+        async with asyncio.timeout_at(progress.end) as time:
+            async for piece in request.stream():
+                progress.take(piece)
+                body += piece
+                if piece:
+                    time.reschedule(progress.end)
+    return bytes(body)
 
 
 async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
@@ -25,22 +35,42 @@ async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
     Raise ``ContentTooLarge`` if it is longer, declared or not, ``BodyTimeout`` if it takes longer
     than its time, which grows with what has come, and ``MalformedBody`` if the client leaves.
     """
-    too_large = ContentTooLarge(f"The body is longer than {longest} bytes.")
-    if int(request.headers.get("content-length", 0)) > longest:
-        raise too_large
-    received = 0
-    end = asyncio.get_running_loop().time() + request.app.state.settings.body_timeout
+    progress = _Progress(request, longest)
     pieces = aiter(request.stream())
-    try:
+    with _refusing():
         while True:
-            async with asyncio.timeout_at(end + received / SLOWEST):
+            async with asyncio.timeout_at(progress.end):
                 piece = await anext(pieces, None)
             if piece is None:
                 return
-            received += len(piece)
-            if received > longest:
-                raise too_large
+            progress.take(piece)
             yield piece
+
+
+class _Progress:
+    """How much of a body has come, and by when more has to."""
+
+    def __init__(self, request: Request, longest: int) -> None:
+        self._longest = longest
+        self.end = asyncio.get_running_loop().time() + request.app.state.settings.body_timeout
+        self._received = 0
+        self._refuse_longer(int(request.headers.get("content-length", 0)))
+
+    def take(self, piece: bytes) -> None:
+        """Count a piece, which gives time for more; raise ``ContentTooLarge``."""
+        self._received += len(piece)
+        self._refuse_longer(self._received)
+        self.end += len(piece) / SLOWEST
+
+    def _refuse_longer(self, length: int) -> None:
+        if length > self._longest:
+            raise ContentTooLarge(f"The body is longer than {self._longest} bytes.")
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except TimeoutError:
         raise BodyTimeout("The body does not come in time.") from None
     except ClientDisconnect:

@@ -70,7 +70,12 @@ async def _live(receive: Any, send: Any) -> None:
         min_size=10,
         max_size=10,
         reset=_leave_as_it_is,
-        server_settings={"timezone": "UTC", "jit_above_cost": "-1"},
+        # As the service has it: they belong to the SQL.
+        server_settings={
+            "timezone": "UTC",
+            "jit_above_cost": "-1",
+            "plan_cache_mode": "force_generic_plan",
+        },
     )
     await send({"type": "lifespan.startup.complete"})
     await receive()
