@@ -64,7 +64,7 @@ class Projection:
         # json_agg takes the rows in the order in which the subquery gives them.
         row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)
         listed = row.order_by(source.c.position).subquery("listed")
-        items = sa.func.json_agg(sa.func.row_to_json(listed.c.item))
+        items = sa.func.json_agg(listed.c.item)
         after = listed.c.position > limit
         return sa.select(
             sa.func.coalesce(items.filter(listed.c.position <= limit), _EMPTY_LIST).label("items"),
