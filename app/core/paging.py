@@ -6,6 +6,7 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -124,5 +125,10 @@ class Place:
 
 def name_of_list(table: str, filters: Mapping[str, Any], sort: str) -> str:
     """Name a list by what decides its rows and order, so that a cursor is of use to no other."""
-    described = json.dumps([table, sort, sorted(filters.items())], default=str)
+    return _name_of(table, sort, *sorted(filters.items()))
+
+
+@lru_cache(maxsize=1000)
+def _name_of(table: str, sort: str, *filters: tuple[str, Any]) -> str:
+    described = json.dumps([table, sort, filters], default=str)
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
