@@ -20,8 +20,8 @@ from app.core.fields import new_id
 from app.core.text import email_key, name_key
 
 CATEGORIES = 5
-ATHLETES_PER_CENTRE = 500
-"""Athletes for each centre that there is; each trains at two on average."""
+CENTRES = 200
+"""However many athletes there are; each trains at two on average."""
 FIRST_NAMES, STEMS, ENDINGS = (
     words.split()
     for words in (
@@ -61,7 +61,7 @@ async def _filled(url: str, rows: int) -> Sample:
         url,
         [new_id() for _ in range(rows)],
         [new_id() for _ in range(CATEGORIES)],
-        [new_id() for _ in range(max(2, rows // ATHLETES_PER_CENTRE))],
+        [new_id() for _ in range(CENTRES)],
     )
     connection = await asyncpg.connect(url)
     categories = (
@@ -83,7 +83,7 @@ async def _filled(url: str, rows: int) -> Sample:
     enrolments = (
         (athlete_id, centre_id)
         for athlete_id in sample.athlete_ids
-        for centre_id in chance.sample(sample.centre_ids, chance.choice([1, 2, 2, 3]) % 3 or 2)
+        for centre_id in chance.sample(sample.centre_ids, chance.choice([1, 2, 2, 3]))
     )
     await connection.copy_records_to_table(
         "enrolments", records=enrolments, columns=["athlete_id", "centre_id"]
