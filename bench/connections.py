@@ -27,7 +27,7 @@ def connections() -> list[Target]:
         for start in range(STARTS):
             show(start / STARTS, f"start {start + 1}")
             with (
-                tempfile.TemporaryFile("w+") as log,
+                tempfile.TemporaryFile("a+") as log,
                 running_service(log, f"--workers={WORKERS}") as service,
             ):
                 early += asyncio.run(_answers(service.url, sample, AT_THE_START))

@@ -35,7 +35,7 @@ def growth(rounds: int = ROUNDS, seconds: int = SECONDS) -> list[Target]:
         for rows in (FEW, MANY):
             show(None, f"making {rows:,} athletes")
             _, sample = stack.enter_context(filled_database(rows))
-            log = stack.enter_context(tempfile.TemporaryFile("w+"))
+            log = stack.enter_context(tempfile.TemporaryFile("a+"))
             urls.append(stack.enter_context(running_service(log)).url)
             samples.append(sample)
         first = [Request("GET", f"{ATHLETES}?limit=50")]

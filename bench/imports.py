@@ -41,7 +41,7 @@ def imports() -> list[Target]:
     with (
         progress("import") as show,
         filled_database(ATHLETES_OF_A_GYM) as (_, sample),
-        tempfile.TemporaryFile("w+") as log,
+        tempfile.TemporaryFile("a+") as log,
         tempfile.TemporaryDirectory() as folder,
         running_service(log) as service,
     ):

@@ -18,6 +18,10 @@ PATIENCE = 60.0
 """Seconds that wrk may take longer than it was told."""
 
 
+class NotLoaded(Exception):
+    """wrk could not do its work."""
+
+
 @dataclass(frozen=True)
 class Request:
     """An HTTP request."""
@@ -89,5 +93,5 @@ def load(
         )
     result = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
     if not result:
-        raise RuntimeError(f"wrk failed: {done.stdout}{done.stderr}")
+        raise NotLoaded(f"wrk failed: {done.stdout}{done.stderr}")
     return Measured(**json.loads(result[1]))

@@ -26,7 +26,7 @@ def memory() -> list[Target]:
     with (
         progress("memory") as show,
         filled_database(FEW) as (_, sample),
-        tempfile.TemporaryFile("w+") as log,
+        tempfile.TemporaryFile("a+") as log,
         running_service(log) as service,
     ):
         asyncio.run(_send(service.url, _mixed(sample, FEW)))

@@ -19,6 +19,9 @@ MARK = "B-"
 MOST_WRITES = 16_000
 """More than any opponent creates or deletes in a second."""
 
+PAGES = 10
+"""How many pages of the list are asked for."""
+
 _numbers = count()
 """So that no reference and no email address comes twice."""
 
@@ -69,7 +72,13 @@ async def _get_known(slot: Slot) -> list[Request]:
 
 
 async def _list(slot: Slot) -> list[Request]:
-    return [Request("GET", f"{ATHLETES}?limit=50&offset={page * 50}") for page in range(10)]
+    """Ask for the first pages: each opponent leads to the next by a link, or has to skip."""
+    paths = [f"{ATHLETES}?limit=50"]
+    async with httpx.AsyncClient(base_url=slot.url, trust_env=False) as client:
+        while len(paths) < PAGES:
+            following = (await client.get(paths[-1])).json().get("next")
+            paths.append(following or f"{ATHLETES}?limit=50&offset={50 * len(paths)}")
+    return [Request("GET", path) for path in paths]
 
 
 async def _list_by_centre(slot: Slot) -> list[Request]:
@@ -118,6 +127,8 @@ UNDER_WAY = """
 """
 
 GET = Operation("get", _get)
+GET_KNOWN = Operation("get known", _get_known)
+"""With the ``ETag`` that it has: the service answers 304, the others in full."""
 LIST = Operation("list 50", _list, incomparable=frozenset({"next", "total"}))
 CREATE = Operation(
     "create",
@@ -127,7 +138,7 @@ CREATE = Operation(
 )
 OPERATIONS = (
     GET,
-    Operation("get known", _get_known),
+    GET_KNOWN,
     LIST,
     Operation("list by centre", _list_by_centre, incomparable=LIST.incomparable),
     Operation("search", _search, incomparable=LIST.incomparable),

@@ -72,12 +72,14 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
 
 
 def _log(stack: ExitStack) -> IO[str]:
-    return stack.enter_context(tempfile.TemporaryFile("w+"))
+    return stack.enter_context(tempfile.TemporaryFile("a+"))
 
 
 def _install_fastify() -> None:
     """Install what the lock of the Fastify app names, unless it is there."""
-    if (FASTIFY_FOLDER / "node_modules").exists():
+    installed = FASTIFY_FOLDER / "node_modules" / ".package-lock.json"  # written last
+    lock = FASTIFY_FOLDER / "package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
     command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(command, cwd=FASTIFY_FOLDER, capture_output=True, text=True, check=False)  # noqa: S603

@@ -1,18 +1,23 @@
 """One run of the benchmark, or of a part of it."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from app.commands.cli import Measurement
+from app.commands.service import NotStarted
 from bench.compare import NotTheSame, compare, targets_of
 from bench.connections import connections
 from bench.growth import growth
 from bench.imports import imports
-from bench.load import require_wrk
+from bench.load import NotLoaded, require_wrk
 from bench.memory import memory
 from bench.report import tell
 from bench.results import Comparison, Target
+
+DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "10", "TRUSTED_HOSTS": ""}
+"""What the measurements rely on, whatever is set for another service."""
 
 PARTS: dict[Measurement, Callable[[], list[Target]]] = {
     Measurement.GROWTH: growth,
@@ -25,16 +30,19 @@ PARTS: dict[Measurement, Callable[[], list[Target]]] = {
 def run_bench(what: Measurement, rows: int, rounds: int, seconds: int, folder: Path) -> int:
     """Measure, tell what was found, and return 1 if a must is missed."""
     require_wrk()
+    os.environ.update(DEFAULTS)
     comparison: Comparison | None = None
     targets: list[Target] = []
-    if what in {Measurement.COMPARISON, Measurement.ALL}:
-        try:
+    try:
+        if what in {Measurement.COMPARISON, Measurement.ALL}:
             comparison = compare(rows, rounds, seconds)
-        except NotTheSame as error:
-            sys.exit(f"error: {error}")
-        targets += targets_of(comparison)
-    for part, measure in PARTS.items():
-        if what in {part, Measurement.ALL}:
-            targets += measure()
-    tell(comparison, targets, folder)
+            targets += targets_of(comparison)
+        for part, measure in PARTS.items():
+            if what in {part, Measurement.ALL}:
+                targets += measure()
+    except (NotTheSame, NotStarted, NotLoaded) as error:
+        sys.exit(f"error: {error}")
+    finally:
+        if targets:
+            tell(comparison, targets, folder)
     return int(any(target.verdict == "missed" for target in targets))

@@ -18,7 +18,8 @@ class Batches:
     """Reads rows one statement at a time: ids that come meanwhile share the next one.
 
     So nobody waits for others to come, and the busier the service, the fewer the statements. Who
-    leaves takes nobody along, and an id whose row cannot be read fails alone.
+    leaves takes nobody along, and an id whose row cannot be read fails alone. If the database does
+    not answer, all who wait are told at once: the next statement would have to wait as long again.
     """
 
     def __init__(self, read_rows: ReadRows) -> None:
@@ -48,9 +49,10 @@ class Batches:
         try:
             found = await self._read_rows([row_id for row_id, _ in batch])
         except Exception as error:
-            if len(batch) > 1 and not isinstance(error, Unavailable):
-                for one in batch:
-                    await self._answer([one])
+            if isinstance(error, Unavailable):
+                batch, self._waiting = batch + self._waiting, []
+            elif len(batch) > 1:
+                await asyncio.gather(*(self._answer([one]) for one in batch))
                 return
             for _, row in batch:
                 if not row.done():

@@ -12,8 +12,12 @@ from dataclasses import fields
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import Request
-from fastapi._compat import ModelField, get_missing_field_error
+from fastapi import Request, params
+from fastapi._compat import (
+    ModelField,
+    field_annotation_is_sequence,
+    get_missing_field_error,
+)
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -48,7 +52,8 @@ def handler_of(route: APIRoute) -> Handler | None:
         return None
     assert dependant.call
     returned = inspect.signature(dependant.call).return_annotation
-    if returned is not None and not (isinstance(returned, type) and issubclass(returned, Response)):
+    empty = returned is None and route.status_code == HTTPStatus.NO_CONTENT
+    if not empty and not (isinstance(returned, type) and issubclass(returned, Response)):
         return None
     endpoint, call = dependant.call, _Call(dependant)
 
@@ -68,8 +73,22 @@ def _is_known(dependant: Dependant) -> bool:
         not any(getattr(dependant, name) for name in _OTHERS)
         and dependant.use_cache
         and inspect.iscoroutinefunction(dependant.call)
+        and all(map(_has_one_value, [*dependant.query_params, *dependant.header_params]))
         and all(map(_is_known, dependant.dependencies))
     )
+
+
+def _has_one_value(field: ModelField) -> bool:
+    """Tell whether a parameter is one value, or a query one model: no list, no model of headers."""
+    kind = field.field_info.annotation
+    if _is_model(kind):
+        assert isinstance(field.field_info, params.Param)
+        return field.field_info.in_ == params.ParamTypes.query
+    return not field_annotation_is_sequence(kind)
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 class _Call:
@@ -139,10 +158,8 @@ class _Parameter:
 
 
 def _query_parameter(field: ModelField) -> _Parameter:
-    model = field.field_info.annotation
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return _Parameter(field, "query", _in_query)
-    return _Parameter(field, "query", _whole_query)
+    whole = _is_model(field.field_info.annotation)
+    return _Parameter(field, "query", _whole_query if whole else _in_query)
 
 
 def _in_path(request: Request, alias: str) -> Any:

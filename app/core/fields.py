@@ -87,7 +87,7 @@ def _email(address: str) -> str:
         if len(address) > LONGEST_NORMALISED:
             raise EmailNotValidError
         user, _, domain = address.rpartition("@")
-        if len(address) <= LONGEST_EMAIL and _PLAIN_USER.fullmatch(user):
+        if len(address) <= LONGEST_EMAIL and domain.isascii() and _PLAIN_USER.fullmatch(user):
             return f"{user}@{_email_domain(domain)}"
         return validate_email(address, check_deliverability=False).normalized
     except EmailNotValidError:

@@ -10,6 +10,7 @@ import logging
 import os
 from collections import deque
 from contextlib import suppress
+from select import PIPE_BUF
 from typing import Any
 
 import orjson
@@ -84,11 +85,21 @@ class _Lines:
             loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        lines = []
+        piece = b""
         while self._waiting:
-            lines.append(self._waiting.popleft())
-        with suppress(OSError):
-            os.write(STANDARD_ERROR, "".join(lines).encode())
+            line = self._waiting.popleft().encode()
+            # Longer ones could be torn by those of another process, where both write to one pipe.
+            if piece and len(piece) + len(line) > PIPE_BUF:
+                _write(piece)
+                piece = b""
+            piece += line
+        if piece:
+            _write(piece)
+
+
+def _write(piece: bytes) -> None:
+    with suppress(OSError):
+        os.write(STANDARD_ERROR, piece)
 
 
 class _LinesOfRequests:

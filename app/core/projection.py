@@ -79,7 +79,9 @@ class Projection:
         fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
         for name, (model, relationship) in self._to_one.items():
             target = _nested(model, relationship.mapper.local_table).subquery(name)
-            joined = joined.join(target, target.c.id == source.c[_owner_key(relationship)])
+            # Outer, though each row has its target: a change that had to wait sees the newest row,
+            # but of other tables not what is newer than itself.
+            joined = joined.outerjoin(target, target.c.id == source.c[_owner_key(relationship)])
             fields[name] = _whole_row(target)
             nested.append(target)
         for name, (model, relationship) in self._to_many.items():

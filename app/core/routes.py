@@ -87,7 +87,8 @@ def page_response(request: Request, page: PageOfJSON) -> Response:
             for name, value in request.query_params.multi_items()
             if name not in {"cursor", "offset"}
         ]
-        url = f"{quote(request.scope['path'])}?{urlencode([*again, ('cursor', page.cursor)])}"
+        query = urlencode(again) + "&" * bool(again) + f"cursor={page.cursor}"
+        url = f"{quote(request.scope['path'])}?{query}"
         headers["Link"] = f'<{url}>; rel="next"'
         following = f'"{url}"'
     total = "null" if page.total is None else page.total

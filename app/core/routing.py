@@ -30,7 +30,8 @@ class RouteTree(BaseRoute):
             if route.path and route.methods:
                 _require_own_dependencies(route)
                 place = self._root.grown(route.path)
-                place.apps |= dict.fromkeys(route.methods, (route.app, route.endpoint))
+                for method in route.methods:
+                    place.apps.setdefault(method, (route.app, route.endpoint))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Find where a request goes; the path parameters are in the scope that is returned."""
@@ -85,6 +86,7 @@ class _Place:
         place = self
         for segment in template.split("/")[1:]:
             longer = f"{place.template}/{segment}"
+            assert "{" not in segment or segment[1:-1].isidentifier(), "a parameter is a segment"
             if not segment.startswith("{"):
                 place = place._literal.setdefault(segment, _Place(longer))
                 continue

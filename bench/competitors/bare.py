@@ -14,14 +14,15 @@ import orjson
 
 from app.athletes.crud import AthletesCRUD
 from app.athletes.models import Athlete
+from app.core.crud import Start
 from app.core.fields import new_id
+from app.core.paging import Place
 from app.core.statements import new_values
 from app.core.tables import derived_columns
 
 COLLECTION = "/api/v1/athletes"
 JSON = [(b"content-type", b"application/json")]
 NO_FIELDS = dict.fromkeys(["reference", "email", "national_id", "birth_date", "sex"], None)
-INTEGERS = {"limit", "offset"}
 
 pool: asyncpg.Pool
 
@@ -48,12 +49,21 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await _row(AthletesCRUD.delete_statement(), {"id": row_id, "expected": None})
             await _answer(send, 204, b"")
     elif method == "GET":
-        query: dict[str, Any] = {"limit": 20, "offset": 0}
-        for name, value in parse_qsl(scope["query_string"].decode()):
-            query[name] = int(value) if name in INTEGERS else value
-        filters = frozenset(query.keys() - INTEGERS)
-        page = await _row(AthletesCRUD.list_statement(filters, "name", "offset", False), query)
-        await _answer(send, 200, b'{"items": %s}' % page["items"].encode())
+        query: dict[str, Any] = dict(parse_qsl(scope["query_string"].decode()))
+        query["limit"] = int(query["limit"])
+        start: Start = "top"
+        if "cursor" in query:
+            start = "place"
+            place = Place.of_cursor(query.pop("cursor"), "", str)
+        filters = frozenset(query.keys() - {"limit"})
+        if start == "place":
+            query |= {"place_key": place.key, "place_id": place.id}
+        page = await _row(AthletesCRUD.list_statement(filters, "name", start, False), query)
+        following = "null"
+        if page["id"]:
+            cursor = Place(page["key"], UUID(page["id"])).cursor("")
+            following = f'"{COLLECTION}?limit={query["limit"]}&cursor={cursor}"'
+        await _answer(send, 200, f'{{"items": {page["items"]}, "next": {following}}}'.encode())
     else:
         fields = NO_FIELDS | await _body(receive)
         fields["birth_date"] = date.fromisoformat(fields["birth_date"])

@@ -72,6 +72,33 @@ async def test_a_change_that_waits_answers_what_is_there_afterwards(
     assert renamed.json()["version"] == 3
 
 
+async def test_a_change_that_waits_for_a_move_to_a_new_category_answers_with_it(
+    client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
+) -> None:
+    url = f"{API}/athletes/{mara['id']}"
+    async with other.transaction():
+        await other.execute(LOCK_ATHLETE, mara["id"])
+        changed = asyncio.ensure_future(client.patch(url, json={"weight_kg": 70}))
+        await lock_waiters(other)
+        await other.execute(
+            """
+            WITH made AS (
+                INSERT INTO categories (id, name, name_key)
+                VALUES (gen_random_uuid(), 'New', 'new') RETURNING id
+            )
+            UPDATE athletes SET version = version + 1, category_id = (SELECT id FROM made)
+            WHERE id = $1
+            """,
+            mara["id"],
+        )
+    response = await changed
+
+    assert response.status_code == 200
+    assert response.json() == (await client.get(url)).json()
+    assert response.json()["category"]["name"] == "New"
+    assert (response.json()["version"], response.json()["weight_kg"]) == (3, 70)
+
+
 async def test_a_withdrawal_and_a_replacement_take_turns(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
 ) -> None:

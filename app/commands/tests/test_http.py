@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.http import OnePiece
+from app.commands.http import LONGEST_PIECE, OnePiece
 
 
 class Wire:
@@ -61,3 +61,10 @@ async def test_nothing_is_sent_once_the_client_is_gone(wire: Wire, transport: An
 
     assert wire.written == []
     assert transport.is_closing()
+
+
+async def test_a_long_answer_is_not_held_back(wire: Wire, transport: Any) -> None:
+    for _ in range(3):
+        transport.write(b"x" * LONGEST_PIECE)
+
+    assert [len(piece) for piece in wire.written] == [2 * LONGEST_PIECE]

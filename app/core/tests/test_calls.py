@@ -92,6 +92,16 @@ async def post_embedded(thing: Annotated[Thing, Body(embed=True)]) -> Answer:
     return JSONResponse(thing.model_dump())
 
 
+@router.get("/several")
+async def get_several(tags: Annotated[list[str], Query()]) -> Answer:
+    return JSONResponse(tags)
+
+
+@router.get("/accepted", status_code=202)
+async def get_accepted() -> None:
+    calls.append("accepted")
+
+
 @router.get("/model")
 async def get_model() -> Thing:
     return Thing(name="a model")
@@ -205,6 +215,7 @@ async def test_an_override_is_heeded(asking: FastAPI, client: AsyncClient) -> No
             {"json": {"thing": {"name": "rope"}}},
             {"name": "rope", "size": 1},
         ),
+        ("get_accepted", "GET", "/accepted", {}, None),
         ("get_model", "GET", "/model", {}, {"name": "a model", "size": 1}),
     ],
 )
@@ -215,6 +226,10 @@ async def test_what_we_do_not_know_is_left_to_fastapi(
 
     assert handler_of(route(name)) is None
     assert response.json() == answer
+
+
+def test_a_list_of_values_is_left_to_fastapi_too() -> None:
+    assert handler_of(route("get_several")) is None
 
 
 def test_the_others_are_not() -> None:

@@ -1,0 +1,146 @@
+"""What the benchmark makes of its figures, and that those it compares do the same."""
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bench.compare import check_same, targets_of
+from bench.database import Sample, filled_database
+from bench.load import Measured, Request, require_wrk
+from bench.operations import CREATE, GET, LIST, OPERATIONS, comparable
+from bench.opponents import BARE, FASTIFY, PLAIN, SERVICE, Opponent, opponents
+from bench.report import tell
+from bench.results import Comparison, Round, Spread, Target
+
+
+def one_round(operation: str, opponent: str, rate: float, p99: float = 4) -> Round:
+    return Round(operation, opponent, Measured(int(rate * 2), 2, 0, 0, 2, p99), 100, 50)
+
+
+RATES = {
+    GET.name: {SERVICE: (900, 1000), PLAIN: (60, 50), BARE: (1000, 1000), FASTIFY: (900, 1000)},
+    LIST.name: {SERVICE: (200, 220), PLAIN: (20, 20), BARE: (400, 400), FASTIFY: (100, 100)},
+    CREATE.name: {SERVICE: (90, 100), PLAIN: (9, 10), BARE: (100, 100), FASTIFY: (100, 100)},
+}
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    return Comparison(
+        [
+            one_round(operation, opponent, rate)
+            for operation, of_each in RATES.items()
+            for opponent, rates in of_each.items()
+            for rate in rates
+        ]
+    )
+
+
+def test_ratios_are_taken_round_by_round(comparison: Comparison) -> None:
+    assert comparison.ratio(GET.name, SERVICE, PLAIN) == Spread(17.5, 15, 20)
+    assert str(comparison.ratio(GET.name, SERVICE, PLAIN)) == "17.50 (15.00 to 20.00)"
+
+
+def test_targets_tell_what_is_reached(comparison: Comparison) -> None:
+    found = [(target.what, target.figure, target.verdict) for target in targets_of(comparison)]
+
+    assert found == [
+        ("get, times plain ORM", 17.5, "must"),
+        ("list 50, times plain ORM", 10.5, "must"),
+        ("create, times plain ORM", 10, "aim"),
+        ("get, times bare ASGI", 0.95, "aim"),
+        ("list 50, times bare ASGI", pytest.approx(0.525), "missed"),
+        ("create, times bare ASGI", 0.95, "aim"),
+        ("get, times Fastify", 1, "must"),
+        ("list 50, times Fastify", 2.1, "aim"),
+        ("create, times Fastify", 0.95, "missed"),
+        ("get, p99 / p50", 2, "aim"),
+    ]
+
+
+def test_without_fastify_nothing_is_said_of_it(comparison: Comparison) -> None:
+    others = Comparison([one for one in comparison.rounds if one.opponent != FASTIFY])
+
+    assert len(targets_of(others)) == 7
+
+
+@pytest.mark.parametrize(
+    ("figure", "verdict"), [(0, "aim"), (1, "aim"), (1.5, "must"), (2, "must"), (3, "missed")]
+)
+def test_some_figures_have_to_be_small(figure: float, verdict: str) -> None:
+    assert Target("x", figure, "most", must=2, aim=1).verdict == verdict
+
+
+def test_everything_is_written_down(
+    comparison: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(comparison, targets_of(comparison), tmp_path / "new")
+
+    written = json.loads((tmp_path / "new/bench.json").read_text())
+    assert len(written["rounds"]) == len(comparison.rounds)
+    assert written["targets"][0]["verdict"] == "must"
+    tables = (tmp_path / "new/bench.md").read_text()
+    assert "| get, times plain ORM | 17.50 | ≥ 10 | ≥ 18 | must |\n" in tables
+    assert "| get | plain ORM | 55 | 17.50 (15.00 to 20.00) | 100 | 50 | 2.0 | 4.0 |\n" in tables
+    assert "<svg" in (tmp_path / "new/bench.svg").read_text()
+    assert "17.50" in capsys.readouterr().out
+
+
+def test_a_request_is_written_as_http() -> None:
+    request = Request("POST", "/things", {"a": "ä"}, (("If-None-Match", '"1"'),))
+
+    assert request.text("host:1") == (
+        'POST /things HTTP/1.1\r\nHost: host:1\r\nIf-None-Match: "1"\r\n'
+        'Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{"a": "\\u00e4"}'
+    )
+
+
+def test_a_load_that_was_refused_is_no_figure() -> None:
+    with pytest.raises(SystemExit, match="get: 1 requests were refused, and 2 had no answer"):
+        Measured(10, 1, 1, 2, 0, 0).require_answers("get")
+
+
+def test_without_wrk_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+    with pytest.raises(SystemExit, match="apt install wrk"):
+        require_wrk()
+
+
+def test_times_are_compared_however_they_are_written() -> None:
+    answers: list[Any] = [
+        {"id": 1, "at": [{"when": "2026-01-01T00:00:00Z"}]},
+        {"id": 2, "at": [{"when": "2026-01-01T01:00:00+01:00"}]},
+    ]
+
+    one, other = (comparable(answer, frozenset({"id"})) for answer in answers)
+
+    assert one == other != comparable(answers[0], frozenset())
+
+
+@pytest.mark.slow
+def test_the_service_and_the_others_give_the_same_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Fastify's packages come from a registry of their own; a run of the benchmark compares it too.
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+    async def check_all(sample: Sample, all_opponents: list[Opponent]) -> None:
+        chance = random.Random(1)  # noqa: S311 - the same each time
+        connection = await asyncpg.connect(sample.url)
+        for operation in OPERATIONS:
+            await check_same(operation, sample, connection, chance, all_opponents)
+        await connection.close()
+
+    with (
+        filled_database(1000) as (server, sample),
+        opponents(server.url()) as all_opponents,
+    ):
+        asyncio.run(check_all(sample, all_opponents))
+
+    assert [opponent.name for opponent in all_opponents] == [SERVICE, PLAIN, BARE]
