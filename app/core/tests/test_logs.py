@@ -1,6 +1,5 @@
 """The log: a line for each request, in one form, and nothing that somebody sent."""
 
-import asyncio
 import json
 import os
 import pty
@@ -21,15 +20,9 @@ from app.core.fields import new_id
 PERSONAL = "X1234567"
 
 
-async def written(capfd: pytest.CaptureFixture[str]) -> str:
-    """Return what was logged; lines are written in the next turn of the event loop."""
-    await asyncio.sleep(0)
-    return capfd.readouterr().err
-
-
-async def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """Return what was logged, parsed."""
-    return [json.loads(line) for line in (await written(capfd)).splitlines()]
+    return [json.loads(line) for line in capfd.readouterr().err.splitlines()]
 
 
 class TestRequests:
@@ -57,7 +50,7 @@ class TestRequests:
     ) -> None:
         await client.request(method, path, headers={"X-Request-ID": "the-one"})
 
-        (line,) = await lines(capfd)
+        (line,) = lines(capfd)
         assert line.pop("ms") > 0
         assert line.pop("timestamp").endswith("Z")
         assert line == {
@@ -86,7 +79,7 @@ class TestRequests:
             headers={"Content-Type": "text/csv"},
         )
 
-        logged = await written(capfd)
+        logged = capfd.readouterr().err
         assert logged.count("\n") == 8
         assert PERSONAL not in logged
 
@@ -100,7 +93,7 @@ class TestErrors:
 
         await client.get(f"{API}/categories", headers={"X-Request-ID": "the-one"})
 
-        logged = [line for line in await lines(capfd) if line["event"] == "unhandled error"]
+        logged = [line for line in lines(capfd) if line["event"] == "unhandled error"]
         (error,) = logged
         assert (error["level"], error["request_id"]) == ("error", "the-one")
         assert error["exception"].startswith("Traceback (most recent call last):")
@@ -118,7 +111,7 @@ class TestErrors:
             response = await client.post(f"{API}/categories", json={"name": PERSONAL})
             assert response.status_code == status
 
-        (error,) = [line for line in await lines(capfd) if line["event"] == "unhandled error"]
+        (error,) = [line for line in lines(capfd) if line["event"] == "unhandled error"]
         assert asyncpg.UniqueViolationError.__name__ in error["exception"]
         assert PERSONAL.lower() not in error["exception"].lower()
 
