@@ -19,6 +19,8 @@ MARK = "B-"
 MOST_WRITES = 16_000
 """More than any opponent creates or deletes in a second."""
 
+PATIENCE = 30.0
+"""Seconds that what was under way is given to come to an end."""
 PAGES = 10
 """How many pages of the list are asked for."""
 
@@ -151,8 +153,9 @@ OPERATIONS = (
 async def clean(connection: Any) -> None:
     """Remove what has been created, and let the next one find tables like those before."""
     # The load has ended, and what was under way then may still be.
-    while await connection.fetchval(UNDER_WAY):  # noqa: ASYNC110 - no event tells
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE):
+        while await connection.fetchval(UNDER_WAY):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.01)
     await connection.execute("DELETE FROM athletes WHERE reference LIKE $1", f"{MARK}%")
     await tidy(connection)
 

@@ -100,6 +100,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     async def _changed(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         if "centre_ids" not in fields:
             changed = await super()._changed(fields, values)
+            # Without a body it was not alone: see the statement.
             if changed and changed.body is None:
                 return await self.get(changed.id)
             return changed

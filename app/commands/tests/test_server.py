@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Server
 
@@ -120,3 +121,22 @@ async def test_a_connection_serves_on_long_after_its_first_request() -> None:
             assert await reader.readuntil(b"}") != b""
             await asyncio.sleep(0.2)
         writer.close()
+
+
+def test_a_client_that_has_no_more_to_say_hears_the_answer() -> None:
+    async def ask() -> bytes:
+        async with serving(who_asks, Settings(_env_file=None)) as (url, _), asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: gym\r\n\r\n")
+            writer.write_eof()
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    # As the service runs; asyncio's own loop looks for the end in another order.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for _ in range(5):
+            answer = runner.run(ask())
+
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert answer.endswith(b'"scheme": "http"}')
