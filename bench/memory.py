@@ -29,12 +29,12 @@ def memory() -> list[Target]:
         tempfile.TemporaryFile("a+") as log,
         running_service(log) as service,
     ):
-        asyncio.run(_send(service.url, _mixed(sample, FEW)))
+        asyncio.run(_send(service.url, _mixed(service.url, sample, FEW)))
         after_few = service.process.memory_info().rss
         sent = FEW
         while sent < MANY:
             show(sent / MANY, f"{sent:,} requests")
-            one = load(service.url, _mixed(sample, MANY // 2), SECONDS)
+            one = load(service.url, _mixed(service.url, sample, MANY // 2), SECONDS)
             one.require_answers("memory")
             sent += one.requests
         after_many = service.process.memory_info().rss
@@ -43,12 +43,12 @@ def memory() -> list[Target]:
     return [Target(what, after_many / after_few, "most", 1.1, 1.1)]
 
 
-def _mixed(sample: Sample, number: int) -> list[Request]:
+def _mixed(url: str, sample: Sample, number: int) -> list[Request]:
     """Make so many requests of all kinds, in any order."""
     chance = random.Random(number)  # noqa: S311 - no secret
     requests: list[Request] = []
     for operation, share in MIX:
-        slot = Slot("", sample, None, chance, number / 10_000)
+        slot = Slot(url, sample, None, chance, number / 10_000)
         kinds = asyncio.run(operation.requests(slot))
         wanted = number * share // sum(share for _, share in MIX)
         requests += (kinds * (wanted // len(kinds) + 1))[:wanted]
