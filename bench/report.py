@@ -80,6 +80,9 @@ def _draw(comparison: Comparison, file: Path) -> None:
     chart = pygal.Bar(
         title="Requests per second (logarithmic)",
         logarithmic=True,
+        zero=10,
+        range=(10, 20_000),
+        y_labels=[10, 100, 1_000, 10_000],
         style=LightSolarizedStyle,
         js=[],
         legend_at_bottom=True,
