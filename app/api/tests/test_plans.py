@@ -85,12 +85,12 @@ class Shape(NamedTuple):
         skips = bool(self.filters) or self.start == "offset"
         return self.crud is AthletesCRUD and skips and self.filters <= held
 
-    def is_met_by(self, plan: str, *, generic: bool) -> bool:
-        """Tell whether a plan is a good one; a generic one is for values that may be rare."""
+    def is_met_by(self, plan: str) -> bool:
+        """Tell whether a plan is a good one, also for values that are rare."""
         if re.search(r"Seq Scan on (athletes|enrolments)", plan) and not self.may_scan():
             return False
         in_index = re.search(r"Index Only Scan .*on athletes", plan)
-        return bool(in_index) or not (generic and self.skips_in_index())
+        return bool(in_index) or not self.skips_in_index()
 
 
 def shapes() -> Iterator[Shape]:
@@ -129,40 +129,24 @@ async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def sample(connection: asyncpg.Connection) -> dict[str, Any]:
-    """Return a value for each parameter; a filter's is what some athlete has in that column."""
-    (found,) = await connection.fetch(
-        "SELECT * FROM athletes JOIN enrolments ON athlete_id = id OFFSET 50000 LIMIT 1"
-    )
-    names = {"name": found["name_key"][2:6], "name_prefix": found["name_key"][:4]}
-    return {**found, **names, "place_id": found["id"], "limit": 50, "offset": 10_000}
-
-
-async def plans(
-    connection: asyncpg.Connection, shape: Shape, values: dict[str, Any]
-) -> dict[str, str]:
-    """Return the plans for parameters that are known, and for any; the server may choose either."""
+async def plan_of(connection: asyncpg.Connection, shape: Shape) -> str:
+    """Return the plan for any parameters, which is the one that the service uses."""
     statement = shape.statement()
-    key = values[shape.crud.sorts[shape.sort.removeprefix("-")]]
-    arguments = statement.arguments({**values, "place_key": key})
-    custom = await connection.fetch(f"EXPLAIN (COSTS OFF) {statement.text}", *arguments)
     await connection.execute(f"PREPARE prepared AS {statement.text}")
-    anything = ", ".join(["NULL"] * len(arguments))
-    generic = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE prepared({anything})")
+    parameters = len(set(re.findall(r"\$[0-9]+", statement.text)))
+    anything = ", ".join(["NULL"] * parameters)
+    lines = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE prepared({anything})")
     await connection.execute("DEALLOCATE prepared")
-    kinds = {"custom": custom, "generic": generic}
-    return {kind: "\n".join(line for (line,) in lines) for kind, lines in kinds.items()}
+    return "\n".join(line for (line,) in lines)
 
 
 async def test_every_list_has_a_good_plan(filled: asyncpg.Connection) -> None:
-    # EXPLAIN alone is planned for its own parameters all the same.
     await filled.execute("SET plan_cache_mode = force_generic_plan")
-    values = await sample(filled)
 
     bad = []
     for shape in set(shapes()):
-        for kind, plan in (await plans(filled, shape, values)).items():
-            if not shape.is_met_by(plan, generic=kind == "generic"):
-                bad.append((shape, kind, plan))
+        plan = await plan_of(filled, shape)
+        if not shape.is_met_by(plan):
+            bad.append((shape, plan))
 
-    assert not bad, "{} plans are bad, such as {} ({}):\n{}".format(len(bad), *bad[0])
+    assert not bad, "{} plans are bad, such as {}:\n{}".format(len(bad), *bad[0])
