@@ -10,7 +10,7 @@ import httpx
 from app.commands.postgres_server import OwnPostgres
 from app.commands.progress import Show, progress
 from bench.database import Sample, filled_database
-from bench.load import load, require_wrk
+from bench.load import load
 from bench.operations import (
     CREATE,
     GET,
@@ -49,7 +49,6 @@ class NotTheSame(Exception):
 
 def compare(rows: int, rounds: int, seconds: int) -> Comparison:
     """Measure all operations of all opponents on a database of so many athletes."""
-    require_wrk()
     with progress("bench") as show:
         show(None, f"making {rows:,} athletes")
         with filled_database(rows) as (server, sample), opponents(server.url()) as all_opponents:

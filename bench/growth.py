@@ -14,7 +14,7 @@ from app.commands.progress import progress
 from app.commands.service import running_service
 from app.core.paging import Place, name_of_list
 from bench.database import Sample, filled_database
-from bench.load import Measured, Request, load, require_wrk
+from bench.load import Measured, Request, load
 from bench.operations import ATHLETES
 from bench.results import Target
 
@@ -24,9 +24,8 @@ ROUNDS = 5
 SECONDS = 2
 
 
-def growth(rounds: int = ROUNDS, seconds: int = SECONDS) -> list[Target]:
+def growth() -> list[Target]:
     """Measure a service with few athletes and one with many, in turn."""
-    require_wrk()
     chance = random.Random(1)  # noqa: S311 - the same ones each time
     measured: dict[str, list[Measured]] = {}
     with ExitStack() as stack:
@@ -47,12 +46,12 @@ def growth(rounds: int = ROUNDS, seconds: int = SECONDS) -> list[Target]:
             "list of many": (urls[1], first),
             "deep page of many": (urls[1], deep),
         }
-        for number in range(rounds + 1):
+        for number in range(ROUNDS + 1):
             for done, (name, (url, requests)) in enumerate(loads.items()):
-                part = (number * len(loads) + done) / ((rounds + 1) * len(loads))
+                part = (number * len(loads) + done) / ((ROUNDS + 1) * len(loads))
                 show(part, f"round {number}, {name}")
                 # The first round is for all to have done it before.
-                one = load(url, requests, seconds if number else 1)
+                one = load(url, requests, SECONDS if number else 1)
                 one.require_answers(name)
                 measured.setdefault(name, []).extend([one] * bool(number))
     get, page = (

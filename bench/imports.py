@@ -14,7 +14,7 @@ from app.commands.progress import progress
 from app.commands.service import running_service
 from app.commands.transfer import import_file
 from bench.database import Sample, filled_database
-from bench.operations import ATHLETES
+from bench.operations import ATHLETES, payload
 from bench.results import Target
 
 ATHLETES_OF_A_GYM = 1_000
@@ -79,17 +79,7 @@ def _create(url: str, sample: Sample, number: int) -> float:
     begun = time.perf_counter()
     with httpx.Client(base_url=url, trust_env=False) as client:
         for member in range(ATHLETES_OF_A_GYM):
-            who = f"one-{number}-{member}"
-            athlete = {
-                "name": f"Maja Lind {member}",
-                "reference": who,
-                "email": f"{who}@example.com",
-                "birth_date": "1994-05-17",
-                "sex": "female",
-                "height_cm": 168.5,
-                "weight_kg": 64.25,
-                "category_id": str(sample.category_ids[1]),
-                "centre_ids": [str(centre_id) for centre_id in sample.centre_ids[:2]],
-            }
+            parents = sample.category_ids[1], sample.centre_ids[:2]
+            athlete = payload(f"one-{number}-{member}", f"Maja Lind {member}", *parents)
             client.post(ATHLETES, json=athlete).raise_for_status()
     return time.perf_counter() - begun

@@ -9,7 +9,7 @@ import httpx
 from app.commands.progress import progress
 from app.commands.service import running_service
 from bench.database import Sample, filled_database
-from bench.load import CONNECTIONS, Request, load, require_wrk
+from bench.load import CONNECTIONS, Request, load
 from bench.operations import CREATE, GET, LIST, Operation, Slot
 from bench.results import Target
 
@@ -22,7 +22,6 @@ SECONDS = 5
 
 def memory() -> list[Target]:
     """Measure the resident memory of a worker after few requests and after many."""
-    require_wrk()
     with (
         progress("memory") as show,
         filled_database(FEW) as (_, sample),

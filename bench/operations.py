@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -161,17 +162,25 @@ async def clean(connection: Any) -> None:
 
 
 def _payload(slot: Slot) -> dict[str, Any]:
-    chance, number = slot.chance, next(_numbers)
+    chance, who = slot.chance, f"{MARK}{next(_numbers)}"
+    parents = chance.choice(slot.sample.category_ids), chance.sample(slot.sample.centre_ids, 2)
+    return payload(who, f"{chance.choice(FIRST_NAMES)} Lindqvist", *parents)
+
+
+def payload(
+    reference: str, name: str, category_id: UUID, centre_ids: Sequence[UUID]
+) -> dict[str, Any]:
+    """Write an athlete as the body of a create."""
     return {
-        "name": f"{chance.choice(FIRST_NAMES)} Lindqvist",
-        "reference": f"{MARK}{number}",
-        "email": f"bench.{number}@example.com",
+        "name": name,
+        "reference": reference,
+        "email": f"{reference}@example.com",
         "birth_date": "1994-05-17",
         "sex": "female",
         "height_cm": 168.5,
         "weight_kg": 64.25,
-        "category_id": str(chance.choice(slot.sample.category_ids)),
-        "centre_ids": [str(centre_id) for centre_id in chance.sample(slot.sample.centre_ids, 2)],
+        "category_id": str(category_id),
+        "centre_ids": [str(centre_id) for centre_id in centre_ids],
     }
 
 

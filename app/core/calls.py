@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Coroutine
 from dataclasses import fields
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 
 from fastapi import Request, params
 from fastapi._compat import (
@@ -81,13 +81,14 @@ def _is_known(dependant: Dependant) -> bool:
 def _has_one_value(field: ModelField) -> bool:
     """Tell whether a parameter is one value, or a query one model: no list, no model of headers."""
     kind = field.field_info.annotation
-    if _is_model(kind):
+    if is_model(kind):
         assert isinstance(field.field_info, params.Param)
         return field.field_info.in_ == params.ParamTypes.query
     return not field_annotation_is_sequence(kind)
 
 
-def _is_model(kind: object) -> bool:
+def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    """Tell whether a parameter is all that a model asks for."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
@@ -158,7 +159,7 @@ class _Parameter:
 
 
 def _query_parameter(field: ModelField) -> _Parameter:
-    whole = _is_model(field.field_info.annotation)
+    whole = is_model(field.field_info.annotation)
     return _Parameter(field, "query", _whole_query if whole else _in_query)
 
 

@@ -9,10 +9,9 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.core.calls import handler_of
+from app.core.calls import handler_of, is_model
 from app.core.crud import Resource
 from app.core.errors import FieldError, Invalid
 from app.core.etags import is_known, tag_of
@@ -108,7 +107,7 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
     names: set[str] = set()
     for parameter in dependant.query_params:
         model = parameter.field_info.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
+        if is_model(model):
             names |= model.model_fields.keys()
         else:
             names.add(parameter.alias)
