@@ -9,7 +9,7 @@ from app.categories.dependencies import CategoriesDep
 from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
 from app.core.etags import ExpectedVersions
 from app.core.fields import Id
-from app.core.openapi import CREATES, DELETES_UNUSED, GETS, LISTS, UPDATES
+from app.core.openapi import CREATES, DELETES, GETS, LISTS, UPDATES
 from app.core.paging import NamedListQuery
 from app.core.routes import (
     ContractRoute,
@@ -52,7 +52,7 @@ async def update_category(
     return resource_response(await categories.update(category_id, payload, expected))
 
 
-@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES_UNUSED)
+@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
 async def delete_category(
     category_id: Id, categories: CategoriesDep, expected: ExpectedVersions
 ) -> None:

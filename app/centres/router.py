@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.centres.dependencies import CentresDep
 from app.centres.models import CentreCreate, CentrePage, CentreRead, CentreUpdate
+from app.core.errors import ProblemType
 from app.core.etags import ExpectedVersions
 from app.core.fields import Id
-from app.core.openapi import CREATES, DELETES_UNUSED, GETS, LISTS, UPDATES
+from app.core.openapi import CREATES, DELETES, GETS, LISTS, UPDATES, merged, refusals
 from app.core.paging import NamedListQuery
 from app.core.routes import (
     ContractRoute,
@@ -42,7 +43,11 @@ async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Re
     return found_response(request, await centres.get(centre_id))
 
 
-@router.patch("/{centre_id}", response_model=CentreRead, responses=UPDATES)
+@router.patch(
+    "/{centre_id}",
+    response_model=CentreRead,
+    responses=merged(UPDATES, refusals(ProblemType.CENTRE_FULL)),
+)
 async def update_centre(
     centre_id: Id, payload: CentreUpdate, centres: CentresDep, expected: ExpectedVersions
 ) -> Response:
@@ -50,7 +55,7 @@ async def update_centre(
     return resource_response(await centres.update(centre_id, payload, expected))
 
 
-@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES_UNUSED)
+@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
 async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
     """Delete a centre that no athlete trains at."""
     await centres.delete(centre_id, expected)

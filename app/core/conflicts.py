@@ -4,11 +4,19 @@ import re
 from functools import cache
 
 import sqlalchemy as sa
-from asyncpg import ForeignKeyViolationError, UniqueViolationError
+from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 from sqlmodel import SQLModel
 
-from app.core.errors import AlreadyTaken, FieldError, ReferenceMissing
-from app.core.tables import source_of
+from app.core.errors import AlreadyTaken, DomainError, FieldError, ReferenceMissing
+from app.core.tables import Refusal, Row, source_of
+
+
+def refused(error: CheckViolationError) -> DomainError | None:
+    """Explain that a row would break a rule; None if no request should come so far."""
+    refusal = _refusals().get(error.constraint_name or "")
+    if refusal is None:
+        return None
+    return refusal.error.of_field(refusal.pointer, refusal.code, refusal.detail)
 
 
 def taken_fields(error: UniqueViolationError) -> list[str]:
@@ -43,3 +51,9 @@ def _fields() -> dict[str, list[str]]:
             constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.ForeignKeyConstraint
         )
     }
+
+
+@cache
+def _refusals() -> dict[str, Refusal]:
+    """Map the name of each rule to what it means."""
+    return {name: refusal for row in Row.__subclasses__() for name, refusal in row.refusals.items()}

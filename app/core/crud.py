@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from asyncpg import ForeignKeyViolationError, UniqueViolationError
+from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.conflicts import already_taken, reference_missing
+from app.core.conflicts import already_taken, reference_missing, refused
 from app.core.database import Runner
 from app.core.errors import DomainError, NotFound, PreconditionFailed, StillInUse
 from app.core.fields import new_id
@@ -271,9 +271,14 @@ class CRUD(Generic[Create, Update]):
     async def _written_row(
         self, runner: Runner, statement: Statement, values: Mapping[str, Any]
     ) -> Resource | None:
-        """Write a row and return it; raise ``AlreadyTaken`` or ``ReferenceMissing``."""
+        """Write a row and return it.
+
+        Raise ``AlreadyTaken``, ``ReferenceMissing``, or what a rule of the table's means.
+        """
         try:
             written = await runner.row(statement, values)
+        except CheckViolationError as error:
+            raise refused(error) or error from None
         except UniqueViolationError as error:
             raise already_taken(error) from None
         except ForeignKeyViolationError as error:

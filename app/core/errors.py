@@ -11,6 +11,7 @@
         ReferenceMissing
         StillInUse
         KeyInFlight
+        (and those of features)
       PreconditionFailed       412
       ContentTooLarge          413
       UnsupportedMediaType     415
@@ -51,6 +52,10 @@ class ProblemType(Enum):
         HTTPStatus.CONFLICT,
         "Idempotency key in flight",
     )
+    TRAINING_FULL = ("training-full", HTTPStatus.CONFLICT, "Training full")
+    ATHLETE_BUSY = ("athlete-busy", HTTPStatus.CONFLICT, "Athlete busy")
+    CENTRE_FULL = ("centre-full", HTTPStatus.CONFLICT, "Centre full")
+    WRONG_STATE = ("wrong-state", HTTPStatus.CONFLICT, "Wrong state")
     PRECONDITION_FAILED = (
         "precondition-failed",
         HTTPStatus.PRECONDITION_FAILED,

@@ -35,6 +35,13 @@ new_id = uuid7
 LONGEST_EMAIL = 254
 
 _PLAIN_USER = re.compile(r"(?=.{1,64}$)[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.IGNORECASE | re.ASCII)
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Of a ``Moment``: so far from the ends of the calendar that whatever is added stays in it."""
+
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.IGNORECASE | re.ASCII,
+)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -72,6 +79,28 @@ def _calendar_date(value: object) -> object:
         return date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         raise PydanticCustomError("no_such_day", "There is no such day") from None
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise PydanticCustomError(
+            "datetime_type",
+            "Input should be a date and time with an offset like 2026-12-01T18:00:00+01:00",
+        )
+    try:
+        moment = datetime.fromisoformat(value.upper())
+        in_range = FIRST_YEAR <= moment.year < LAST_YEAR
+    except ValueError:
+        raise PydanticCustomError("no_such_moment", "There is no such date and time") from None
+    if not in_range:
+        raise PydanticCustomError(
+            "datetime_out_of_range",
+            "Input should be in the years {first} to {last}",
+            {"first": FIRST_YEAR, "last": LAST_YEAR - 1},
+        )
+    return moment.astimezone(UTC)
 
 
 def _past(day: date) -> date:
@@ -225,3 +254,6 @@ TimeZone = Annotated[
 
 PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past)]
 """A day from 1900-01-01 to today (in UTC)."""
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A date and time with its offset (RFC 3339); becomes one in UTC."""

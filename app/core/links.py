@@ -10,7 +10,8 @@ def add_links(schema: dict[str, Any]) -> dict[str, Any]:
     """Link each POST that creates a row to every operation with a parameter for its id.
 
     The name of that parameter stands in the path of the row: ``centre_id`` in
-    ``/centres/{centre_id}``.
+    ``/centres/{centre_id}``. That is the path of the POST and the id, or ends as it does:
+    ``/trainings/{training_id}/bookings`` creates ``/bookings/{booking_id}``.
     """
     paths: dict[str, dict[str, Operation]] = schema["paths"]
     for collection, operations in paths.items():
@@ -29,10 +30,12 @@ def add_links(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter_after(collection: str, paths: dict[str, dict[str, Operation]]) -> str | None:
-    """Name the parameter that stands alone behind a collection's path."""
+    """Name the parameter that stands alone behind a collection's path, or behind its end."""
     for path in paths:
         before, _, last = path.rpartition("/")
-        if before == collection and last.startswith("{"):
+        prefix, _, name = before.rpartition("/")
+        of_its_own = collection.startswith(prefix) and collection.endswith(f"/{name}")
+        if last.startswith("{") and (before == collection or of_its_own):
             return last.strip("{}")
     return None
 

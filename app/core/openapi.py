@@ -81,8 +81,9 @@ CREATES = merged(
     refusals(ProblemType.ALREADY_TAKEN, ProblemType.KEY_IN_FLIGHT, ProblemType.KEY_REUSED),
 )
 UPDATES = merged(LOOKS_UP, refusals(ProblemType.ALREADY_TAKEN, ProblemType.PRECONDITION_FAILED))
-DELETES = merged(READS, refusals(ProblemType.PRECONDITION_FAILED))
-DELETES_UNUSED = merged(DELETES, refusals(ProblemType.STILL_IN_USE))
+DELETES = merged(READS, refusals(ProblemType.STILL_IN_USE, ProblemType.PRECONDITION_FAILED))
+ACTS = merged(READS, _with_headers(200, _OK, ETag=_TAG), refusals(ProblemType.WRONG_STATE))
+"""A `POST` without a body that brings a row into another state."""
 IMPORTS = TAKES_BODY
 EXPORTS = _QUERIES
 REFERS = refusals(ProblemType.REFERENCE_MISSING)

@@ -1,11 +1,13 @@
 """From a read model to the SQL that writes its JSON.
 
 PostgreSQL builds the answers. What an answer holds is read off the same model that documents
-it, so the two cannot drift: a plain field is a column of the row's table, a field that is a
-model follows a to-one relationship, a field that is a list of models a many-to-many one.
+it, so the two cannot drift: a plain field is a column of the row's table or, with ``ReadAs``,
+derived from its columns; a field that is a model follows a to-one relationship, or else groups
+fields of the row itself; a field that is a list of models follows a many-to-many relationship.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import sqlalchemy as sa
@@ -23,26 +25,46 @@ Links = Mapping[sa.Table, sa.FromClause]
 _EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
 
 
+@dataclass(frozen=True)
+class ReadAs:
+    """Mark a field of a read model that no column holds, and tell how it follows from the row."""
+
+    derive: Callable[[sa.FromClause], sa.ColumnElement[Any]]
+    """From something with the row's columns to the value."""
+
+
 class Projection:
     """A read model over a row's table."""
 
     def __init__(self, read: type[BaseModel], row: type[SQLModel]) -> None:
         relationships = sa.inspect(row).relationships
         self._columns: list[str] = []
-        self._to_one: dict[str, tuple[type[BaseModel], RelationshipProperty[Any]]] = {}
+        self._derived: dict[str, ReadAs] = {}
+        self._groups: dict[str, Projection] = {}
+        self._to_one: dict[str, tuple[Projection, RelationshipProperty[Any]]] = {}
         self._to_many: dict[str, tuple[type[BaseModel], RelationshipProperty[Any]]] = {}
         for name, field in read.model_fields.items():
-            if name not in relationships:
-                self._columns.append(name)
+            derived = [mark for mark in field.metadata if isinstance(mark, ReadAs)]
+            if derived:
+                (self._derived[name],) = derived
+            elif name not in relationships:
+                if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                    self._groups[name] = Projection(field.annotation, row)
+                else:
+                    self._columns.append(name)
             elif relationships[name].uselist:
                 self._to_many[name] = (get_args(field.annotation)[0], relationships[name])
             else:
                 assert isinstance(field.annotation, type)
-                self._to_one[name] = (field.annotation, relationships[name])
+                target = Projection(field.annotation, relationships[name].mapper.class_)
+                self._to_one[name] = (target, relationships[name])
         self._fields = list(read.model_fields)
+        self._table = table_of(row)
         keys = [_owner_key(relationship) for _, relationship in self._to_one.values()]
-        table = table_of(row)
-        self.columns = [table.c[name] for name in dict.fromkeys([*self._columns, "id", *keys])]
+        needed = dict.fromkeys([*self._columns, "id", *keys])
+        if self._derived or self._groups:
+            needed |= dict.fromkeys(self._table.c.keys())  # a derivation says not which of them
+        self.columns = [self._table.c[name] for name in needed]
         """The columns that a source of rows must have."""
 
     def each(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any, Any, str]:
@@ -74,11 +96,27 @@ class Projection:
 
     def _items(self, source: sa.FromClause, links: Links) -> tuple[sa.FromClause, NamedFromClause]:
         """Join what the model nests to ``source``, and beside it an ``item`` of all its fields."""
+        joined, fields, nested = self._joined(source, links)
+        beside = sa.select(*fields).correlate(source, *nested).lateral("item")
+        return joined.join(beside, sa.true()), beside
+
+    def _joined(
+        self, source: sa.FromClause, links: Links
+    ) -> tuple[sa.FromClause, list[sa.Label[Any]], list[sa.FromClause]]:
+        """Join what the model nests to ``source``; return that, the fields, and what is nested."""
         joined = source
         nested: list[sa.FromClause] = []
         fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
-        for name, (model, relationship) in self._to_one.items():
-            target = _nested(model, relationship.mapper.local_table).subquery(name)
+        fields |= {name: derived.derive(source) for name, derived in self._derived.items()}
+        for name, group in self._groups.items():
+            _, grouped, _ = group._joined(source, links)
+            beside = sa.select(*grouped).correlate(source).lateral(name)
+            joined = joined.join(beside, sa.true())
+            fields[name] = _whole_row(beside)
+            nested.append(beside)
+        for name, (projection, relationship) in self._to_one.items():
+            read, of_target, _ = projection._joined(projection._table, links)
+            target = sa.select(*of_target).select_from(read).subquery(name)
             # Outer, though each row has its target: a change that had to wait sees the newest row,
             # but of other tables not what is newer than itself.
             joined = joined.outerjoin(target, target.c.id == source.c[_owner_key(relationship)])
@@ -89,9 +127,7 @@ class Projection:
             joined = joined.outerjoin(lists, lists.c.owner_id == source.c.id)
             fields[name] = sa.func.coalesce(lists.c["items"], _EMPTY_LIST)
             nested.append(lists)
-        item = sa.select(*(fields[name].label(name) for name in self._fields))
-        beside = item.correlate(source, *nested).lateral("item")
-        return joined.join(beside, sa.true()), beside
+        return joined, [fields[name].label(name) for name in self._fields], nested
 
 
 def _lists(
@@ -140,6 +176,8 @@ def _whole_row(source: NamedFromClause) -> sa.ColumnElement[Any]:
 
 def _owner_key(relationship: RelationshipProperty[Any]) -> str:
     """Name the column by which a row refers to its to-one target."""
-    ((local, _remote),) = relationship.local_remote_pairs or ()
-    assert isinstance(local, sa.Column)
-    return local.name
+    pairs = relationship.local_remote_pairs or ()
+    # The other columns of a key only repeat what the target holds.
+    (key,) = (local for local, remote in pairs if remote.name == "id")
+    assert isinstance(key, sa.Column)
+    return key.name

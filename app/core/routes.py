@@ -67,12 +67,20 @@ def resource_response(
     """Answer with one resource and its entity tag."""
     body = resource.body.encode()
     tag = {"ETag": tag_of(resource.version, body)}
-    return _json_response(body, status, {**tag, **(headers or {})})
+    return json_response(body, status, {**tag, **(headers or {})})
 
 
-def created_response(request: Request, resource: Resource) -> Response:
-    """Answer a POST to a collection with the resource that it created there."""
-    location = f"{request.scope['path']}/{resource.id}"
+def created_response(
+    request: Request, resource: Resource, collection: str | None = None
+) -> Response:
+    """Answer a POST to a collection with the resource that it created.
+
+    It is in the collection of that path, or in another one of the API, such as ``bookings``.
+    """
+    path = request.scope["path"]
+    if collection is not None:
+        path = f"{request.app.state.settings.api_v1_prefix}/{collection}"
+    location = f"{path}/{resource.id}"
     return resource_response(resource, HTTPStatus.CREATED, {"Location": location})
 
 
@@ -91,14 +99,15 @@ def page_response(request: Request, page: PageOfJSON) -> Response:
         headers["Link"] = f'<{url}>; rel="next"'
         following = f'"{url}"'
     total = "null" if page.total is None else page.total
-    return _json_response(
+    return json_response(
         f'{{"items": {page.items}, "next": {following}, "total": {total}}}', headers=headers
     )
 
 
-def _json_response(
+def json_response(
     body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
+    """Answer with JSON that is ready-made."""
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
@@ -108,7 +117,7 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
     for parameter in dependant.query_params:
         model = parameter.field_info.annotation
         if is_model(model):
-            names |= model.model_fields.keys()
+            names |= {field.alias or name for name, field in model.model_fields.items()}
         else:
             names.add(parameter.alias)
     return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))

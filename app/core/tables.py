@@ -1,13 +1,16 @@
 """What every table has: names for its constraints, an id, a version and two times."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
+
+from app.core.errors import DomainError
 
 # Errors are told apart by the constraint's name, so each needs one that does not change.
 SQLModel.metadata.naming_convention = {
@@ -21,8 +24,24 @@ SQLModel.metadata.naming_convention = {
 _now = sa.func.statement_timestamp()
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """What it means to a client that a row would break a rule which the database holds."""
+
+    error: type[DomainError]
+    pointer: str
+    code: str
+    detail: str
+
+
 class Row(SQLModel):
     """The columns that every table begins with."""
+
+    refusals: ClassVar[Mapping[str, Refusal]] = {}
+    """What the rules of a table mean that requests may break, by their full names.
+
+    A rule is a CHECK constraint, or what a trigger reports as one.
+    """
 
     # What a read model has stands in every answer, so its document says.
     model_config = {"json_schema_serialization_defaults_required": True}

@@ -57,7 +57,9 @@ class Document:
         if media_type != "text/csv":
             self._validate(described["schema"]["$ref"], response)
         if status == "201":
-            assert response.headers["Location"].startswith(response.request.url.path)
+            created = response.request.url.join(response.headers["Location"])
+            assert self._operation(httpx.Request("GET", created)), "the new row is nowhere"
+            assert created.path.endswith(f"/{response.json()['id']}")
 
     def operations(self) -> set[tuple[str, str]]:
         """Return the id and status of every answer that the document has."""

@@ -29,10 +29,12 @@ def test_migrations_go_up_and_down_and_up(databases: Databases) -> None:
     ours = [
         "alembic_version",
         "athletes",
+        "bookings",
         "categories",
         "centres",
         "enrolments",
         "idempotency_keys",
+        "trainings",
     ]
     with databases.empty() as url, database_url(url):
         command.upgrade(alembic_config(), "head")

@@ -1,0 +1,1 @@
+"""Trainings: who trains where and when, with seats, bookings and a waitlist."""

@@ -1,0 +1,290 @@
+"""What is done with bookings: a seat, a place in the line, and who came."""
+
+from collections.abc import Callable, Iterator, Set
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from asyncpg import UniqueViolationError
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+from app.athletes.crud import AthletesCRUD
+from app.core.crud import CRUD, Resource
+from app.core.database import Unit
+from app.core.errors import AlreadyTaken, ReferenceMissing
+from app.core.fields import new_id
+from app.core.paging import PageOfJSON
+from app.core.projection import Projection
+from app.core.statements import Statement
+from app.core.tables import Payload, one_change_more
+from app.trainings import seats
+from app.trainings.crud import TrainingsCRUD, refuse_after_start, starting_in_time
+from app.trainings.errors import AthleteBusy, TrainingFull, WrongState
+from app.trainings.models import (
+    Booking,
+    BookingCreate,
+    BookingRead,
+    BookingsOfAthlete,
+    BookingsOfTraining,
+)
+from app.trainings.seats import (
+    BOOKINGS,
+    CANCELLED,
+    CHECK_IN_BEFORE,
+    CHECKED_IN,
+    NONE,
+    ONE,
+    RESERVED,
+    SEATED,
+    TRAININGS,
+    WAITLISTED,
+)
+
+
+class BookingsCRUD(CRUD[BookingCreate, Payload]):
+    """Books, reads, lists and cancels bookings, and checks in and out."""
+
+    row = Booking
+    read = BookingRead
+    summary = BookingRead
+    sorts = {"booked_at": "booked_at", "starts_at": "starts_at"}  # noqa: RUF012 - as in the base
+
+    async def book(self, training_id: UUID, wish: BookingCreate) -> Resource:
+        """Give an athlete a seat in a training, or a place in the line for one.
+
+        Raise ``NotFound``, ``ReferenceMissing``, ``AlreadyTaken``, ``TrainingFull``,
+        ``AthleteBusy`` or ``WrongState``.
+        """
+        ids = {"training_id": training_id, "athlete_id": wish.athlete_id}
+
+        async def work(unit: Unit) -> Resource:
+            training = await unit.row(seats.lock_training_and_athlete(), ids)
+            if training is None:
+                raise TrainingsCRUD.not_found()
+            if training["athlete"] is None:
+                raise ReferenceMissing.of_field(
+                    "/athlete_id", "missing", "There is no such athlete."
+                )
+            if training["status"] == "cancelled":
+                raise WrongState("This training is cancelled.")
+            refuse_after_start(training)
+            is_full = training["taken"] >= training["capacity"]
+            if is_full and not wish.waitlist:
+                raise TrainingFull("This training is full.")
+            values = {**ids, "id": new_id(), "now": training["now"]}
+            try:
+                booked = await unit.row(self.book_statement(seat=not is_full), values)
+            except UniqueViolationError:
+                detail = "This athlete has a booking of this training."
+                raise AlreadyTaken.of_field("/athlete_id", "taken", detail) from None
+            if booked is None:
+                raise await self._busy(unit, ids)
+            return Resource(*booked)
+
+        return await self._database.transaction(work)
+
+    async def cancel(self, booking_id: UUID) -> Resource:
+        """Cancel a booking, unless that is done; a seat goes to whoever waits the longest for it.
+
+        Raise ``NotFound`` or ``WrongState``.
+        """
+
+        async def work(unit: Unit) -> Resource:
+            training = await unit.row(seats.lock_training_of_booking(), {"id": booking_id})
+            if training is None:
+                raise self.not_found()
+            status = (await unit.row(self.status_statement(), {"id": booking_id}))["status"]
+            if status == "cancelled":
+                return self._resource_of(await unit.row_of(self.get_statement(), booking_id))
+            refuse_after_start(training)
+            had_seat = status in SEATED
+            if had_seat and training["waiting"]:
+                await unit.row(seats.lock_waiting(), {"training_id": training["id"]})
+            values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
+            statement = self.cancel_statement(seat=had_seat)
+            return self._resource_of(await unit.row(statement, values))
+
+        return await self._database.transaction(work)
+
+    async def check_in(self, booking_id: UUID) -> Resource:
+        """Note that an athlete has come, unless that is done.
+
+        Raise ``NotFound`` or ``WrongState``.
+        """
+
+        def refuse(booking: Any) -> None:
+            if booking["status"] != "reserved":
+                raise WrongState("Only who has a seat can check in.")
+            if booking["now"] < booking["starts_at"] - CHECK_IN_BEFORE:
+                raise WrongState("It is too early to check in: come an hour before the start.")
+            if booking["now"] >= booking["ends_at"]:
+                raise WrongState("This training has ended.")
+
+        return await self._noted(booking_id, "checked_in_at", refuse)
+
+    async def check_out(self, booking_id: UUID) -> Resource:
+        """Note that an athlete has left, unless that is done.
+
+        Raise ``NotFound`` or ``WrongState``.
+        """
+
+        def refuse(booking: Any) -> None:
+            if booking["status"] != "checked_in":
+                raise WrongState("Only who is checked in can check out.")
+
+        return await self._noted(booking_id, "checked_out_at", refuse)
+
+    async def of_training(self, training_id: UUID, query: BookingsOfTraining) -> PageOfJSON:
+        """List the bookings of a training; raise ``NotFound`` if there is no such training."""
+        page = await self.page(query, {"training_id": training_id})
+        if page.is_empty:
+            await TrainingsCRUD(self._database).require(training_id)
+        return page
+
+    async def of_athlete(self, athlete_id: UUID, query: BookingsOfAthlete) -> PageOfJSON:
+        """List the bookings of an athlete; raise ``NotFound`` if there is no such athlete."""
+        page = await self.page(query, {"athlete_id": athlete_id})
+        if page.is_empty:
+            await AthletesCRUD(self._database).require(athlete_id)
+        return page
+
+    async def _busy(self, unit: Unit, ids: dict[str, UUID]) -> AthleteBusy:
+        """Name the training that keeps an athlete from another one."""
+        other = await unit.row(self.other_statement(), ids)
+        detail = (
+            f'This athlete has a seat in "{other["name"]}" ({other["id"]}) then: from'
+            f" {other['starts_at']:%Y-%m-%d %H:%M} to {other['ends_at']:%Y-%m-%d %H:%M} UTC."
+        )
+        return AthleteBusy.of_field("/athlete_id", "busy", detail)
+
+    async def _noted(
+        self, booking_id: UUID, column: str, refuse: Callable[[Any], None]
+    ) -> Resource:
+        """Note in a column that something has happened now, unless it has or is refused."""
+
+        async def work(unit: Unit) -> Resource:
+            booking = await unit.row(seats.lock_booking(), {"id": booking_id})
+            if booking is None:
+                raise self.not_found()
+            if booking["status"] == "checked_in" and booking[column] is not None:
+                return self._resource_of(await unit.row_of(self.get_statement(), booking_id))
+            refuse(booking)
+            values = {"id": booking_id, "now": booking["now"]}
+            return self._resource_of(await unit.row(self.note_statement(column), values))
+
+        return await self._database.transaction(work)
+
+    @classmethod
+    def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        yield from starting_in_time(BOOKINGS, given)
+        if "training_id" in given:
+            yield BOOKINGS.c.training_id == sa.bindparam("training_id")
+        if "athlete_id" in given:
+            yield BOOKINGS.c.athlete_id == sa.bindparam("athlete_id")
+        if "status" in given:
+            yield BOOKINGS.c.status == sa.bindparam("status")
+
+    @classmethod
+    @cache
+    def book_statement(cls, *, seat: bool) -> Statement:
+        """Book a seat, unless another training keeps the athlete, or a place in the line."""
+        training_id = sa.bindparam("training_id", type_=sa.Uuid)
+        athlete_id = sa.bindparam("athlete_id", type_=sa.Uuid)
+        # The clock may be set back, but not the order.
+        newest = sa.select(sa.func.max(BOOKINGS.c.booked_at)).where(
+            BOOKINGS.c.training_id == training_id
+        )
+        later = newest.scalar_subquery() + sa.literal_column("interval '1 microsecond'")
+        booked = {
+            BOOKINGS.c.id: sa.bindparam("id", type_=sa.Uuid),
+            BOOKINGS.c.training_id: TRAININGS.c.id,
+            BOOKINGS.c.athlete_id: athlete_id,
+            BOOKINGS.c.starts_at: TRAININGS.c.starts_at,
+            BOOKINGS.c.ends_at: TRAININGS.c.ends_at,
+            BOOKINGS.c.status: RESERVED if seat else WAITLISTED,
+            BOOKINGS.c.booked_at: sa.func.greatest(sa.bindparam("now", type_=UTCDateTime()), later),
+        }
+        row = sa.select(*booked.values()).where(TRAININGS.c.id == training_id)
+        if seat:
+            others, keep = seats.seats_meanwhile(
+                athlete_id, training_id, TRAININGS.c.starts_at, TRAININGS.c.ends_at
+            )
+            row = row.where(~sa.select(others.c.id).where(keep).correlate(TRAININGS).exists())
+        projection = Projection(cls.read, cls.row)
+        made = (
+            sa.insert(BOOKINGS)
+            .from_select(list(booked), row)
+            .returning(*projection.columns)
+            .cte("made")
+        )
+        number = seats.number_of(made)
+        counted = seats.counted(training_id, number if seat else NONE, NONE if seat else number)
+        return Statement(projection.each(made).add_cte(counted))
+
+    @classmethod
+    @cache
+    def other_statement(cls) -> Statement:
+        """Find the training that keeps an athlete from another one."""
+        this, other = TRAININGS.alias("this"), TRAININGS.alias("other")
+        others, keep = seats.seats_meanwhile(
+            sa.bindparam("athlete_id"), this.c.id, this.c.starts_at, this.c.ends_at
+        )
+        return Statement(
+            sa.select(other.c.id, other.c.name, other.c.starts_at, other.c.ends_at)
+            .where(
+                this.c.id == sa.bindparam("training_id"), keep, other.c.id == others.c.training_id
+            )
+            .order_by(other.c.starts_at)
+            .limit(ONE)
+        )
+
+    @classmethod
+    @cache
+    def status_statement(cls) -> Statement:
+        """Read in which state a booking is."""
+        return Statement(sa.select(BOOKINGS.c.status).where(BOOKINGS.c.id == sa.bindparam("id")))
+
+    @classmethod
+    @cache
+    def cancel_statement(cls, *, seat: bool) -> Statement:
+        """Cancel a booking, and give its seat to the next in the line, if it had one."""
+        training_id = sa.bindparam("training_id", type_=sa.Uuid)
+        read = cls._changed_to(
+            {
+                BOOKINGS.c.status: CANCELLED,
+                BOOKINGS.c.cancelled_at: sa.bindparam("now", type_=UTCDateTime()),
+            }
+        )
+        if not seat:
+            counted = seats.counted(training_id, NONE, -ONE)
+            return Statement(read.add_cte(counted))
+        free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken + ONE).where(
+            TRAININGS.c.id == training_id
+        )
+        promoted = seats.promoted(training_id, free.scalar_subquery())
+        number = seats.number_of(promoted)
+        return Statement(read.add_cte(promoted, seats.counted(training_id, number - ONE, -number)))
+
+    @classmethod
+    @cache
+    def note_statement(cls, column: str) -> Statement:
+        """Note in a column of a booking that something has happened now."""
+        now = sa.bindparam("now", type_=UTCDateTime())
+        return Statement(cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: now}))
+
+    @classmethod
+    def _changed_to(
+        cls, values: dict[sa.Column[Any], sa.ColumnElement[Any]]
+    ) -> sa.Select[Any, Any, str]:
+        """Change a booking, and read it."""
+        projection = Projection(cls.read, cls.row)
+        changed = (
+            sa.update(BOOKINGS)
+            .where(BOOKINGS.c.id == sa.bindparam("id"))
+            .values({**values, **one_change_more(BOOKINGS)})
+            .returning(*projection.columns)
+            .cte("changed")
+        )
+        return projection.each(changed)

@@ -1,0 +1,25 @@
+"""What the endpoints of trainings and bookings are given."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.core.dependencies import DatabaseDep
+from app.trainings.bookings import BookingsCRUD
+from app.trainings.crud import TrainingsCRUD
+
+
+async def get_trainings(database: DatabaseDep) -> TrainingsCRUD:
+    """Make the CRUD of trainings for a request."""
+    return TrainingsCRUD(database)
+
+
+TrainingsDep = Annotated[TrainingsCRUD, Depends(get_trainings)]
+
+
+async def get_bookings(database: DatabaseDep) -> BookingsCRUD:
+    """Make the CRUD of bookings for a request."""
+    return BookingsCRUD(database)
+
+
+BookingsDep = Annotated[BookingsCRUD, Depends(get_bookings)]

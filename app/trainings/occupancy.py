@@ -1,0 +1,88 @@
+"""How full a centre is: who is there, who has a seat, and who waits."""
+
+from datetime import timedelta
+from functools import cache
+
+import sqlalchemy as sa
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+from app.core.projection import Projection
+from app.core.statements import Statement
+from app.trainings.models import Training, TrainingRead
+from app.trainings.seats import (
+    BOOKINGS,
+    CENTRES,
+    CHECK_IN_BEFORE,
+    CHECKED_IN,
+    LONGEST_TRAINING,
+    NONE,
+    SCHEDULED,
+    TRAININGS,
+    seated,
+    waitlisted,
+)
+
+_BEFORE: sa.ColumnElement[timedelta] = sa.literal_column(f"interval '{CHECK_IN_BEFORE}'")
+_EMPTY_LIST: sa.ColumnElement[str] = sa.literal_column("'[]'::json")
+
+
+@cache
+def occupancy_statement() -> Statement:
+    """Read how full the centre of an ``id`` is ``at`` some time, or now; nothing without a centre.
+
+    Who has come is here also before the training starts; who has left keeps the seat, and makes
+    room. What is past reads as it was then, as far as bookings tell.
+    """
+    given = sa.bindparam("at", type_=UTCDateTime())
+    centre = (
+        sa.select(
+            CENTRES.c.capacity,
+            sa.func.coalesce(given, sa.func.statement_timestamp()).label("at"),
+        )
+        .where(CENTRES.c.id == sa.bindparam("id"))
+        .cte("centre")
+    )
+    at = sa.select(centre.c.at).scalar_subquery()
+    near = (
+        sa.select(TRAININGS)
+        .where(
+            TRAININGS.c.centre_id == sa.bindparam("id"),
+            TRAININGS.c.status == SCHEDULED,
+            TRAININGS.c.starts_at > at - LONGEST_TRAINING,
+            TRAININGS.c.starts_at <= at + _BEFORE,
+            TRAININGS.c.ends_at > at,
+        )
+        .cte("near")
+    )
+    runs = near.c.starts_at <= at
+    came = sa.func.coalesce(BOOKINGS.c.checked_in_at <= at, sa.false())
+    stays = sa.func.coalesce(BOOKINGS.c.checked_out_at > at, sa.true())
+    here = sa.func.count().filter(BOOKINGS.c.status == CHECKED_IN, came, stays)
+    people = (
+        sa.select(
+            here.label("present"),
+            sa.func.count().filter(runs, seated(BOOKINGS), ~came).label("reserved"),
+            sa.func.count().filter(runs, waitlisted(BOOKINGS)).label("waiting"),
+        )
+        .select_from(near.join(BOOKINGS, BOOKINGS.c.training_id == near.c.id))
+        .subquery("people")
+    )
+    room = centre.c.capacity - people.c.present - people.c.reserved
+    running = sa.select(near).where(runs).cte("running")
+    read = Projection(TrainingRead, Training).each(running)
+    ordered = read.order_by(running.c.starts_at, running.c.id).subquery("ordered")
+    trainings = sa.select(sa.func.coalesce(sa.func.json_agg(ordered.c.body), _EMPTY_LIST))
+    item = (
+        sa.select(
+            centre.c.at,
+            centre.c.capacity,
+            people,
+            sa.case((centre.c.capacity.is_not(None), sa.func.greatest(room, NONE))).label(
+                "available"
+            ),
+            trainings.scalar_subquery().label("trainings"),
+        )
+        .select_from(centre.join(people, sa.true()))
+        .subquery("item")
+    )
+    return Statement(sa.select(sa.func.row_to_json(item.table_valued()).label("body")))

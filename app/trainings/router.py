@@ -1,0 +1,183 @@
+"""The endpoints of trainings and of their bookings."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.core.errors import ProblemType
+from app.core.etags import ExpectedVersions
+from app.core.fields import Id
+from app.core.openapi import (
+    ACTS,
+    CREATES,
+    DELETES,
+    GETS,
+    LISTS,
+    LISTS_WITHIN,
+    READS,
+    REFERS,
+    UPDATES,
+    merged,
+    refusals,
+)
+from app.core.routes import (
+    ContractRoute,
+    created_response,
+    found_response,
+    json_response,
+    page_response,
+    resource_response,
+)
+from app.trainings.dependencies import BookingsDep, TrainingsDep
+from app.trainings.models import (
+    BookingCreate,
+    BookingPage,
+    BookingRead,
+    BookingsOfAthlete,
+    BookingsOfTraining,
+    Occupancy,
+    OccupancyQuery,
+    TrainingCreate,
+    TrainingPage,
+    TrainingRead,
+    TrainingsQuery,
+    TrainingUpdate,
+)
+
+router = APIRouter(tags=["trainings"], route_class=ContractRoute)
+
+SCHEDULES = merged(REFERS, refusals(ProblemType.CENTRE_FULL))
+RESIZES = refusals(ProblemType.TRAINING_FULL, ProblemType.WRONG_STATE)
+BOOKS = merged(
+    CREATES,
+    READS,
+    REFERS,
+    refusals(ProblemType.TRAINING_FULL, ProblemType.ATHLETE_BUSY, ProblemType.WRONG_STATE),
+)
+
+
+@router.post(
+    "/trainings",
+    status_code=HTTPStatus.CREATED,
+    response_model=TrainingRead,
+    responses=merged(CREATES, SCHEDULES),
+)
+async def create_training(
+    payload: TrainingCreate, trainings: TrainingsDep, request: Request
+) -> Response:
+    """Schedule a training at a centre.
+
+    Several may run there at one time, as long as the centre holds all their seats.
+    """
+    return created_response(request, await trainings.create(payload))
+
+
+@router.get("/trainings", response_model=TrainingPage, responses=LISTS)
+async def list_trainings(
+    query: Annotated[TrainingsQuery, Query()], trainings: TrainingsDep, request: Request
+) -> Response:
+    """List the trainings."""
+    return page_response(request, await trainings.page(query))
+
+
+@router.get("/trainings/{training_id}", response_model=TrainingRead, responses=GETS)
+async def get_training(training_id: Id, trainings: TrainingsDep, request: Request) -> Response:
+    """Read a training."""
+    return found_response(request, await trainings.get(training_id))
+
+
+@router.patch(
+    "/trainings/{training_id}",
+    response_model=TrainingRead,
+    responses=merged(UPDATES, SCHEDULES, RESIZES),
+)
+async def update_training(
+    training_id: Id, payload: TrainingUpdate, trainings: TrainingsDep, expected: ExpectedVersions
+) -> Response:
+    """Change the given fields of a training.
+
+    New seats go to those who wait. With bookings, its time and centre are fixed.
+    """
+    return resource_response(await trainings.update(training_id, payload, expected))
+
+
+@router.delete("/trainings/{training_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+async def delete_training(
+    training_id: Id, trainings: TrainingsDep, expected: ExpectedVersions
+) -> None:
+    """Delete a training that nobody has ever booked."""
+    await trainings.delete(training_id, expected)
+
+
+@router.post("/trainings/{training_id}/cancel", response_model=TrainingRead, responses=ACTS)
+async def cancel_training(training_id: Id, trainings: TrainingsDep) -> Response:
+    """Cancel a training and its bookings, before it starts; it stays cancelled if it is."""
+    return resource_response(await trainings.cancel(training_id))
+
+
+@router.post(
+    "/trainings/{training_id}/bookings",
+    status_code=HTTPStatus.CREATED,
+    response_model=BookingRead,
+    responses=BOOKS,
+)
+async def create_booking(
+    training_id: Id, payload: BookingCreate, bookings: BookingsDep, request: Request
+) -> Response:
+    """Book a training for an athlete: a seat, or a place in the waitlist if it is full."""
+    return created_response(request, await bookings.book(training_id, payload), "bookings")
+
+
+@router.get("/trainings/{training_id}/bookings", response_model=BookingPage, responses=LISTS_WITHIN)
+async def list_bookings_of_training(
+    training_id: Id,
+    query: Annotated[BookingsOfTraining, Query()],
+    bookings: BookingsDep,
+    request: Request,
+) -> Response:
+    """List the bookings of a training, in the order of the waitlist."""
+    return page_response(request, await bookings.of_training(training_id, query))
+
+
+@router.get("/bookings/{booking_id}", response_model=BookingRead, responses=GETS)
+async def get_booking(booking_id: Id, bookings: BookingsDep, request: Request) -> Response:
+    """Read a booking."""
+    return found_response(request, await bookings.get(booking_id))
+
+
+@router.post("/bookings/{booking_id}/cancel", response_model=BookingRead, responses=ACTS)
+async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
+    """Cancel a booking before the training starts; a seat goes to the next who waits for it."""
+    return resource_response(await bookings.cancel(booking_id))
+
+
+@router.post("/bookings/{booking_id}/check-in", response_model=BookingRead, responses=ACTS)
+async def check_in_booking(booking_id: Id, bookings: BookingsDep) -> Response:
+    """Check in an athlete with a seat, from an hour before the start until the end."""
+    return resource_response(await bookings.check_in(booking_id))
+
+
+@router.post("/bookings/{booking_id}/check-out", response_model=BookingRead, responses=ACTS)
+async def check_out_booking(booking_id: Id, bookings: BookingsDep) -> Response:
+    """Check out an athlete who is checked in."""
+    return resource_response(await bookings.check_out(booking_id))
+
+
+@router.get("/athletes/{athlete_id}/bookings", response_model=BookingPage, responses=LISTS_WITHIN)
+async def list_bookings_of_athlete(
+    athlete_id: Id,
+    query: Annotated[BookingsOfAthlete, Query()],
+    bookings: BookingsDep,
+    request: Request,
+) -> Response:
+    """List the bookings of an athlete, by the start of their trainings."""
+    return page_response(request, await bookings.of_athlete(athlete_id, query))
+
+
+@router.get("/centres/{centre_id}/occupancy", response_model=Occupancy, responses=READS)
+async def get_occupancy(
+    centre_id: Id, query: Annotated[OccupancyQuery, Query()], trainings: TrainingsDep
+) -> Response:
+    """Tell how full a centre is, now or at some time, and which trainings run then."""
+    return json_response(await trainings.occupancy(centre_id, query.at))
