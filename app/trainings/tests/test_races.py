@@ -14,7 +14,7 @@ from app.commands.database import database_url
 from app.commands.service import running_service
 from app.conftest import API, Json, lock_waiters
 from app.trainings.tests.conftest import HOUR, SOON, Gym, at
-from app.trainings.tests.rules import broken_rules
+from app.trainings.tests.rules import broken_rules, deadlocks
 
 pytestmark = pytest.mark.slow
 
@@ -282,3 +282,19 @@ class TestCentre:
             )
             assert answers == {"200": 4}
         assert await broken_rules(other) == []
+
+    async def test_who_deletes_it_and_who_moves_its_training_wait_in_one_order(
+        self, gym: Gym, other: asyncpg.Connection
+    ) -> None:
+        training = await gym.training()
+        url, centre = f"{API}/trainings/{training['id']}", f"{API}/centres/{gym.centre_id}"
+
+        async with other.transaction():
+            await other.execute("SELECT FROM centres WHERE id = $1 FOR UPDATE", gym.centre_id)
+            deleted = asyncio.ensure_future(gym.client.delete(centre))
+            await lock_waiters(other)
+            moved = asyncio.ensure_future(gym.client.patch(url, json={"starts_at": at(gym.opened)}))
+            await lock_waiters(other, 2)
+
+        assert ((await deleted).status_code, (await moved).status_code) == (409, 200)
+        assert await deadlocks(other) == 0

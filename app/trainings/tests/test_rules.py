@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.conftest import API, Create, Json
 from app.trainings.tests.conftest import Gym, Pass, at
 from app.trainings.tests.model import Centre, Model
-from app.trainings.tests.rules import broken_rules
+from app.trainings.tests.rules import broken_rules, deadlocks
 
 pytestmark = pytest.mark.slow
 
@@ -241,8 +241,7 @@ class TestStorm:
         assert {answer[0] for answer in answers if answer} == {"2", "4"}
         assert answers["200"] > 20
         assert answers["201"] > 20
-        deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-        assert await other.fetchval(deadlocks) == 0
+        assert await deadlocks(other) == 0
 
 
 def any_step(chance: random.Random) -> Step:
