@@ -47,12 +47,3 @@ async def broken_rules(connection: Any) -> list[str]:
     """Name the rules that do not hold at one moment."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return [rule for rule, query in RULES.items() if await connection.fetch(query)]
-
-
-async def deadlocks(connection: Any) -> int:
-    """Return how many deadlocks there have been in the database: each ran somebody again."""
-    await connection.execute("SELECT pg_stat_clear_snapshot()")
-    found: int = await connection.fetchval(
-        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-    )
-    return found

@@ -13,12 +13,19 @@ from httpx import AsyncClient, Limits, Response
 from app.commands.database import database_url
 from app.commands.service import running_service
 from app.conftest import API, Json, lock_waiters
+from app.core import database
 from app.trainings.tests.conftest import HOUR, SOON, Gym, at
-from app.trainings.tests.rules import broken_rules, deadlocks
+from app.trainings.tests.rules import broken_rules
 
 pytestmark = pytest.mark.slow
 
 ROUNDS = 5
+
+
+@pytest.fixture(autouse=True)
+def no_reruns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer a deadlock with 503: the order of locks is to make that none happens."""
+    monkeypatch.setattr(database, "RERUNS", 0)
 
 
 @pytest.fixture
@@ -297,4 +304,3 @@ class TestCentre:
             await lock_waiters(other, 2)
 
         assert ((await deleted).status_code, (await moved).status_code) == (409, 200)
-        assert await deadlocks(other) == 0

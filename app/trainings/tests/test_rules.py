@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.conftest import API, Create, Json
+from app.core import database
 from app.trainings.tests.conftest import Gym, Pass, at
 from app.trainings.tests.model import Centre, Model
-from app.trainings.tests.rules import broken_rules, deadlocks
+from app.trainings.tests.rules import broken_rules
 
 pytestmark = pytest.mark.slow
 
@@ -200,6 +201,11 @@ class TestStorm:
     def client(self, pooled_client: AsyncClient) -> AsyncClient:
         return pooled_client
 
+    @pytest.fixture(autouse=True)
+    def no_reruns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer a deadlock with 503: the order of locks is to make that none happens."""
+        monkeypatch.setattr(database, "RERUNS", 0)
+
     @settings(
         max_examples=4,
         phases=[Phase.generate],  # the same steps do not meet in the same way again
@@ -241,7 +247,6 @@ class TestStorm:
         assert {answer[0] for answer in answers if answer} == {"2", "4"}
         assert answers["200"] > 20
         assert answers["201"] > 20
-        assert await deadlocks(other) == 0
 
 
 def any_step(chance: random.Random) -> Step:
