@@ -272,7 +272,11 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     def note_statement(cls, column: str) -> Statement:
         """Note in a column of a booking that something has happened now."""
         now = sa.bindparam("now", type_=UTCDateTime())
-        return Statement(cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: now}))
+        # Nobody leaves before they came, also if the clock was set back.
+        noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
+        return Statement(
+            cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted})
+        )
 
     @classmethod
     def _changed_to(
