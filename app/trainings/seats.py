@@ -84,17 +84,20 @@ def promoted(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int])
 
     The training and all who wait have to be locked.
     """
-    line = BOOKINGS.alias("line")
+    # Sorted by itself, so that only the first of a long line are looked at until there are enough.
+    line = (
+        sa.select(BOOKINGS)
+        .where(BOOKINGS.c.training_id == training_id, waitlisted(BOOKINGS))
+        .order_by(BOOKINGS.c.booked_at)
+        .offset(NONE)
+        .subquery("line")
+    )
     others, keep = seats_meanwhile(
         line.c.athlete_id, line.c.training_id, line.c.starts_at, line.c.ends_at
     )
     first = (
         sa.select(line.c.id)
-        .where(
-            line.c.training_id == training_id,
-            waitlisted(line),
-            ~sa.select(others.c.id).where(keep).correlate(line).exists(),
-        )
+        .where(~sa.select(others.c.id).where(keep).correlate(line).exists())
         .order_by(line.c.booked_at)
         .limit(free)
     )
