@@ -161,7 +161,14 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     async def _noted(
         self, booking_id: UUID, column: str, refuse: Callable[[Any], None]
     ) -> Resource:
-        """Note in a column that something has happened now, unless it has or is refused."""
+        """Note in a column that something has happened now, unless it has or is refused.
+
+        Mostly one statement does. If not, the booking is locked to tell why.
+        """
+        values = {"id": booking_id, "now": None}
+        noted = await self._database.row(self.note_statement(column), values)
+        if noted is not None:
+            return Resource(*noted)
 
         async def work(unit: Unit) -> Resource:
             booking = await unit.row(seats.lock_booking(), {"id": booking_id})
@@ -270,19 +277,33 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     @classmethod
     @cache
     def note_statement(cls, column: str) -> Statement:
-        """Note in a column of a booking that something has happened now."""
-        now = sa.bindparam("now", type_=UTCDateTime())
-        return Statement(cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: now}))
+        """Note in a column of a booking that something has happened at ``now``, if it may."""
+        given = sa.bindparam("now", type_=UTCDateTime())
+        now = sa.func.coalesce(given, sa.func.clock_timestamp())
+        may_be_noted = {
+            "checked_in_at": sa.and_(
+                BOOKINGS.c.status == RESERVED,
+                now >= BOOKINGS.c.starts_at - sa.literal_column(f"interval '{CHECK_IN_BEFORE}'"),
+                now < BOOKINGS.c.ends_at,
+            ),
+            "checked_out_at": sa.and_(
+                BOOKINGS.c.status == CHECKED_IN, BOOKINGS.c.checked_out_at.is_(None)
+            ),
+        }
+        values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: now}
+        return Statement(cls._changed_to(values, may_be_noted[column]))
 
     @classmethod
     def _changed_to(
-        cls, values: dict[sa.Column[Any], sa.ColumnElement[Any]]
+        cls,
+        values: dict[sa.Column[Any], sa.ColumnElement[Any]],
+        *conditions: sa.ColumnElement[bool],
     ) -> sa.Select[Any, Any, str]:
         """Change a booking, and read it."""
         projection = Projection(cls.read, cls.row)
         changed = (
             sa.update(BOOKINGS)
-            .where(BOOKINGS.c.id == sa.bindparam("id"))
+            .where(BOOKINGS.c.id == sa.bindparam("id"), *conditions)
             .values({**values, **one_change_more(BOOKINGS)})
             .returning(*projection.columns)
             .cte("changed")
