@@ -105,9 +105,8 @@ async def _book(connection: Any, ids: Ids) -> None:
 async def _cancel(connection: Any, ids: Ids) -> None:
     (booking_id,) = ids
     training = await _row(connection, seats.lock_training_of_booking(), {"id": booking_id})
-    await _row(connection, BookingsCRUD.status_statement(), {"id": booking_id})
     values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
-    await _row(connection, seats.lock_waiting(), values)
+    await _row(connection, seats.lock_waiting_for_seat(), values)
     assert await _row(connection, BookingsCRUD.cancel_statement(seat=True), values)
 
 

@@ -94,15 +94,12 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             training = await unit.row(seats.lock_training_of_booking(), {"id": booking_id})
             if training is None:
                 raise self.not_found()
-            status = (await unit.row(self.status_statement(), {"id": booking_id}))["status"]
+            values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
+            status = (await unit.row(seats.lock_waiting_for_seat(), values))["status"]
             if status == "cancelled":
                 return self._resource_of(await unit.row_of(self.get_statement(), booking_id))
             refuse_after_start(training)
-            had_seat = status in SEATED
-            if had_seat and training["waiting"]:
-                await unit.row(seats.lock_waiting(), {"training_id": training["id"]})
-            values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
-            statement = self.cancel_statement(seat=had_seat)
+            statement = self.cancel_statement(seat=status in SEATED)
             return self._resource_of(await unit.row(statement, values))
 
         return await self._database.transaction(work)
@@ -246,12 +243,6 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             .order_by(other.c.starts_at)
             .limit(ONE)
         )
-
-    @classmethod
-    @cache
-    def status_statement(cls) -> Statement:
-        """Read in which state a booking is."""
-        return Statement(sa.select(BOOKINGS.c.status).where(BOOKINGS.c.id == sa.bindparam("id")))
 
     @classmethod
     @cache
