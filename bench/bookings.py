@@ -146,9 +146,9 @@ ADD_TRAININGS = """
     SELECT uuidv7(), kind.name, starts_at, starts_at + long, capacity, taken, waiting, centre.id
     FROM (VALUES
         ('One', 1, 1000, 0, 0, interval '1 year', interval '1 hour'),
-        ('Open', $1 / 10, 20, 10, 0, interval '1 day', interval '1 hour'),
+        ('Open', $1 / 5, 20, 10, 0, interval '1 day', interval '1 hour'),
         ('Full', $1 / 50, 10, 10, 10, interval '1 day', interval '1 hour'),
-        ('Now', $1 / 100, 10, 10, 0, interval '30 minutes', interval '12 hours')
+        ('Now', $1 / 40, 10, 10, 0, interval '30 minutes', interval '12 hours')
     ) AS kind (name, number, capacity, taken, waiting, later, long)
     CROSS JOIN LATERAL generate_series(1, number) AS one
     CROSS JOIN LATERAL (
