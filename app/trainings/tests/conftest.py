@@ -33,6 +33,14 @@ class Gym:
     def __post_init__(self) -> None:
         self._numbers = count(1)
 
+    @classmethod
+    async def opened_by(cls, client: AsyncClient, create: Create, name: str = "Box") -> "Gym":
+        """Open a gym without limits."""
+        category = await create("categories", {"name": name})
+        centre = await create("centres", {"name": name})
+        opened = datetime.now(UTC).replace(microsecond=0)
+        return cls(client, create, category["id"], centre["id"], opened)
+
     async def athlete(self, **fields: Any) -> str:
         """Create an athlete and return the id."""
         person = {"name": f"Athlete {next(self._numbers)}", "category_id": self.category_id}
@@ -100,10 +108,7 @@ class Gym:
 @pytest.fixture
 async def gym(client: AsyncClient, create: Create) -> Gym:
     """Open a gym without limits."""
-    category = await create("categories", {"name": "Rx"})
-    centre = await create("centres", {"name": "Box"})
-    opened = datetime.now(UTC).replace(microsecond=0)
-    return Gym(client, create, category["id"], centre["id"], opened)
+    return await Gym.opened_by(client, create)
 
 
 Pass = Callable[[timedelta], Awaitable[None]]
@@ -114,10 +119,13 @@ def let_pass(connection: Any) -> Pass:
     """Give a function that lets time pass: every training comes nearer by so much."""
 
     async def pass_by(time: timedelta) -> None:
+        # Only time passes: that the centre has room is no question now.
+        await connection.execute("ALTER TABLE trainings DISABLE TRIGGER at_once")
         await connection.execute(
             "UPDATE trainings SET starts_at = starts_at - $1::interval,"
             " ends_at = ends_at - $1::interval",
             time,
         )
+        await connection.execute("ALTER TABLE trainings ENABLE TRIGGER at_once")
 
     return pass_by
