@@ -6,7 +6,9 @@ that exist, because what answers 404 proves little; those that follow links are 
 
 import csv
 import random
-from datetime import UTC, date, datetime
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,14 +21,16 @@ from schemathesis import Case, CheckContext, HookContext, Response, Serializatio
 from schemathesis.generation.meta import TestPhase
 
 from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
-from app.core.fields import new_id
+from app.core.fields import FIRST_YEAR, LAST_YEAR, new_id
 from app.core.text import clean_text, name_key
 
 Json = dict[str, Any]
 
+PARAMETER = re.compile(r"{(\w+)}")
+
 ENOUGH_ROWS = 10
 ONE_IN = 8
-"""One request in so many is left to miss: an id that was made up, or a row that is in use."""
+"""One made-up request in so many is left to miss: an invented id, or a row that is in use."""
 ATTEMPTS = 5
 """How often to create a row until none of its values is taken."""
 UNLIKE = 6
@@ -37,6 +41,10 @@ PLACES = {"cursor", "offset"}
 """Where a page can begin: at one of them, and only the service can tell a cursor."""
 COLUMNS = ["name", "category", "centres", "reference", "email", "birth_date", "height", "x"]
 """What a file of athletes may begin with; ``x`` is none of theirs."""
+SOON = timedelta(minutes=30)
+"""From now to the start of most trainings: they can be booked, cancelled and checked in to."""
+LONGEST = timedelta(hours=24)
+"""From the start of a training to its end."""
 SHORTEST_BOUND = 20
 """The least ``maxLength`` of any text in the document."""
 
@@ -73,16 +81,20 @@ class Rows:
                 name = body["$ref"].rpartition("/")[2]
                 self._examples[path] = document["components"]["schemas"][name]["examples"][0]
         self._ids = {path: self._read(path) for path in self._examples}
+        """By the path of a collection, which may be within a row of another one."""
 
     def aim_at_rows(self, case: Case[Any]) -> None:
         """Let a request name rows that exist."""
         case.query = self._with_ids(case.query)
-        if self._chance.randrange(ONE_IN):
+        if not self._misses(case):
             case.path_parameters = self._with_ids(case.path_parameters)
             if case.method == "DELETE":
                 case.path_parameters = {**case.path_parameters, **self._deletable(case)}
             elif case.method == "POST" and isinstance(case.body, dict):
-                case.body = {**case.body, **self._looked_up(case, case.body)}
+                if self._is_within(case.path):
+                    case.path_parameters = self._with_ids(case.path_parameters, self._create)
+                else:
+                    case.body = {**case.body, **self._looked_up(case, case.body)}
 
     def make_acceptable(self, case: Case[Any]) -> None:
         """Give the other parts of a request what only the service can tell, or has not seen."""
@@ -95,7 +107,7 @@ class Rows:
             # With a key of an earlier request this one would have to be the same.
             case.headers["Idempotency-Key"] = (new_id().hex + key)[:LONGEST_KEY]
         for condition in ("If-Match", "If-None-Match"):
-            if condition in case.headers and self._chance.randrange(ONE_IN):
+            if condition in case.headers and not self._misses(case):
                 row = self._service.get(self._asked(case)["url"])
                 case.headers[condition] = row.headers.get("ETag", case.headers[condition])
 
@@ -111,13 +123,25 @@ class Rows:
         elif response.status_code == httpx.codes.CONFLICT:
             self._learn_taken(case.operation.label, response.json())
 
+    def _misses(self, case: Case[Any]) -> bool:
+        """Tell whether to leave a request as it is; the other phases make few of a kind."""
+        fuzzing = case.meta is not None and case.meta.phase.name is TestPhase.FUZZING
+        return fuzzing and not self._chance.randrange(ONE_IN)
+
     def _learn_taken(self, operation: str, problem: Json) -> None:
         if problem["type"] == ProblemType.ALREADY_TAKEN.uri:
             pointers = [error["pointer"].removeprefix("/") for error in problem["errors"]]
             self._taken |= {(operation, field) for field in pointers}
 
+    @staticmethod
+    def _is_within(path: str) -> bool:
+        """Tell whether what is at a path belongs to a row that the path names."""
+        return "{" in path
+
     def _read(self, path: str) -> list[str]:
-        page = self._service.get(path, params={"limit": 100, "sort": "-created_at"})
+        if self._is_within(path):
+            return []  # there is no list of all; each is made when it is needed
+        page = self._service.get(path, params={"limit": 100})
         return [row["id"] for row in page.raise_for_status().json()["items"]]
 
     def _an_id(self, path: str) -> str:
@@ -129,7 +153,9 @@ class Rows:
     def _create(self, path: str) -> str:
         operation = f"POST {path}"
         for _ in range(ATTEMPTS):
-            created = self._service.post(path, json=self._accepted(operation, self._examples[path]))
+            body = self._accepted(operation, self._examples[path])
+            parents = self._with_ids(dict.fromkeys(PARAMETER.findall(path)), self._create)
+            created = self._service.post(path.format(**parents), json=body)
             if created.status_code != httpx.codes.CONFLICT:
                 break
             self._learn_taken(operation, created.json())
@@ -140,8 +166,9 @@ class Rows:
         """Find something that can be deleted: a new row, unless chance wants one in use."""
         collection, _, parameter = case.path.rpartition("/")
         if collection in self._ids:
-            unused = self._chance.randrange(ONE_IN)
-            return {parameter.strip("{}"): self._create(collection)} if unused else {}
+            if self._misses(case):
+                return {}
+            return {parameter.strip("{}"): self._create(collection)}
         self._service.put(self._asked(case)["url"])  # an enrolment, for example
         return {}
 
@@ -153,22 +180,40 @@ class Rows:
         row = self._service.get(f"{collection}/{self._an_id(collection)}").json()
         return {name: row[name] for name in body if row.get(name) is not None}
 
-    def _with_ids(self, values: Json) -> Json:
+    def _with_ids(self, values: Json, choose: Callable[[str], str] | None = None) -> Json:
+        """Put ids of rows in the place of ids: those that are chosen from a collection."""
+        choose = choose or self._an_id
         return {
-            name: self._an_id(self._collections[name]) if name in self._collections else value
+            name: choose(self._collections[name]) if name in self._collections else value
             for name, value in values.items()
         }
 
     def _accepted(self, operation: str, body: Json) -> Json:
         """Change a body to refer to rows that exist, and to no value that is taken."""
-        body = self._with_ids(body)
+        # What is made within a row often is there once for each other row that it refers to.
+        within = self._is_within(operation) and operation.startswith("POST")
+        body = self._with_ids(body, self._create if within else None)
         for name, value in body.items():
             of_items = self._collections.get(name.removesuffix("s"))
             if of_items and isinstance(value, list):
                 body[name] = [self._an_id(of_items) for _ in value]
-            if (operation, name) in self._taken and isinstance(value, str):
+            elif name in self._collections:
+                continue
+            elif (operation, name) in self._taken and isinstance(value, str):
                 body[name] = self._unlike_any(value)
-        return body
+        return {**body, **self._span(body)}
+
+    def _span(self, body: Json) -> Json:
+        """Let a time end after its start, which JSON Schema cannot say, and mostly begin soon."""
+        if not body.keys() & {"starts_at", "ends_at"}:
+            return {}
+        start = datetime.now(UTC) + SOON
+        if "starts_at" in body and not self._chance.randrange(ONE_IN):
+            start = datetime.fromisoformat(body["starts_at"].upper())
+        return {"starts_at": start.isoformat(), "ends_at": (start + self._length()).isoformat()}
+
+    def _length(self) -> timedelta:
+        return self._chance.choice([timedelta(microseconds=1), LONGEST, SOON, SOON, SOON])
 
     def _unlike_any(self, text: str) -> str:
         unlike = new_id().hex[-UNLIKE:]
@@ -264,9 +309,21 @@ def text_as_bytes(context: SerializationContext, text: object) -> bytes:
     return str(text).encode()
 
 
+def _with_offset(moment: datetime, minutes: int) -> str:
+    return moment.replace(tzinfo=timezone(timedelta(minutes=minutes))).isoformat()
+
+
 # Only what the format leaves open, or what is one of very many: nothing that should be accepted.
 schemathesis.openapi.format(
     "time-zone", st.sampled_from(["UTC", "Europe/Lisbon", "America/Argentina/Buenos_Aires"])
+)
+schemathesis.openapi.format(
+    "date-time",
+    st.builds(
+        _with_offset,
+        st.datetimes(datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR - 1, 12, 31)),
+        st.integers(-14 * 60, 14 * 60),
+    ),
 )
 schemathesis.openapi.format(
     "date", st.dates(date(1900, 1, 1), datetime.now(UTC).date()).map(date.isoformat)

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -137,6 +138,8 @@ class TestCheck:
             self.check(200)
 
 
+TIMES = "starts_at", "ends_at"
+
 Make = Callable[..., Any]
 """Makes a case of a method, a path and the parts of a request."""
 
@@ -191,6 +194,46 @@ class TestRows:
         rows.aim_at_rows(case)
 
         assert case.path_parameters == {"centre_id": f"new {API}/centres"}
+
+    def test_a_booking_is_made_of_a_new_training_for_a_new_athlete(
+        self, rows: Rows, make: Make
+    ) -> None:
+        case = make(
+            "POST",
+            "/trainings/{training_id}/bookings",
+            path_parameters={"training_id": "1"},
+            body={"athlete_id": "2", "waitlist": True},
+        )
+
+        rows.aim_at_rows(case)
+        rows.make_acceptable(case)
+
+        assert case.path_parameters == {"training_id": f"new {API}/trainings"}
+        assert case.body == {"athlete_id": f"new {API}/athletes", "waitlist": True}
+
+    def test_a_booking_that_is_needed_is_made(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        case = make("POST", "/bookings/{booking_id}/cancel", path_parameters={"booking_id": "1"})
+
+        rows.aim_at_rows(case)
+
+        made = f"{API}/trainings/new {API}/trainings/bookings"
+        assert case.path_parameters == {"booking_id": f"new {made}"}
+        assert asked[-1].url.path == made
+
+    @pytest.mark.parametrize("given", [{"starts_at"}, {"ends_at"}, {"starts_at", "ends_at"}])
+    def test_a_training_ends_after_its_start(self, rows: Rows, make: Make, given: set[str]) -> None:
+        for _ in range(20):
+            case = make(
+                "PATCH",
+                "/trainings/{training_id}",
+                path_parameters={"training_id": "1"},
+                body=dict.fromkeys(given, "2026-12-01t18:00:00z"),
+            )
+            rows.make_acceptable(case)
+            start, end = (datetime.fromisoformat(case.body[one]) for one in TIMES)
+            assert timedelta(0) < end - start <= timedelta(hours=24)
 
     def test_what_is_looked_up_is_there(self, rows: Rows, make: Make) -> None:
         case = make("POST", "/athletes/lookup", body={"reference": "made up"})
