@@ -1,6 +1,6 @@
 """What is done with bookings: a seat, a place in the line, and who came."""
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -73,14 +73,12 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             if is_full and not wish.waitlist:
                 raise TrainingFull("This training is full.")
             values = {**ids, "id": new_id(), "now": training["now"]}
-            try:
-                booked = await unit.row(self.book_statement(seat=not is_full), values)
-            except UniqueViolationError:
-                detail = "This athlete has a booking of this training."
-                raise AlreadyTaken.of_field("/athlete_id", "taken", detail) from None
-            if booked is None:
-                raise await self._busy(unit, ids)
-            return Resource(*booked)
+            statement = self.book_statement(seat=not is_full)
+            while (booked := await self._booked(unit, statement, values)) is None:
+                if other := await unit.row(self.other_statement(), ids):
+                    raise busy_with(other)
+                # That seat was cancelled this very moment: the athlete is free.
+            return booked
 
         return await self._database.transaction(work)
 
@@ -149,14 +147,16 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             await AthletesCRUD(self._database).require(athlete_id)
         return page
 
-    async def _busy(self, unit: Unit, ids: dict[str, UUID]) -> AthleteBusy:
-        """Name the training that keeps an athlete from another one."""
-        other = await unit.row(self.other_statement(), ids)
-        detail = (
-            f'This athlete has a seat in "{other["name"]}" ({other["id"]}) then: from'
-            f" {other['starts_at']:%Y-%m-%d %H:%M} to {other['ends_at']:%Y-%m-%d %H:%M} UTC."
-        )
-        return AthleteBusy.of_field("/athlete_id", "busy", detail)
+    @staticmethod
+    async def _booked(
+        unit: Unit, statement: Statement, values: Mapping[str, Any]
+    ) -> Resource | None:
+        try:
+            booked = await unit.row(statement, values)
+        except UniqueViolationError:
+            detail = "This athlete has a booking of this training."
+            raise AlreadyTaken.of_field("/athlete_id", "taken", detail) from None
+        return Resource(*booked) if booked else None
 
     async def _noted(
         self, booking_id: UUID, column: str, refuse: Callable[[Any], None]
@@ -272,7 +272,11 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     def note_statement(cls, column: str) -> Statement:
         """Note in a column of a booking that something has happened now."""
         now = sa.bindparam("now", type_=UTCDateTime())
-        return Statement(cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: now}))
+        # Nobody leaves before they came, also if the clock was set back.
+        noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
+        return Statement(
+            cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted})
+        )
 
     @classmethod
     def _changed_to(
@@ -288,3 +292,12 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             .cte("changed")
         )
         return projection.each(changed)
+
+
+def busy_with(training: Any) -> AthleteBusy:
+    """Make the error for an athlete whom a training keeps from another one."""
+    detail = (
+        f'This athlete has a seat in "{training["name"]}" ({training["id"]}) then: from'
+        f" {training['starts_at']:%Y-%m-%d %H:%M} to {training['ends_at']:%Y-%m-%d %H:%M} UTC."
+    )
+    return AthleteBusy.of_field("/athlete_id", "busy", detail)

@@ -4,10 +4,12 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
@@ -46,27 +48,41 @@ def test_operations_are_named_by_their_functions(document: Document) -> None:
         "delete /api/v1/athletes/{athlete_id}/centres/{centre_id} withdraw_athlete",
         "delete /api/v1/categories/{category_id} delete_category",
         "delete /api/v1/centres/{centre_id} delete_centre",
+        "delete /api/v1/trainings/{training_id} delete_training",
         "get / get_service",
         "get /api/v1/athletes list_athletes",
         "get /api/v1/athletes/export export_athletes",
         "get /api/v1/athletes/{athlete_id} get_athlete",
+        "get /api/v1/athletes/{athlete_id}/bookings list_bookings_of_athlete",
         "get /api/v1/athletes/{athlete_id}/centres list_centres_of_athlete",
+        "get /api/v1/bookings/{booking_id} get_booking",
         "get /api/v1/categories list_categories",
         "get /api/v1/categories/{category_id} get_category",
         "get /api/v1/categories/{category_id}/athletes list_athletes_of_category",
         "get /api/v1/centres list_centres",
         "get /api/v1/centres/{centre_id} get_centre",
         "get /api/v1/centres/{centre_id}/athletes list_athletes_at_centre",
+        "get /api/v1/centres/{centre_id}/occupancy get_occupancy",
+        "get /api/v1/trainings list_trainings",
+        "get /api/v1/trainings/{training_id} get_training",
+        "get /api/v1/trainings/{training_id}/bookings list_bookings_of_training",
         "get /health/live get_liveness",
         "get /health/ready get_readiness",
         "patch /api/v1/athletes/{athlete_id} update_athlete",
         "patch /api/v1/categories/{category_id} update_category",
         "patch /api/v1/centres/{centre_id} update_centre",
+        "patch /api/v1/trainings/{training_id} update_training",
         "post /api/v1/athletes create_athlete",
         "post /api/v1/athletes/import import_athletes",
         "post /api/v1/athletes/lookup lookup_athlete",
+        "post /api/v1/bookings/{booking_id}/cancel cancel_booking",
+        "post /api/v1/bookings/{booking_id}/check-in check_in_booking",
+        "post /api/v1/bookings/{booking_id}/check-out check_out_booking",
         "post /api/v1/categories create_category",
         "post /api/v1/centres create_centre",
+        "post /api/v1/trainings create_training",
+        "post /api/v1/trainings/{training_id}/bookings create_booking",
+        "post /api/v1/trainings/{training_id}/cancel cancel_training",
         "put /api/v1/athletes/{athlete_id}/centres/{centre_id} enrol_athlete",
     ]
 
@@ -87,9 +103,11 @@ def test_a_created_row_leads_to_every_operation_that_takes_its_id(document: Docu
         "delete_centre",
         "enrol_athlete",
         "get_centre",
+        "get_occupancy",
         "list_athletes",
         "list_athletes_at_centre",
         "list_athletes_of_category",
+        "list_trainings",
         "update_centre",
         "withdraw_athlete",
     ]
@@ -106,7 +124,28 @@ def test_only_what_creates_a_row_has_links(document: Document) -> None:
         for operation in operations.values()
         for status, response in operation["responses"].items()
         if "links" in response
-    ] == [(f"{API}/{collection}", "201") for collection in ("categories", "centres", "athletes")]
+    ] == [
+        (f"{API}/{collection}", "201")
+        for collection in (
+            "categories",
+            "centres",
+            "athletes",
+            "trainings",
+            "trainings/{training_id}/bookings",
+        )
+    ]
+
+
+def test_a_row_that_lives_elsewhere_leads_on_too(document: Document) -> None:
+    path = f"{API}/trainings/{{training_id}}/bookings"
+    links = document.content["paths"][path]["post"]["responses"]["201"]["links"]
+
+    assert sorted(links) == [
+        "cancel_booking",
+        "check_in_booking",
+        "check_out_booking",
+        "get_booking",
+    ]
 
 
 def test_bounds_are_in_the_words_of_json_schema(document: Document) -> None:
@@ -129,12 +168,18 @@ async def test_each_example_body_is_accepted(
     ids = {"category_id": category["id"], "centre_ids": [centre["id"]]}
     athlete = await create("athletes", examples["AthleteCreate"] | ids)
 
+    at = {"centre_id": centre["id"]}
+    training = await create("trainings", examples["TrainingCreate"] | at)
+    whom = {"athlete_id": athlete["id"]}
+
     for path, payload in (
+        (f"trainings/{training['id']}", examples["TrainingUpdate"] | at),
         (f"categories/{category['id']}", examples["CategoryUpdate"]),
         (f"centres/{centre['id']}", examples["CentreUpdate"]),
         (f"athletes/{athlete['id']}", examples["AthleteUpdate"] | ids),
     ):
         assert (await client.patch(f"{API}/{path}", json=payload)).status_code == 200
+    await create(f"trainings/{training['id']}/bookings", examples["BookingCreate"] | whom)
     found = await client.post(f"{API}/athletes/lookup", json=examples["AthleteLookup"])
     assert found.json() == athlete
     described = document.content["paths"][f"{API}/athletes/import"]["post"]["requestBody"]
@@ -146,6 +191,7 @@ async def test_each_example_body_is_accepted(
 async def test_every_answer_in_the_document_is_given(
     client: AsyncClient,
     app: FastAPI,
+    connection: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Go through every endpoint; each answer is checked against its schema on the way."""
@@ -156,9 +202,12 @@ async def test_every_answer_in_the_document_is_given(
             ("categories", {"name": "Rx"}),
             ("centres", {"name": "North"}),
             ("athletes", {"name": "Mara", "reference": "M-1"}),
+            ("trainings", {"name": "WOD", "capacity": 1, **soon()}),
         ):
             if collection == "athletes":
                 payload["category_id"] = ids["categories"]
+            if collection == "trainings":
+                payload["centre_id"] = ids["centres"]
             created = await client.post(f"{API}/{collection}", json=payload)
             ids[collection] = created.json()["id"]
         athlete = f"{API}/athletes/{ids['athletes']}"
@@ -170,6 +219,7 @@ async def test_every_answer_in_the_document_is_given(
             await client.get(url, params={"no": "such"})
         for collection in ids:
             await read_and_refuse(client, f"{API}/{collection}", ids[collection])
+        await train_and_refuse(client, ids, connection)
         for owner in ("categories", "centres"):
             for row_id in (ids[owner], new_id(), "1"):
                 await client.get(f"{API}/{owner}/{row_id}/athletes")
@@ -196,6 +246,7 @@ async def test_every_answer_in_the_document_is_given(
         for collection in reversed(ids):
             for row_id in (ids[collection], new_id(), "1"):
                 await client.delete(f"{API}/{collection}/{row_id}")
+        await create_and_delete(client)
         await refuse_what_comes_late_or_at_length(client, app, document, monkeypatch)
         with monkeypatch.context() as changed:
             changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
@@ -252,6 +303,55 @@ async def read_and_refuse(client: AsyncClient, collection: str, row_id: str) -> 
         await client.delete(f"{collection}/{identifier}", headers=STALE)
     await write_and_refuse(client, "POST", collection, {})
     await write_and_refuse(client, "PATCH", f"{collection}/{row_id}", {})
+
+
+def soon() -> dict[str, str]:
+    """Return the times of a training that one can check in to, and that has not started."""
+    start = datetime.now(UTC) + timedelta(minutes=30)
+    return {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
+
+
+async def train_and_refuse(
+    client: AsyncClient, ids: dict[str, str], connection: asyncpg.Connection
+) -> None:
+    """Get each success and refusal of the endpoints that only trainings and bookings have."""
+    training = f"{API}/trainings/{ids['trainings']}"
+    nowhere = {"centre_id": str(new_id())}
+    await client.post(f"{API}/trainings", json={"name": "x", "capacity": 1, **soon(), **nowhere})
+    await client.patch(training, json=nowhere)
+    booked = await client.post(f"{training}/bookings", json={"athlete_id": ids["athletes"]})
+    await write_and_refuse(client, "POST", f"{training}/bookings", {"athlete_id": ids["athletes"]})
+    await client.post(f"{API}/trainings/{new_id()}/bookings", json={"athlete_id": str(new_id())})
+    for row_id in (booked.json()["id"], str(new_id()), "1"):
+        await client.get(f"{API}/bookings/{row_id}")
+        await client.get(f"{API}/bookings/{row_id}", headers={"If-None-Match": "*"})
+        for action in ("check-out", "check-in", "check-out", "cancel", "check-in"):
+            await client.post(f"{API}/bookings/{row_id}/{action}")
+    again = await client.post(f"{training}/bookings", json={"athlete_id": ids["athletes"]})
+    await connection.execute("UPDATE trainings SET starts_at = statement_timestamp()")
+    await client.post(f"{API}/bookings/{again.json()['id']}/cancel")
+    await client.post(f"{training}/cancel")
+    await connection.execute("UPDATE trainings SET starts_at = ends_at - interval '1 minute'")
+    for row_id in (ids["trainings"], str(new_id()), "1"):
+        await client.get(f"{API}/trainings/{row_id}/bookings")
+        await client.post(f"{API}/trainings/{row_id}/cancel")
+    for owner, what in (("athletes", "bookings"), ("centres", "occupancy")):
+        for row_id in (ids[owner], str(new_id()), "1"):
+            await client.get(f"{API}/{owner}/{row_id}/{what}")
+
+
+async def create_and_delete(client: AsyncClient) -> None:
+    """Delete a row of each kind that nothing refers to."""
+    category = await client.post(f"{API}/categories", json={"name": "Short-lived"})
+    centre = await client.post(f"{API}/centres", json={"name": "Short-lived"})
+    person = {"name": "Ada", "category_id": category.json()["id"]}
+    athlete = await client.post(f"{API}/athletes", json=person)
+    at = {"centre_id": centre.json()["id"]}
+    training = await client.post(
+        f"{API}/trainings", json={"name": "WOD", "capacity": 1, **soon(), **at}
+    )
+    for created in (training, athlete, centre, category):
+        await client.delete(created.headers["Location"])
 
 
 async def import_and_export(client: AsyncClient) -> None:

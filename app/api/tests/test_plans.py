@@ -1,4 +1,4 @@
-"""The plans of every list's statements, at a hundred thousand athletes."""
+"""The plans of every list's statements, at a hundred thousand athletes and twenty of trainings."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +16,8 @@ from app.centres.crud import CentresCRUD
 from app.core.crud import CRUD, Start
 from app.core.paging import ListQuery, Page
 from app.core.statements import Statement
+from app.trainings.bookings import BookingsCRUD
+from app.trainings.crud import TrainingsCRUD
 
 pytestmark = pytest.mark.slow
 
@@ -26,18 +28,27 @@ LISTS: dict[str, type[CRUD[Any, Any]]] = {
     "/categories/{category_id}/athletes": AthletesCRUD,
     "/centres/{centre_id}/athletes": AthletesCRUD,
     "/athletes/{athlete_id}/centres": CentresOfAthlete,
+    "/trainings": TrainingsCRUD,
+    "/trainings/{training_id}/bookings": BookingsCRUD,
+    "/athletes/{athlete_id}/bookings": BookingsCRUD,
 }
 """What lists the rows of each path that answers with a page."""
 
-WIDE = {"name", "sex", "category_id"}
+WIDE = {"name", "sex", "category_id", "from_", "to", "status", "available"}
 """Filters that bound no count: any part of the rows may match, and each of them is counted.
 
 A part of a name can be anywhere in it; of sexes and categories there are so few that each holds
-many. A page is bounded all the same: it ends when it is full, in the order of an index.
+many, and a time may be any. A page is bounded all the same: it ends when it is full, in the order
+of an index.
 """
 
-IN_INDEX = {"name", "name_prefix", "sex", "category_id"}
-"""Filters on what the indexes by name hold: a list in their order reads no row that it skips."""
+IN_INDEX = {
+    ("athletes", "name"): {"name", "name_prefix", "sex", "category_id"},
+    ("athletes", "created_at"): {"category_id"},
+    ("trainings", "starts_at"): {"from_", "to", "status", "centre_id"},
+    ("bookings", "starts_at"): {"from_", "to", "athlete_id"},
+}
+"""Filters on what the indexes by a sort hold: a list in their order reads no row that it skips."""
 
 FILL = """
     INSERT INTO categories (id, name, name_key)
@@ -53,8 +64,25 @@ FILL = """
     INSERT INTO enrolments (athlete_id, centre_id)
         SELECT lpad(to_hex(g), 32, '0')::uuid, lpad(to_hex((g + h) % 200 + 1), 32, '0')::uuid
         FROM generate_series(1, 100000) g, LATERAL (VALUES (0), (g / 200 % 199 + 1)) more (h);
+    INSERT INTO trainings (id, name, centre_id, capacity, status, starts_at, ends_at)
+        SELECT lpad(to_hex(g), 32, '0')::uuid, g, lpad(to_hex(g % 200 + 1), 32, '0')::uuid, 12,
+            CASE WHEN g % 50 = 0 THEN 'cancelled' ELSE 'scheduled' END,
+            at, at + interval '1 hour'
+        FROM generate_series(1, 20000) g, LATERAL (
+            SELECT statement_timestamp() + (g - 15000) * interval '1 hour' AS at
+        ) times;
+    INSERT INTO bookings
+        (id, training_id, athlete_id, starts_at, ends_at, status, booked_at, cancelled_at)
+        SELECT md5(g::text)::uuid, trainings.id, lpad(to_hex(g), 32, '0')::uuid, starts_at, ends_at,
+            CASE WHEN g % 5 = 0 THEN 'cancelled' ELSE 'reserved' END,
+            starts_at - g * interval '1 second', CASE WHEN g % 5 = 0 THEN starts_at END
+        FROM generate_series(1, 40000) g
+        JOIN trainings ON trainings.id = lpad(to_hex(g % 20000 + 1), 32, '0')::uuid;
 """
-"""Each of 100 000 athletes trains at two of 200 centres, in one of 5 categories."""
+"""Each of 100 000 athletes trains at two of 200 centres, in one of 5 categories.
+
+Some have booked one of 20 000 trainings.
+"""
 
 
 class Shape(NamedTuple):
@@ -70,6 +98,10 @@ class Shape(NamedTuple):
         """Return the statement."""
         return self.crud.list_statement(self.filters, self.sort, self.start, self.total)
 
+    def table(self) -> str:
+        """Name the table whose rows are listed."""
+        return str(self.crud.row.__tablename__)
+
     def may_scan(self) -> bool:
         """Tell whether the statement may read all of a large table.
 
@@ -81,15 +113,16 @@ class Shape(NamedTuple):
 
     def skips_in_index(self) -> bool:
         """Tell whether an index has all it takes to find the place of the page."""
-        held = {"category_id"} if "created_at" in self.sort else IN_INDEX
+        held = IN_INDEX.get((self.table(), self.sort.removeprefix("-")))
         skips = bool(self.filters) or self.start == "offset"
-        return self.crud is AthletesCRUD and skips and self.filters <= held
+        return held is not None and skips and self.filters <= held
 
     def is_met_by(self, plan: str) -> bool:
         """Tell whether a plan is a good one, also for values that are rare."""
-        if re.search(r"Seq Scan on (athletes|enrolments)", plan) and not self.may_scan():
+        large = r"Seq Scan on (athletes|enrolments|trainings|bookings)"
+        if re.search(large, plan) and not self.may_scan():
             return False
-        in_index = re.search(r"Index Only Scan .*on athletes", plan)
+        in_index = re.search(rf"Index Only Scan .*on {self.table()}", plan)
         return bool(in_index) or not self.skips_in_index()
 
 
@@ -124,7 +157,7 @@ async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     # VACUUM notes what it finds committed, and that an index alone may do then, once it is on disk.
     await connection.execute("SET synchronous_commit = on")
     await connection.execute(FILL)
-    await connection.execute("VACUUM ANALYZE categories, centres, athletes, enrolments")
+    await connection.execute("VACUUM ANALYZE")
     yield connection
     await connection.close()
 

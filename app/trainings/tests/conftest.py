@@ -1,0 +1,131 @@
+"""A gym to train at: its rows are made by the API, and time is made to pass by SQL."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from httpx import AsyncClient, Response
+
+from app.conftest import API, Create, Json
+
+SOON = timedelta(minutes=30)
+HOUR = timedelta(hours=1)
+
+
+def at(moment: datetime) -> str:
+    """Write a time as JSON has it."""
+    return moment.isoformat()
+
+
+@dataclass
+class Gym:
+    """A centre with trainings, in one category of athletes."""
+
+    client: AsyncClient
+    create: Create
+    category_id: str
+    centre_id: str
+    opened: datetime
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+
+    @classmethod
+    async def opened_by(cls, client: AsyncClient, create: Create, name: str = "Box") -> "Gym":
+        """Open a gym without limits."""
+        category = await create("categories", {"name": name})
+        centre = await create("centres", {"name": name})
+        opened = datetime.now(UTC).replace(microsecond=0)
+        return cls(client, create, category["id"], centre["id"], opened)
+
+    async def athlete(self, **fields: Any) -> str:
+        """Create an athlete and return the id."""
+        person = {"name": f"Athlete {next(self._numbers)}", "category_id": self.category_id}
+        return str((await self.create("athletes", {**person, **fields}))["id"])
+
+    async def athletes(self, number: int) -> list[str]:
+        """Create several athletes."""
+        return [await self.athlete() for _ in range(number)]
+
+    def plan(self, start: timedelta = SOON, length: timedelta = HOUR, **fields: Any) -> Json:
+        """Write a training that starts so long after the gym was opened."""
+        starts_at = self.opened + start
+        times = {"starts_at": at(starts_at), "ends_at": at(starts_at + length)}
+        return {"name": "WOD", "centre_id": self.centre_id, "capacity": 10, **times, **fields}
+
+    async def training(
+        self, start: timedelta = SOON, length: timedelta = HOUR, **fields: Any
+    ) -> Json:
+        """Create a training."""
+        return await self.create("trainings", self.plan(start, length, **fields))
+
+    async def ask(self, training: Json, athlete_id: str, **fields: Any) -> Response:
+        """Ask for a booking."""
+        url = f"{API}/trainings/{training['id']}/bookings"
+        return await self.client.post(url, json={"athlete_id": athlete_id, **fields})
+
+    async def book(self, training: Json, *athlete_ids: str) -> list[Json]:
+        """Book a training for athletes, one after the other."""
+        bookings = []
+        for athlete_id in athlete_ids:
+            response = await self.ask(training, athlete_id)
+            assert response.status_code == 201, response.text
+            bookings.append(response.json())
+        return bookings
+
+    async def act(self, booking: Json, action: str) -> Response:
+        """Cancel a booking, or check in or out."""
+        return await self.client.post(f"{API}/bookings/{booking['id']}/{action}")
+
+    async def acted(self, booking: Json, action: str) -> Json:
+        """Cancel a booking, or check in or out, and return it."""
+        response = await self.act(booking, action)
+        assert response.status_code == 200, response.text
+        changed: Json = response.json()
+        return changed
+
+    async def read(self, path: str) -> Json:
+        """Get something."""
+        response = await self.client.get(f"{API}/{path}")
+        assert response.status_code == 200, response.text
+        found: Json = response.json()
+        return found
+
+    async def seats(self, training: Json) -> tuple[int, int, int, int]:
+        """Return capacity, taken, waiting and available."""
+        seats = (await self.read(f"trainings/{training['id']}"))["seats"]
+        return seats["capacity"], seats["taken"], seats["waiting"], seats["available"]
+
+    async def statuses(self, training: Json) -> list[str]:
+        """Return the states of the bookings, in the order in which they came."""
+        page = await self.read(f"trainings/{training['id']}/bookings?limit=100")
+        return [booking["status"] for booking in page["items"]]
+
+
+@pytest.fixture
+async def gym(client: AsyncClient, create: Create) -> Gym:
+    """Open a gym without limits."""
+    return await Gym.opened_by(client, create)
+
+
+Pass = Callable[[timedelta], Awaitable[None]]
+
+
+@pytest.fixture
+def let_pass(connection: Any) -> Pass:
+    """Give a function that lets time pass: every training comes nearer by so much."""
+
+    async def pass_by(time: timedelta) -> None:
+        # Only time passes: that the centre has room is no question now.
+        await connection.execute("ALTER TABLE trainings DISABLE TRIGGER at_once")
+        await connection.execute(
+            "UPDATE trainings SET starts_at = starts_at - $1::interval,"
+            " ends_at = ends_at - $1::interval",
+            time,
+        )
+        await connection.execute("ALTER TABLE trainings ENABLE TRIGGER at_once")
+
+    return pass_by

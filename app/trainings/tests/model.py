@@ -1,0 +1,194 @@
+"""What trainings and bookings do, told once more in plain Python, to compare the service with.
+
+Times are minutes from when the gym was opened; ``now`` moves on.
+"""
+
+from dataclasses import dataclass, field
+
+OK, CREATED = "200", "201"
+FULL, BUSY, NO_ROOM = "409 training-full", "409 athlete-busy", "409 centre-full"
+TAKEN, STATE, INVALID = "409 already-taken", "409 wrong-state", "422 invalid"
+
+ACTIVE = {"reserved", "waitlisted", "checked_in"}
+SEATED = {"reserved", "checked_in"}
+
+
+@dataclass
+class Centre:
+    """A centre that holds so many; None if there is no limit."""
+
+    capacity: int | None
+
+
+@dataclass
+class Booking:
+    """An athlete's booking."""
+
+    athlete: int
+    training: "Training"
+    status: str
+    in_at: int | None = None
+    out_at: int | None = None
+
+
+@dataclass
+class Training:
+    """A training from a minute to another, with its bookings in the order in which they came."""
+
+    centre: Centre
+    start: int
+    end: int
+    capacity: int
+    status: str = "scheduled"
+    bookings: list[Booking] = field(default_factory=list)
+
+    @property
+    def taken(self) -> int:
+        """How many have a seat."""
+        return sum(booking.status in SEATED for booking in self.bookings)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return sum(booking.status == "waitlisted" for booking in self.bookings)
+
+    def overlaps(self, other: "Training") -> bool:
+        """Tell whether two are at one time."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass
+class Model:
+    """A few centres and what happens there; each change returns how it is answered."""
+
+    centres: list[Centre]
+    trainings: list[Training] = field(default_factory=list)
+    bookings: list[Booking] = field(default_factory=list)
+    now: int = 0
+
+    def schedule(self, centre: Centre, start: int, end: int, capacity: int) -> str:
+        """Create a training."""
+        planned = Training(centre, start, end, capacity)
+        if not self._has_room(centre, [*self.trainings, planned], start, end):
+            return NO_ROOM
+        self.trainings.append(planned)
+        return CREATED
+
+    def resize(self, training: Training, capacity: int) -> str:
+        """Give a training so many seats."""
+        before, training.capacity = training.capacity, capacity
+        if training.taken > capacity:
+            training.capacity = before
+            return FULL
+        if training.status == "scheduled" and not self._has_room(
+            training.centre, self.trainings, training.start, training.end
+        ):
+            training.capacity = before
+            return NO_ROOM
+        self._promote(training)
+        return OK
+
+    def move(self, training: Training, start: int) -> str:
+        """Let a training start at another time; it ends when it did."""
+        if start != training.start and training.taken + training.waiting:
+            return STATE
+        if not 0 < training.end - start <= 24 * 60:
+            return INVALID
+        before, training.start = training.start, start
+        if training.status == "scheduled" and not self._has_room(
+            training.centre, self.trainings, training.start, training.end
+        ):
+            training.start = before
+            return NO_ROOM
+        return OK
+
+    def limit(self, centre: Centre, capacity: int | None) -> str:
+        """Let a centre hold so many."""
+        before, centre.capacity = centre.capacity, capacity
+        ahead = [one for one in self.trainings if one.end > self.now]
+        for training in ahead:
+            if not self._has_room(centre, ahead, max(training.start, self.now), training.end):
+                centre.capacity = before
+                return NO_ROOM
+        return OK
+
+    def cancel_training(self, training: Training) -> str:
+        """Cancel a training and its bookings."""
+        if training.status == "scheduled":
+            if training.start <= self.now:
+                return STATE
+            training.status = "cancelled"
+            for booking in training.bookings:
+                booking.status = "cancelled"
+        return OK
+
+    def book(self, training: Training, athlete: int, *, waitlist: bool) -> str:
+        """Book a training."""
+        if training.status == "cancelled" or training.start <= self.now:
+            return STATE
+        has_seat = training.taken < training.capacity
+        if not has_seat and not waitlist:
+            return FULL
+        if has_seat and self._is_busy(athlete, training):
+            return BUSY
+        if any(one.athlete == athlete and one.status in ACTIVE for one in training.bookings):
+            return TAKEN
+        status = "reserved" if has_seat else "waitlisted"
+        booking = Booking(athlete, training, status)
+        training.bookings.append(booking)
+        self.bookings.append(booking)
+        return CREATED
+
+    def cancel(self, booking: Booking) -> str:
+        """Cancel a booking."""
+        if booking.status in ACTIVE:
+            if booking.training.start <= self.now:
+                return STATE
+            had_seat, booking.status = booking.status in SEATED, "cancelled"
+            if had_seat:
+                self._promote(booking.training)
+        return OK
+
+    def check_in(self, booking: Booking) -> str:
+        """Check an athlete in."""
+        if booking.status != "checked_in":
+            training = booking.training
+            if booking.status != "reserved" or not training.start - 60 <= self.now < training.end:
+                return STATE
+            booking.status, booking.in_at = "checked_in", self.now
+        return OK
+
+    def check_out(self, booking: Booking) -> str:
+        """Check an athlete out."""
+        if booking.status != "checked_in":
+            return STATE
+        if booking.out_at is None:
+            booking.out_at = self.now
+        return OK
+
+    def _promote(self, training: Training) -> None:
+        if training.start <= self.now:
+            return
+        for booking in training.bookings:
+            if training.taken == training.capacity:
+                break
+            if booking.status == "waitlisted" and not self._is_busy(booking.athlete, training):
+                booking.status = "reserved"
+
+    def _is_busy(self, athlete: int, training: Training) -> bool:
+        return any(
+            one.athlete == athlete
+            and one.status in SEATED
+            and one.training is not training
+            and one.training.overlaps(training)
+            for one in self.bookings
+        )
+
+    @staticmethod
+    def _has_room(centre: Centre, trainings: list[Training], start: int, end: int) -> bool:
+        """Tell whether a centre holds some trainings at each minute of a time."""
+        there = [one for one in trainings if one.centre is centre and one.status == "scheduled"]
+        return centre.capacity is None or all(
+            sum(one.capacity for one in there if one.start <= minute < one.end) <= centre.capacity
+            for minute in range(start, end)
+        )

@@ -1,0 +1,49 @@
+"""The rules of trainings as queries: each finds what breaks one, in a database that others use."""
+
+from typing import Any
+
+RULES = {
+    "one active booking for each athlete and training": """
+        SELECT training_id, athlete_id FROM bookings WHERE status <> 'cancelled'
+        GROUP BY 1, 2 HAVING count(*) > 1
+    """,
+    "no more seats than there are, and all are counted": """
+        SELECT id FROM trainings t WHERE taken > capacity
+            OR taken <> (
+                SELECT count(*) FROM bookings b
+                WHERE b.training_id = t.id AND b.status IN ('reserved', 'checked_in')
+            )
+            OR waiting <> (
+                SELECT count(*) FROM bookings b
+                WHERE b.training_id = t.id AND b.status = 'waitlisted'
+            )
+    """,
+    "nobody has seats in two trainings at one time": """
+        SELECT a.id, b.id FROM bookings a JOIN bookings b USING (athlete_id)
+        WHERE a.id < b.id AND a.training_id <> b.training_id
+            AND a.status IN ('reserved', 'checked_in') AND b.status IN ('reserved', 'checked_in')
+            AND a.starts_at < b.ends_at AND b.starts_at < a.ends_at
+    """,
+    "no more seats at one time than the centre holds": """
+        SELECT c.id, t.id FROM trainings t JOIN centres c ON c.id = t.centre_id
+        WHERE t.status = 'scheduled' AND c.capacity < (
+            SELECT sum(o.capacity) FROM trainings o
+            WHERE o.centre_id = t.centre_id AND o.status = 'scheduled'
+                AND o.starts_at <= t.starts_at AND o.ends_at > t.starts_at
+        )
+    """,
+    "a cancelled training has no active bookings": """
+        SELECT b.id FROM bookings b JOIN trainings t ON t.id = b.training_id
+        WHERE t.status = 'cancelled' AND b.status <> 'cancelled'
+    """,
+    "a booking has the times of its training": """
+        SELECT b.id FROM bookings b JOIN trainings t ON t.id = b.training_id
+        WHERE (b.starts_at, b.ends_at) <> (t.starts_at, t.ends_at)
+    """,
+}
+
+
+async def broken_rules(connection: Any) -> list[str]:
+    """Name the rules that do not hold at one moment."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return [rule for rule, query in RULES.items() if await connection.fetch(query)]

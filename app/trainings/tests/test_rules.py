@@ -1,0 +1,267 @@
+"""The rules of trainings under whatever comes: against a model, and in a storm of clients."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from httpx import AsyncClient, Response
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from app.conftest import API, Create, Json
+from app.core import database
+from app.trainings.tests.conftest import Gym, Pass, at
+from app.trainings.tests.model import Centre, Model
+from app.trainings.tests.rules import broken_rules
+
+pytestmark = pytest.mark.slow
+
+Step = tuple[str, tuple[Any, ...]]
+"""What is done, and to what: a training or a booking is told by a number, which goes around."""
+
+MINUTES = [30, 90, 150, 210]
+"""When trainings start; time passes by 20 minutes, so that it never is exactly then."""
+PASSING = 20
+
+centres = st.integers(0, 1)
+athletes = st.integers(0, 4)
+some = st.integers(0, 30)
+minutes = st.sampled_from(MINUTES)
+sizes = st.integers(1, 4)
+
+STEPS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
+    "schedule": st.tuples(centres, minutes, st.sampled_from([60, 120]), sizes),
+    "book": st.tuples(some, athletes, st.sampled_from([True, True, False])),
+    "cancel": st.tuples(some),
+    "check_in": st.tuples(some),
+    "check_out": st.tuples(some),
+    "resize": st.tuples(some, sizes),
+    "move": st.tuples(some, minutes),
+    "limit": st.tuples(centres, st.none() | st.integers(3, 12)),
+    "cancel_training": st.tuples(some),
+    "wait": st.just(()),
+}
+BEGIN: list[Step] = [("schedule", (number % 2, 30 + number * 30, 60, 2)) for number in range(4)]
+
+
+def steps(names: list[str], **size: int) -> st.SearchStrategy[list[Step]]:
+    """Make up a series of steps."""
+    one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), STEPS[name]))
+    return st.lists(one, **size)  # type: ignore[arg-type]
+
+
+def chosen(things: list[Any], number: int) -> Any:
+    """Return the thing of a number, which goes around."""
+    return things[number % len(things)]
+
+
+class World:
+    """Two centres and their athletes, and each step as a request."""
+
+    def __init__(self, gym: Gym, centre_ids: list[str], athlete_ids: list[str]) -> None:
+        self.gym, self.centre_ids, self.athlete_ids = gym, centre_ids, athlete_ids
+        self.trainings: list[Json] = []
+        self.bookings: list[Json] = []
+
+    @classmethod
+    async def create(cls, client: AsyncClient, create: Create, name: str) -> "World":
+        """Make the centres and athletes, of a name that no other world has."""
+        gym = await Gym.opened_by(client, create, name)
+        second = await create("centres", {"name": f"{name}, second"})
+        return cls(gym, [gym.centre_id, second["id"]], await gym.athletes(5))
+
+    async def take(self, step: Step) -> Response | None:
+        """Take a step, if there is what it is about."""
+        name, (*what,) = step
+        client = self.gym.client
+        match name, what:
+            case "schedule", (centre, start, length, capacity):
+                plan = self.gym.plan(timedelta(minutes=start), timedelta(minutes=length))
+                there = {"capacity": capacity, "centre_id": self.centre_ids[centre]}
+                response = await client.post(f"{API}/trainings", json=plan | there)
+                self._keep(self.trainings, response)
+            case "limit", (centre, capacity):
+                url = f"{API}/centres/{self.centre_ids[centre]}"
+                response = await client.patch(url, json={"capacity": capacity})
+            case (("book" | "resize" | "move" | "cancel_training"), (number, *_)):
+                if not self.trainings:
+                    return None
+                response = await self._change(name, chosen(self.trainings, number), *what[1:])
+            case _, (number,):
+                if not self.bookings:
+                    return None
+                action = name.replace("_", "-")
+                response = await self.gym.act(chosen(self.bookings, number), action)
+        return response
+
+    async def _change(self, name: str, training: Json, *what: Any) -> Response:
+        url = f"{API}/trainings/{training['id']}"
+        if name == "book":
+            athlete, waitlist = what
+            athlete_id = self.athlete_ids[athlete]
+            response = await self.gym.ask(training, athlete_id, waitlist=waitlist)
+            self._keep(self.bookings, response)
+            return response
+        if name == "cancel_training":
+            return await self.gym.client.post(f"{url}/cancel")
+        if name == "resize":
+            return await self.gym.client.patch(url, json={"capacity": what[0]})
+        start = self.gym.opened + timedelta(minutes=what[0])
+        return await self.gym.client.patch(url, json={"starts_at": at(start)})
+
+    @staticmethod
+    def _keep(things: list[Json], response: Response) -> None:
+        if response.status_code == 201:
+            things.append(response.json())
+
+
+def expected(model: Model, step: Step) -> str | None:
+    """Take a step in the model; return how it is answered, if there is what it is about."""
+    name, (*what,) = step
+    match name, what:
+        case "schedule", (centre, start, length, capacity):
+            start += model.now
+            return model.schedule(model.centres[centre], start, start + length, capacity)
+        case "limit", (centre, capacity):
+            return model.limit(model.centres[centre], capacity)
+        case "book", (number, athlete, waitlist) if model.trainings:
+            return model.book(chosen(model.trainings, number), athlete, waitlist=waitlist)
+        case "resize", (number, capacity) if model.trainings:
+            return model.resize(chosen(model.trainings, number), capacity)
+        case "move", (number, start) if model.trainings:
+            return model.move(chosen(model.trainings, number), start + model.now)
+        case "cancel_training", (number,) if model.trainings:
+            return model.cancel_training(chosen(model.trainings, number))
+        case (("cancel" | "check_in" | "check_out"), (number,)) if model.bookings:
+            change: Callable[..., str] = getattr(model, name)
+            return change(chosen(model.bookings, number))
+    return None
+
+
+def kind(response: Response | None) -> str | None:
+    """Return the status of an answer, and the kind of a refusal."""
+    if response is None:
+        return None
+    status = str(response.status_code)
+    return f"{status} {response.json()['type'].rpartition('/')[2]}" if status >= "4" else status
+
+
+count_worlds = iter(range(10**6))
+
+
+@settings(
+    max_examples=50,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(taken=steps([*STEPS, *["book"] * 8, *["cancel"] * 3, "resize"], min_size=10, max_size=40))
+async def test_each_step_is_answered_as_by_the_model(
+    client: AsyncClient, create: Create, connection: Any, let_pass: Pass, taken: list[Step]
+) -> None:
+    world = await World.create(client, create, f"World {next(count_worlds)}")
+    model = Model([Centre(None), Centre(None)])
+
+    for step in [*BEGIN, *taken]:
+        if step[0] == "wait":
+            model.now += PASSING
+            await let_pass(timedelta(minutes=PASSING))
+        else:
+            assert kind(await world.take(step)) == expected(model, step), step
+
+    for training, told in zip(world.trainings, model.trainings, strict=True):
+        found = await world.gym.read(f"trainings/{training['id']}")
+        seats = found["seats"]
+        assert (found["status"], seats["capacity"], seats["taken"], seats["waiting"]) == (
+            told.status,
+            told.capacity,
+            told.taken,
+            told.waiting,
+        )
+        page = await world.gym.read(f"trainings/{training['id']}/bookings?limit=100")
+        assert [
+            (one["athlete"]["id"], one["status"], bool(one["checked_out_at"]))
+            for one in page["items"]
+        ] == [
+            (world.athlete_ids[one.athlete], one.status, one.out_at is not None)
+            for one in told.bookings
+        ]
+
+
+class TestStorm:
+    CLIENTS = 50
+    STEPS = 8
+
+    @pytest.fixture
+    def client(self, pooled_client: AsyncClient) -> AsyncClient:
+        return pooled_client
+
+    @pytest.fixture(autouse=True)
+    def no_reruns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer a deadlock with 503: the order of locks is to make that none happens."""
+        monkeypatch.setattr(database, "RERUNS", 0)
+
+    @settings(
+        max_examples=4,
+        phases=[Phase.generate],  # the same steps do not meet in the same way again
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(chance=st.randoms(use_true_random=True))
+    async def test_every_rule_holds_at_each_moment(
+        self,
+        client: AsyncClient,
+        create: Create,
+        other: asyncpg.Connection,
+        chance: random.Random,
+    ) -> None:
+        world = await World.create(client, create, f"World {next(count_worlds)}")
+        for step in BEGIN:
+            await world.take(step)
+        answers: Counter[str | None] = Counter()
+
+        async def client_does(todo: list[Step]) -> None:
+            for step in todo:
+                answers[kind(await world.take(step))] += 1
+
+        storm = asyncio.gather(
+            *(
+                client_does([any_step(chance) for _ in range(self.STEPS)])
+                for _ in range(self.CLIENTS)
+            )
+        )
+        samples = 0
+        while not storm.done():
+            assert await broken_rules(other) == []
+            samples += 1
+        await storm
+
+        assert await broken_rules(other) == []
+        assert samples > 2
+        assert {answer[0] for answer in answers if answer} == {"2", "4"}
+        assert answers["200"] > 20
+        assert answers["201"] > 20
+
+
+def any_step(chance: random.Random) -> Step:
+    """Make up a step of a storm."""
+    what: dict[str, Callable[[], tuple[Any, ...]]] = {
+        "schedule": lambda: (chance.randrange(2), chance.choice(MINUTES), 60, chance.randint(1, 4)),
+        "book": lambda: (chance.randrange(30), chance.randrange(5), chance.random() < 0.8),
+        "cancel": lambda: (chance.randrange(30),),
+        "check_in": lambda: (chance.randrange(30),),
+        "check_out": lambda: (chance.randrange(30),),
+        "resize": lambda: (chance.randrange(30), chance.randint(1, 4)),
+        "move": lambda: (chance.randrange(30), chance.choice(MINUTES)),
+        "limit": lambda: (chance.randrange(2), chance.choice([None, 4, 8, 12])),
+        "cancel_training": lambda: (chance.randrange(30),),
+    }
+    often = {"book": 10, "cancel": 5, "check_in": 3, "resize": 3}
+    (name,) = chance.choices(list(what), [often.get(one, 1) for one in what])
+    return name, what[name]()

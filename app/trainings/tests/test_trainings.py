@@ -1,0 +1,481 @@
+"""Trainings: scheduling, reading, listing, changing, cancelling and deleting them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from app.conftest import API, Create, Json, conflict, not_found, problem
+from app.core.fields import new_id
+from app.trainings.tests.conftest import HOUR, SOON, Gym, Pass, at
+
+URL = f"{API}/trainings"
+DAY = timedelta(days=1)
+
+
+def names(page: Json) -> list[str]:
+    return [training["name"] for training in page["items"]]
+
+
+class TestCreate:
+    async def test_a_training_reads_with_its_centre_and_its_seats(
+        self, client: AsyncClient, gym: Gym
+    ) -> None:
+        plan = gym.plan(name=" Morning  WOD ", coach="Ana", capacity=12)
+        plan["starts_at"] = "2026-12-01T18:00:00+01:00"
+        plan["ends_at"] = "2026-12-01T19:00:00.5+01:00"
+
+        response = await client.post(URL, json=plan)
+
+        created = response.json()
+        assert response.status_code == 201
+        assert response.headers["Location"] == f"{URL}/{created['id']}"
+        assert created == {
+            "id": created["id"],
+            "version": 1,
+            "created_at": created["created_at"],
+            "updated_at": created["created_at"],
+            "name": "Morning WOD",
+            "coach": "Ana",
+            "starts_at": "2026-12-01T17:00:00+00:00",
+            "ends_at": "2026-12-01T18:00:00.5+00:00",
+            "capacity": 12,
+            "status": "scheduled",
+            "centre": {"id": gym.centre_id, "name": "Box"},
+            "seats": {"capacity": 12, "taken": 0, "waiting": 0, "available": 12},
+        }
+        assert (await client.get(response.headers["Location"])).json() == created
+
+    @pytest.mark.parametrize(
+        ("length", "status"),
+        [
+            (timedelta(microseconds=1), 201),
+            (DAY, 201),
+            (timedelta(0), 422),
+            (-HOUR, 422),
+            (DAY + timedelta(microseconds=1), 422),
+        ],
+    )
+    async def test_it_ends_after_its_start_within_24_hours(
+        self, client: AsyncClient, gym: Gym, length: timedelta, status: int
+    ) -> None:
+        response = await client.post(URL, json=gym.plan(length=length))
+
+        assert response.status_code == status
+        if status == 422:
+            assert problem(response) == (422, "/problems/invalid", [("/ends_at", "span")])
+
+    @pytest.mark.parametrize(
+        ("field", "value", "code"),
+        [
+            ("starts_at", "2026-12-01T18:00:00", "datetime_type"),
+            ("starts_at", "2026-12-01 18:00:00Z", "datetime_type"),
+            ("starts_at", "2026-12-01", "datetime_type"),
+            ("starts_at", 1764608400, "datetime_type"),
+            ("starts_at", "2026-02-30T18:00:00Z", "no_such_moment"),
+            ("starts_at", "0001-01-01T00:00:00+14:00", "datetime_out_of_range"),
+            ("starts_at", "9999-12-31T23:59:59-14:00", "datetime_out_of_range"),
+            ("ends_at", None, "datetime_type"),
+            ("capacity", 0, "greater_than_equal"),
+            ("capacity", 1001, "less_than_equal"),
+            ("capacity", "12", "number_type"),
+            ("name", " ", "text_empty"),
+            ("name", "x" * 101, "text_too_long"),
+            ("coach", "x" * 101, "text_too_long"),
+            ("centre_id", "1", "uuid"),
+            ("status", "cancelled", "extra_forbidden"),
+            ("taken", 3, "extra_forbidden"),
+        ],
+    )
+    async def test_a_field_that_is_wrong_is_named(
+        self, client: AsyncClient, gym: Gym, field: str, value: Any, code: str
+    ) -> None:
+        response = await client.post(URL, json=gym.plan(**{field: value}))
+
+        assert problem(response) == (422, "/problems/invalid", [(f"/{field}", code)])
+
+    async def test_a_centre_that_is_not_there_is_a_conflict(
+        self, client: AsyncClient, gym: Gym
+    ) -> None:
+        response = await client.post(URL, json=gym.plan(centre_id=str(new_id())))
+
+        assert conflict(response) == ("/problems/reference-missing", "/centre_id")
+
+    async def test_the_same_key_schedules_once(self, client: AsyncClient, gym: Gym) -> None:
+        first, again = [
+            await client.post(URL, json=gym.plan(), headers={"Idempotency-Key": "once"})
+            for _ in range(2)
+        ]
+
+        assert again.content == first.content
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert (await gym.read("trainings?total=true"))["total"] == 1
+
+
+class TestRoom:
+    """At no time have the trainings at a centre more seats than it holds."""
+
+    @pytest.fixture
+    async def small(self, gym: Gym) -> Gym:
+        changed = await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 20})
+        assert changed.status_code == 200
+        return gym
+
+    async def test_trainings_may_overlap_as_far_as_the_centre_holds_them(self, small: Gym) -> None:
+        await small.training(capacity=12)
+        await small.training(SOON + HOUR / 2, capacity=8)
+
+        full = await small.client.post(URL, json=small.plan(SOON + HOUR / 2, capacity=1))
+
+        assert conflict(full) == ("/problems/centre-full", "/capacity")
+
+    async def test_one_after_the_other_each_has_all_of_it(self, small: Gym) -> None:
+        for number in (0, 2, 1):
+            await small.training(SOON + number * HOUR, capacity=20)
+
+    async def test_it_is_the_most_at_one_time_that_counts(self, small: Gym) -> None:
+        await small.training(SOON, HOUR, capacity=10)
+        await small.training(SOON + HOUR, HOUR, capacity=10)
+
+        await small.training(SOON, 2 * HOUR, capacity=10)
+
+        full = await small.client.post(URL, json=small.plan(SOON, 2 * HOUR, capacity=1))
+        assert conflict(full) == ("/problems/centre-full", "/capacity")
+
+    async def test_what_is_cancelled_or_elsewhere_takes_no_room(
+        self, small: Gym, create: Create
+    ) -> None:
+        other = await create("centres", {"name": "Other", "capacity": 20})
+        cancelled = await small.training(capacity=20)
+        await small.client.post(f"{URL}/{cancelled['id']}/cancel")
+        await small.training(capacity=20, centre_id=other["id"])
+
+        await small.training(capacity=20)
+
+    @pytest.mark.parametrize("change", ["starts_at", "capacity", "centre_id"])
+    async def test_a_change_has_to_fit_too(self, small: Gym, create: Create, change: str) -> None:
+        other = await create("centres", {"name": "Other"})
+        await small.training(capacity=15)
+        moved = await small.training(
+            SOON + HOUR,
+            capacity=10,
+            centre_id=other["id"] if change == "centre_id" else small.centre_id,
+        )
+        changes = {
+            "starts_at": {"starts_at": at(small.opened + SOON + HOUR / 2)},
+            "capacity": {"capacity": 21},
+            "centre_id": {
+                "centre_id": small.centre_id,
+                "starts_at": at(small.opened + SOON),
+            },
+        }
+
+        response = await small.client.patch(f"{URL}/{moved['id']}", json=changes[change])
+
+        assert conflict(response) == ("/problems/centre-full", "/capacity")
+        assert await small.read(f"trainings/{moved['id']}") == moved
+
+    async def test_a_centre_does_not_become_too_small(self, small: Gym) -> None:
+        await small.training(capacity=8)
+        await small.training(SOON + HOUR / 2, capacity=7)
+        centre = f"{API}/centres/{small.centre_id}"
+
+        too_small = await small.client.patch(centre, json={"capacity": 14})
+
+        assert conflict(too_small) == ("/problems/centre-full", "/capacity")
+        assert (await small.client.patch(centre, json={"capacity": 15})).status_code == 200
+        assert (await small.client.patch(centre, json={"capacity": None})).status_code == 200
+
+    async def test_what_is_over_keeps_no_centre_from_becoming_smaller(self, small: Gym) -> None:
+        await small.training(-2 * HOUR, capacity=20)
+        await small.training(-HOUR / 2, capacity=5)
+        centre = f"{API}/centres/{small.centre_id}"
+
+        assert (await small.client.patch(centre, json={"capacity": 4})).status_code == 409
+        assert (await small.client.patch(centre, json={"capacity": 5})).status_code == 200
+
+    async def test_a_limit_that_comes_later_holds_for_what_is_planned(self, gym: Gym) -> None:
+        await gym.training(capacity=30)
+
+        limited = await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 29})
+
+        assert conflict(limited) == ("/problems/centre-full", "/capacity")
+
+
+class TestList:
+    @pytest.fixture
+    async def week(self, gym: Gym, create: Create) -> Gym:
+        other = await create("centres", {"name": "Other"})
+        await gym.training(3 * DAY, name="three", centre_id=other["id"])
+        await gym.training(DAY, name="one", capacity=1)
+        await gym.training(2 * DAY, name="two")
+        await gym.training(-DAY, name="yesterday")
+        cancelled = await gym.training(4 * DAY, name="four")
+        await gym.client.post(f"{URL}/{cancelled['id']}/cancel")
+        full = await gym.training(5 * DAY, name="full", capacity=1)
+        await gym.book(full, await gym.athlete())
+        return gym
+
+    async def test_they_come_by_their_start(self, week: Gym) -> None:
+        in_order = ["yesterday", "one", "two", "three", "four", "full"]
+
+        assert names(await week.read("trainings")) == in_order
+        assert names(await week.read("trainings?sort=starts_at")) == in_order
+        assert names(await week.read("trainings?sort=-starts_at")) == in_order[::-1]
+
+    async def test_filters_are_of_centre_time_state_and_free_seats(self, week: Gym) -> None:
+        def moment(days: int) -> str:
+            return at(week.opened + days * DAY).replace("+00:00", "Z")
+
+        here = f"centre_id={week.centre_id}"
+        for query, expected in {
+            f"{here}&sort=-starts_at": ["full", "four", "two", "one", "yesterday"],
+            f"from={moment(2)}": ["two", "three", "four", "full"],
+            f"to={moment(2)}": ["yesterday", "one"],
+            f"from={moment(1)}&to={moment(3)}": ["one", "two"],
+            f"from={moment(2).replace('Z', '%2B00:00')}&to={moment(3)}": ["two"],
+            "status=cancelled": ["four"],
+            "status=scheduled&available=false": ["yesterday", "one", "two", "three", "full"],
+            "available=true": ["one", "two", "three"],
+            f"available=true&{here}": ["one", "two"],
+            f"centre_id={new_id()}": [],
+        }.items():
+            assert names(await week.read(f"trainings?{query}")) == expected, query
+
+    @pytest.mark.parametrize("sort", ["starts_at", "-starts_at"])
+    async def test_a_walk_meets_each_once(self, week: Gym, sort: str) -> None:
+        every = names(await week.read(f"trainings?sort={sort}"))
+        met = []
+
+        following = f"{URL}?sort={sort}&limit=2&total=true"
+        while following:
+            page = (await week.client.get(following)).json()
+            assert page["total"] == 6
+            met += names(page)
+            following = page["next"]
+
+        assert met == every
+
+    @pytest.mark.parametrize(
+        ("query", "pointer", "code"),
+        [
+            ("sort=name", "?sort", "literal_error"),
+            ("name=one", "?name", "extra_forbidden"),
+            ("from_=2026-12-01T18:00:00Z", "?from_", "extra_forbidden"),
+            ("from=2026-12-01T18:00:00", "?from", "datetime_type"),
+            ("from=2026-12-01T18:00:00+01:00", "?from", "datetime_type"),
+            ("to=tomorrow", "?to", "datetime_type"),
+            ("status=full", "?status", "literal_error"),
+            ("available=1", "?available", "bool_parsing"),
+            ("centre_id=1", "?centre_id", "uuid"),
+        ],
+    )
+    async def test_a_parameter_that_is_wrong_is_named(
+        self, client: AsyncClient, query: str, pointer: str, code: str
+    ) -> None:
+        response = await client.get(f"{URL}?{query}")
+
+        assert problem(response) == (422, "/problems/invalid", [(pointer, code)])
+
+
+class TestUpdate:
+    async def test_what_is_given_changes_and_nothing_else(self, gym: Gym) -> None:
+        training = await gym.training(coach="Ana")
+
+        changed = await gym.client.patch(
+            f"{URL}/{training['id']}", json={"name": "Open gym", "coach": None, "capacity": 11}
+        )
+
+        assert changed.json() == training | {
+            "version": 2,
+            "updated_at": changed.json()["updated_at"],
+            "name": "Open gym",
+            "coach": None,
+            "capacity": 11,
+            "seats": {"capacity": 11, "taken": 0, "waiting": 0, "available": 11},
+        }
+
+    async def test_a_change_that_changes_nothing_is_none(self, gym: Gym) -> None:
+        training = await gym.training()
+        same = {field: training[field] for field in ("name", "starts_at", "ends_at", "capacity")}
+
+        changed = await gym.client.patch(
+            f"{URL}/{training['id']}", json={**same, "centre_id": gym.centre_id}
+        )
+
+        assert changed.json() == training
+
+    @pytest.mark.parametrize("payload", [{"capacity": 3}, {"name": "New"}])
+    async def test_a_stale_tag_changes_nothing(self, gym: Gym, payload: Json) -> None:
+        training = await gym.training()
+        url = f"{URL}/{training['id']}"
+        tag = (await gym.client.get(url)).headers["ETag"]
+
+        answers = [
+            await gym.client.patch(url, json=payload, headers={"If-Match": tag}) for _ in range(2)
+        ]
+
+        assert [answer.status_code for answer in answers] == [200, 412]
+
+    async def test_bookings_are_no_change_of_it(self, gym: Gym) -> None:
+        training = await gym.training()
+        url = f"{URL}/{training['id']}"
+        before = (await gym.client.get(url)).headers["ETag"]
+        await gym.book(training, await gym.athlete())
+
+        after = await gym.client.get(url, headers={"If-None-Match": before})
+        changed = await gym.client.patch(url, json={"capacity": 2}, headers={"If-Match": before})
+
+        assert (after.status_code, after.json()["version"]) == (200, 1)
+        assert changed.status_code == 200
+
+    async def test_time_and_centre_are_fixed_for_who_has_booked(
+        self, gym: Gym, create: Create
+    ) -> None:
+        other = await create("centres", {"name": "Other"})
+        training = await gym.training(capacity=1)
+        url = f"{URL}/{training['id']}"
+        seat, place = await gym.book(training, *await gym.athletes(2))
+        moves = [
+            {"starts_at": at(gym.opened)},
+            {"ends_at": at(gym.opened + 2 * HOUR)},
+            {"centre_id": other["id"]},
+        ]
+
+        for booking in (place, seat):
+            for move in moves:
+                response = await gym.client.patch(url, json=move)
+                assert problem(response) == (409, "/problems/wrong-state", [])
+            await gym.acted(booking, "cancel")
+        for move in moves:
+            assert (await gym.client.patch(url, json=move)).status_code == 200
+        moved = (await gym.read(f"bookings/{seat['id']}"))["training"]
+        assert moved["starts_at"] == at(gym.opened)
+        assert moved["centre"]["name"] == "Other"
+
+    async def test_what_it_would_be_has_to_be_valid(self, gym: Gym) -> None:
+        training = await gym.training()
+
+        response = await gym.client.patch(
+            f"{URL}/{training['id']}", json={"ends_at": training["starts_at"]}
+        )
+
+        assert problem(response) == (422, "/problems/invalid", [("/ends_at", "span")])
+
+    async def test_a_training_or_centre_that_is_not_there_is_told(self, gym: Gym) -> None:
+        training = await gym.training()
+        nowhere = {"centre_id": str(new_id())}
+
+        assert not_found(await gym.client.patch(f"{URL}/{new_id()}", json={"capacity": 2}))
+        assert not_found(await gym.client.patch(f"{URL}/{new_id()}", json=nowhere))
+        missing = await gym.client.patch(f"{URL}/{training['id']}", json=nowhere)
+        assert conflict(missing) == ("/problems/reference-missing", "/centre_id")
+
+    async def test_more_seats_go_to_who_waits(self, gym: Gym) -> None:
+        training = await gym.training(capacity=1)
+        bookings = await gym.book(training, *await gym.athletes(4))
+
+        more = await gym.client.patch(f"{URL}/{training['id']}", json={"capacity": 3})
+
+        assert more.json()["version"] == 2
+        assert more.json()["seats"] == {"capacity": 3, "taken": 3, "waiting": 1, "available": 0}
+        assert await gym.statuses(training) == ["reserved"] * 3 + ["waitlisted"]
+        promoted = await gym.read(f"bookings/{bookings[1]['id']}")
+        assert promoted == bookings[1] | {
+            "version": 2,
+            "updated_at": promoted["updated_at"],
+            "status": "reserved",
+        }
+
+    async def test_fewer_seats_than_are_taken_are_refused(self, gym: Gym) -> None:
+        training = await gym.training(capacity=3)
+        await gym.book(training, *await gym.athletes(2))
+        url = f"{URL}/{training['id']}"
+
+        too_few = await gym.client.patch(url, json={"capacity": 1})
+
+        assert conflict(too_few) == ("/problems/training-full", "/capacity")
+        assert (await gym.client.patch(url, json={"capacity": 2})).status_code == 200
+
+    async def test_nobody_is_promoted_after_the_start(self, gym: Gym, let_pass: Pass) -> None:
+        training = await gym.training(capacity=1)
+        await gym.book(training, *await gym.athletes(2))
+        await let_pass(SOON)
+
+        more = await gym.client.patch(f"{URL}/{training['id']}", json={"capacity": 2})
+
+        assert more.json()["seats"] == {"capacity": 2, "taken": 1, "waiting": 1, "available": 1}
+
+
+class TestCancel:
+    async def test_its_bookings_go_with_it(self, gym: Gym) -> None:
+        training = await gym.training(capacity=2)
+        bookings = await gym.book(training, *await gym.athletes(3))
+        early = await gym.acted(bookings[0], "check-in")
+        left = await gym.acted(bookings[1], "cancel")
+
+        response = await gym.client.post(f"{URL}/{training['id']}/cancel")
+
+        cancelled = response.json()
+        assert response.status_code == 200
+        assert cancelled == training | {
+            "version": 2,
+            "updated_at": cancelled["updated_at"],
+            "status": "cancelled",
+            "seats": {"capacity": 2, "taken": 0, "waiting": 0, "available": 0},
+        }
+        assert await gym.statuses(training) == ["cancelled"] * 3
+        assert await gym.read(f"bookings/{left['id']}") == left | {
+            "training": left["training"] | {"status": "cancelled"}
+        }
+        was_there = await gym.read(f"bookings/{early['id']}")
+        assert was_there["checked_in_at"] == early["checked_in_at"]
+        assert was_there["version"] == early["version"] + 1
+
+    async def test_again_it_stays_as_it_is(self, gym: Gym, let_pass: Pass) -> None:
+        training = await gym.training()
+        first = await gym.client.post(f"{URL}/{training['id']}/cancel")
+        await let_pass(HOUR)
+
+        again = await gym.client.post(f"{URL}/{training['id']}/cancel")
+
+        assert again.status_code == 200
+        assert again.json()["version"] == first.json()["version"]
+
+    async def test_not_after_the_start(self, gym: Gym, let_pass: Pass) -> None:
+        training = await gym.training()
+        await let_pass(SOON)
+
+        late = await gym.client.post(f"{URL}/{training['id']}/cancel")
+
+        assert problem(late) == (409, "/problems/wrong-state", [])
+        assert not_found(await gym.client.post(f"{URL}/{new_id()}/cancel"))
+
+    async def test_its_athletes_are_free_again(self, gym: Gym) -> None:
+        training, other = await gym.training(), await gym.training()
+        (booking,) = await gym.book(training, await gym.athlete())
+        await gym.client.post(f"{URL}/{training['id']}/cancel")
+
+        await gym.book(other, booking["athlete"]["id"])
+
+
+class TestDelete:
+    async def test_what_nobody_has_booked_goes(self, gym: Gym) -> None:
+        training = await gym.training()
+
+        assert (await gym.client.delete(f"{URL}/{training['id']}")).status_code == 204
+        assert not_found(await gym.client.get(f"{URL}/{training['id']}"))
+
+    async def test_what_bookings_refer_to_stays(self, gym: Gym) -> None:
+        training = await gym.training()
+        (booking,) = await gym.book(training, await gym.athlete())
+        await gym.acted(booking, "cancel")
+
+        for path in (
+            f"trainings/{training['id']}",
+            f"athletes/{booking['athlete']['id']}",
+            f"centres/{gym.centre_id}",
+        ):
+            refused = await gym.client.delete(f"{API}/{path}")
+            assert problem(refused) == (409, "/problems/still-in-use", [])
