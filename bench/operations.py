@@ -151,12 +151,16 @@ OPERATIONS = (
 )
 
 
-async def clean(connection: Any) -> None:
-    """Remove what has been created, and let the next one find tables like those before."""
-    # The load has ended, and what was under way then may still be.
+async def quiet(connection: Any) -> None:
+    """Wait until nothing is under way: a load has ended then, and what it asked last may not."""
     async with asyncio.timeout(PATIENCE):
         while await connection.fetchval(UNDER_WAY):  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
+
+
+async def clean(connection: Any) -> None:
+    """Remove what has been created, and let the next one find tables like those before."""
+    await quiet(connection)
     await connection.execute("DELETE FROM athletes WHERE reference LIKE $1", f"{MARK}%")
     await tidy(connection)
 

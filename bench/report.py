@@ -17,18 +17,20 @@ RATES = "operation", "", "requests/s", "service ÷ it", "app µs", "db µs", "p5
 TARGETS = "target", "found", "must", "aim", "reached"
 
 
-def tell(comparison: Comparison | None, targets: list[Target], folder: Path) -> None:
-    """Print the tables, and put them, the picture and each figure into a folder."""
+def tell(comparisons: Sequence[Comparison], targets: list[Target], folder: Path) -> None:
+    """Print the tables, and put them, pictures and each figure into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables: list[tuple[Row, list[Row]]] = [(TARGETS, list(target_rows(targets)))]
-    if comparison:
+    tables: list[tuple[Row, list[Row]]] = []
+    if targets:
+        tables.append((TARGETS, list(target_rows(targets))))
+    for comparison in comparisons:
         tables.append((RATES, list(comparison_rows(comparison))))
-        _draw(comparison, folder / "bench.svg")
+        _draw(comparison, folder / f"{comparison.name}.svg")
     for columns, rows in tables:
         Console(width=120).print(_table(columns, rows))
     text = "\n".join(_markdown(columns, rows) for columns, rows in tables)
     (folder / "bench.md").write_text(text)
-    (folder / "bench.json").write_text(as_json(comparison, targets))
+    (folder / "bench.json").write_text(as_json(comparisons, targets))
     print(f"The tables and each figure are in {folder}.")
 
 

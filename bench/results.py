@@ -66,10 +66,11 @@ class Target:
 
 
 class Comparison:
-    """All rounds of a comparison."""
+    """All rounds of a comparison; its picture has its name."""
 
-    def __init__(self, rounds: Sequence[Round]) -> None:
+    def __init__(self, rounds: Sequence[Round], name: str = "bench") -> None:
         self.rounds = rounds
+        self.name = name
         self.operations = list(dict.fromkeys(one.operation for one in rounds))
         self.opponents = list(dict.fromkeys(one.opponent for one in rounds))
 
@@ -116,11 +117,11 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def as_json(comparison: Comparison | None, targets: Sequence[Target]) -> str:
+def as_json(comparisons: Sequence[Comparison], targets: Sequence[Target]) -> str:
     """Write everything down: the machine, each target, and each round."""
     content = {
         "machine": machine(),
         "targets": [{**asdict(target), "verdict": target.verdict} for target in targets],
-        "rounds": [asdict(one) for one in comparison.rounds] if comparison else [],
+        "rounds": [asdict(one) for comparison in comparisons for one in comparison.rounds],
     }
     return json.dumps(content, indent=1) + "\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.commands.cli import Measurement
 from app.commands.service import NotStarted
+from bench.bookings import bookings
 from bench.compare import NotTheSame, compare, targets_of
 from bench.connections import connections
 from bench.growth import growth
@@ -31,18 +32,21 @@ def run_bench(what: Measurement, rows: int, rounds: int, seconds: int, folder: P
     """Measure, tell what was found, and return 1 if a must is missed."""
     require_wrk()
     os.environ.update(DEFAULTS)
-    comparison: Comparison | None = None
+    comparisons: list[Comparison] = []
     targets: list[Target] = []
     try:
         if what in {Measurement.COMPARISON, Measurement.ALL}:
             comparison = compare(rows, rounds, seconds)
+            comparisons.append(comparison)
             targets += targets_of(comparison)
+        if what in {Measurement.BOOKINGS, Measurement.ALL}:
+            comparisons.append(bookings())
         for part, measure in PARTS.items():
             if what in {part, Measurement.ALL}:
                 targets += measure()
     except (NotTheSame, NotStarted, NotLoaded) as error:
         sys.exit(f"error: {error}")
     finally:
-        if targets:
-            tell(comparison, targets, folder)
+        if targets or comparisons:
+            tell(comparisons, targets, folder)
     return int(any(target.verdict == "missed" for target in targets))

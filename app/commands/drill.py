@@ -1,7 +1,8 @@
 """The durability drill: kill the database under a service that writes, and look what is there.
 
 What was acknowledged has to be there, and what was tried again under the same ``Idempotency-Key``
-has to be there once.
+has to be there once. Trainings have to count the bookings that there are, and to leave no seat
+empty while somebody waits.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Self
 from uuid import UUID, uuid4
 
@@ -42,13 +44,32 @@ RECOVERY = 30.0
 """Seconds after a kill by which every writer has to be answered as before."""
 LOG_SHOWN = 4000
 """Characters of the service's log that are shown if it does not recover."""
-REFUSALS = {ProblemType.ALREADY_TAKEN.uri, ProblemType.REFERENCE_MISSING.uri}
-"""Conflicts that another try does not end; that a key is still in flight is none of them."""
+REFUSALS = {
+    problem.uri
+    for problem in ProblemType
+    if problem.status == httpx.codes.CONFLICT and problem is not ProblemType.KEY_IN_FLIGHT
+}
+"""Conflicts that another try does not end."""
 
+SEATS = 50
+"""Of the training that all athletes of the drill book; the others wait."""
+CANCELLED = 0.3
+"""The part of all bookings that are cancelled."""
 STORED = """
-    SELECT name, id, (SELECT count(*) FROM enrolments WHERE athlete_id = athletes.id) AS enrolments
+    SELECT name, id, (SELECT count(*) FROM enrolments WHERE athlete_id = athletes.id)::text AS state
     FROM athletes
-    UNION ALL SELECT name, id, 0 FROM categories
+    UNION ALL SELECT name, id, '' FROM categories
+    UNION ALL SELECT 'booking-' || athletes.name, bookings.id,
+        CASE bookings.status WHEN 'cancelled' THEN 'cancelled' ELSE 'booked' END
+    FROM bookings JOIN athletes ON athletes.id = athlete_id
+"""
+MISCOUNTED = """
+    SELECT count(*) FROM trainings, LATERAL (
+        SELECT count(*) FILTER (WHERE status IN ('reserved', 'checked_in')) AS seats,
+            count(*) FILTER (WHERE status = 'waitlisted') AS places
+        FROM bookings WHERE training_id = trainings.id
+    ) AS found
+    WHERE (taken, waiting) <> (seats, places) OR (waiting > 0 AND taken < capacity)
 """
 
 
@@ -58,25 +79,28 @@ class NotRecovered(Exception):
 
 @dataclass(frozen=True)
 class Written:
-    """What a write makes: a row of this id, with so many enrolments beside it."""
+    """What was acknowledged of a row."""
 
     id: UUID
-    enrolments: int
+    state: str = ""
+    """How many enrolments an athlete has, or whether a booking is ``booked`` or ``cancelled``."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many writes were acknowledged, are there, are not, and are there more than once."""
+    """How many rows were acknowledged, are there, are not, and are there more than once."""
 
     acknowledged: int
     found: int
     lost: int
     duplicated: int
+    miscounted: int
+    """How many trainings do not have the seats taken and the waitlist that their bookings tell."""
 
     def __str__(self) -> str:
         return (
-            f"acknowledged {self.acknowledged}, found {self.found}, "
-            f"lost {self.lost}, duplicated {self.duplicated}"
+            f"acknowledged {self.acknowledged}, found {self.found}, lost {self.lost}, "
+            f"duplicated {self.duplicated}, miscounted {self.miscounted}"
         )
 
 
@@ -86,7 +110,8 @@ async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
     connection = await asyncpg.connect(url, timeout=ANSWER)
     try:
         for row in await connection.fetch(STORED, timeout=ANSWER):
-            stored[row["name"]].append(Written(row["id"], row["enrolments"]))
+            stored[row["name"]].append(Written(row["id"], row["state"]))
+        miscounted = await connection.fetchval(MISCOUNTED, timeout=ANSWER)
     finally:
         await connection.close()
     found = sum(written in stored[key] for key, written in acknowledged.items())
@@ -95,6 +120,7 @@ async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
         found=found,
         lost=len(acknowledged) - found,
         duplicated=sum(len(rows) > 1 for rows in stored.values()),
+        miscounted=miscounted,
     )
 
 
@@ -129,7 +155,7 @@ async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
         parents = await Parents.create(clients[0])
         said = Answers()
         writers = [Writer(client, parents, said) for client in clients]
-        comparison = Comparison(0, 0, 0, 0)
+        comparison = Comparison(0, 0, 0, 0, 0)
         print(f"{WRITERS} writers at {api}; in each round two kills", flush=True)
         for number in range(1, rounds + 1):
             async with _writing(writers):
@@ -147,7 +173,8 @@ async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
     for refusal in said.refusals[:1]:
         print(f"{len(said.refusals)} refused, the first: {refusal}")
     print(comparison)
-    return not (comparison.lost or comparison.duplicated or said.refusals)
+    wrong = comparison.lost or comparison.duplicated or comparison.miscounted
+    return not (wrong or said.refusals)
 
 
 class Answers:
@@ -165,22 +192,32 @@ class Answers:
 
 @dataclass(frozen=True)
 class Parents:
-    """The rows that every athlete of the drill refers to."""
+    """The rows that every athlete of the drill refers to, and what all of them book."""
 
     category_id: str
     centre_ids: list[str]
+    training_id: str
 
     @classmethod
     async def create(cls, client: httpx.AsyncClient) -> Self:
         """Create them through the service, which is well."""
 
-        async def id_of(collection: str, name: str) -> str:
-            response = await client.post(collection, json={"name": name})
+        async def id_of(collection: str, name: str, **fields: Any) -> str:
+            response = await client.post(collection, json={"name": name, **fields})
             response.raise_for_status()
             return str(response.json()["id"])
 
         centre_ids = [await id_of("centres", name) for name in ("North", "South")]
-        return cls(await id_of("categories", "Drill"), centre_ids)
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        training_id = await id_of(
+            "trainings",
+            "Drill",
+            centre_id=centre_ids[0],
+            starts_at=tomorrow.isoformat(),
+            ends_at=(tomorrow + timedelta(hours=1)).isoformat(),
+            capacity=SEATS,
+        )
+        return cls(await id_of("categories", "Drill"), centre_ids, training_id)
 
 
 class Writer:
@@ -193,33 +230,32 @@ class Writer:
 
     async def write_until(self, end: asyncio.Event) -> None:
         """Write, and leave no write open at the end."""
-        while not end.is_set():
-            # An athlete's name may be anybody's, so nothing but the key prevents a second row.
-            await self._write_athlete()
-            await self._write_category()
-            await self._write_athlete()
-
-    async def _write_athlete(self) -> None:
-        key = str(uuid4())
-        parents = {
+        rows = {
             "category_id": self._parents.category_id,
             "centre_ids": self._parents.centre_ids,
         }
-        await self._write("athletes", key, {"name": key} | parents, len(self._parents.centre_ids))
+        bookings = f"trainings/{self._parents.training_id}/bookings"
+        while not end.is_set():
+            # An athlete's name may be anybody's, so nothing but the key prevents a second row.
+            name, category = str(uuid4()), str(uuid4())
+            athlete = await self._write(
+                "athletes", name, {"name": name, **rows}, str(len(self._parents.centre_ids))
+            )
+            await self._write("categories", category, {"name": category})
+            booking = await self._write(
+                bookings, f"booking-{name}", {"athlete_id": str(athlete)}, "booked"
+            )
+            if random.random() < CANCELLED:  # noqa: S311 - no secret
+                await self._write(f"bookings/{booking}/cancel", f"booking-{name}", {}, "cancelled")
 
-    async def _write_category(self) -> None:
-        key = str(uuid4())
-        await self._write("categories", key, {"name": key}, 0)
-
-    async def _write(
-        self, collection: str, key: str, body: dict[str, Any], enrolments: int
-    ) -> None:
-        """Send the same request until it is acknowledged, or refused for good."""
+    async def _write(self, path: str, key: str, body: dict[str, Any], state: str = "") -> UUID:
+        """Send the same request until it is acknowledged, or refused for good; return the id."""
+        row_id = UUID(int=0)
         while True:
             sent = time.monotonic()
             try:
                 response = await self._client.post(
-                    collection,
+                    path,
                     json=body,
                     headers={"Idempotency-Key": key},
                     timeout=NO_ANSWER if random.random() < IMPATIENT else ANSWER,  # noqa: S311
@@ -230,7 +266,8 @@ class Writer:
                 replayed = "Idempotency-Replayed" in response.headers
                 self._said.count[f"{response.status_code}{' replayed' * replayed}"] += 1
                 if response.is_success:
-                    self._said.acknowledged[key] = Written(UUID(response.json()["id"]), enrolments)
+                    row_id = UUID(response.json()["id"])
+                    self._said.acknowledged[key] = Written(row_id, state)
                     self.served = sent
                     break
                 if _is_refusal(response):
@@ -238,6 +275,7 @@ class Writer:
                     break
             await asyncio.sleep(BETWEEN_TRIES * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
         await asyncio.sleep(BETWEEN_WRITES)
+        return row_id
 
 
 def _is_refusal(response: httpx.Response) -> bool:

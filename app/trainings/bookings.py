@@ -92,15 +92,12 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             training = await unit.row(seats.lock_training_of_booking(), {"id": booking_id})
             if training is None:
                 raise self.not_found()
-            status = (await unit.row(self.status_statement(), {"id": booking_id}))["status"]
+            values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
+            status = (await unit.row(seats.lock_waiting_for_seat(), values))["status"]
             if status == "cancelled":
                 return self._resource_of(await unit.row_of(self.get_statement(), booking_id))
             refuse_after_start(training)
-            had_seat = status in SEATED
-            if had_seat and training["waiting"]:
-                await unit.row(seats.lock_waiting(), {"training_id": training["id"]})
-            values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
-            statement = self.cancel_statement(seat=had_seat)
+            statement = self.cancel_statement(seat=status in SEATED)
             return self._resource_of(await unit.row(statement, values))
 
         return await self._database.transaction(work)
@@ -161,7 +158,14 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     async def _noted(
         self, booking_id: UUID, column: str, refuse: Callable[[Any], None]
     ) -> Resource:
-        """Note in a column that something has happened now, unless it has or is refused."""
+        """Note in a column that something has happened now, unless it has or is refused.
+
+        Mostly one statement does. If not, the booking is locked to tell why.
+        """
+        values = {"id": booking_id, "now": None}
+        noted = await self._database.row(self.note_statement(column), values)
+        if noted is not None:
+            return Resource(*noted)
 
         async def work(unit: Unit) -> Resource:
             booking = await unit.row(seats.lock_booking(), {"id": booking_id})
@@ -242,12 +246,6 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
 
     @classmethod
     @cache
-    def status_statement(cls) -> Statement:
-        """Read in which state a booking is."""
-        return Statement(sa.select(BOOKINGS.c.status).where(BOOKINGS.c.id == sa.bindparam("id")))
-
-    @classmethod
-    @cache
     def cancel_statement(cls, *, seat: bool) -> Statement:
         """Cancel a booking, and give its seat to the next in the line, if it had one."""
         training_id = sa.bindparam("training_id", type_=sa.Uuid)
@@ -270,23 +268,35 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     @classmethod
     @cache
     def note_statement(cls, column: str) -> Statement:
-        """Note in a column of a booking that something has happened now."""
-        now = sa.bindparam("now", type_=UTCDateTime())
+        """Note in a column of a booking that something has happened at ``now``, if it may."""
+        given = sa.bindparam("now", type_=UTCDateTime())
+        now = sa.func.coalesce(given, sa.func.statement_timestamp())
+        may_be_noted = {
+            "checked_in_at": sa.and_(
+                BOOKINGS.c.status == RESERVED,
+                now >= BOOKINGS.c.starts_at - sa.literal_column(f"interval '{CHECK_IN_BEFORE}'"),
+                now < BOOKINGS.c.ends_at,
+            ),
+            "checked_out_at": sa.and_(
+                BOOKINGS.c.status == CHECKED_IN, BOOKINGS.c.checked_out_at.is_(None)
+            ),
+        }
         # Nobody leaves before they came, also if the clock was set back.
         noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
-        return Statement(
-            cls._changed_to({BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted})
-        )
+        values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted}
+        return Statement(cls._changed_to(values, may_be_noted[column]))
 
     @classmethod
     def _changed_to(
-        cls, values: dict[sa.Column[Any], sa.ColumnElement[Any]]
+        cls,
+        values: dict[sa.Column[Any], sa.ColumnElement[Any]],
+        *conditions: sa.ColumnElement[bool],
     ) -> sa.Select[Any, Any, str]:
         """Change a booking, and read it."""
         projection = Projection(cls.read, cls.row)
         changed = (
             sa.update(BOOKINGS)
-            .where(BOOKINGS.c.id == sa.bindparam("id"))
+            .where(BOOKINGS.c.id == sa.bindparam("id"), *conditions)
             .values({**values, **one_change_more(BOOKINGS)})
             .returning(*projection.columns)
             .cte("changed")

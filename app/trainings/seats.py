@@ -84,17 +84,20 @@ def promoted(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int])
 
     The training and all who wait have to be locked.
     """
-    line = BOOKINGS.alias("line")
+    # Sorted by itself, so that only the first of a long line are looked at until there are enough.
+    line = (
+        sa.select(BOOKINGS)
+        .where(BOOKINGS.c.training_id == training_id, waitlisted(BOOKINGS))
+        .order_by(BOOKINGS.c.booked_at)
+        .offset(NONE)
+        .subquery("line")
+    )
     others, keep = seats_meanwhile(
         line.c.athlete_id, line.c.training_id, line.c.starts_at, line.c.ends_at
     )
     first = (
         sa.select(line.c.id)
-        .where(
-            line.c.training_id == training_id,
-            waitlisted(line),
-            ~sa.select(others.c.id).where(keep).correlate(line).exists(),
-        )
+        .where(~sa.select(others.c.id).where(keep).correlate(line).exists())
         .order_by(line.c.booked_at)
         .limit(free)
     )
@@ -177,17 +180,20 @@ def lock_training_and_athlete() -> Statement:
 @cache
 def lock_waiting() -> Statement:
     """Lock all who wait in the training of a ``training_id``, which is locked."""
-    waiting = sa.select(BOOKINGS.c.athlete_id).where(
-        BOOKINGS.c.training_id == sa.bindparam("training_id"), waitlisted(BOOKINGS)
-    )
-    athletes = (
-        sa.select(ATHLETES.c.id)
-        .where(ATHLETES.c.id == sa.func.any(sa.func.array(waiting.scalar_subquery())))
-        .order_by(ATHLETES.c.id)
-        .with_for_update(key_share=True)
-        .cte("athletes")
-    )
-    return Statement(sa.select(number_of(athletes)))
+    return Statement(sa.select(number_of(_locked_waiting())))
+
+
+@cache
+def lock_waiting_for_seat() -> Statement:
+    """Read the ``status`` of a booking of an ``id``, and lock all who wait if it has a seat.
+
+    Its training, of a ``training_id``, is locked.
+    """
+    this = BOOKINGS.alias("this")
+    of_id = this.c.id == sa.bindparam("id")
+    has_seat = sa.select(this.c.id).where(of_id, seated(this)).exists()
+    athletes = _locked_waiting(has_seat)
+    return Statement(sa.select(this.c.status, number_of(athletes)).where(of_id))
 
 
 @cache
@@ -207,6 +213,19 @@ _NOW = sa.func.clock_timestamp().label("now")
 
 def _locked_training(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
     return sa.select(TRAININGS).where(*conditions).with_for_update(key_share=True).cte("training")
+
+
+def _locked_waiting(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
+    waiting = sa.select(BOOKINGS.c.athlete_id).where(
+        BOOKINGS.c.training_id == sa.bindparam("training_id"), waitlisted(BOOKINGS), *conditions
+    )
+    return (
+        sa.select(ATHLETES.c.id)
+        .where(ATHLETES.c.id == sa.func.any(sa.func.array(waiting.scalar_subquery())))
+        .order_by(ATHLETES.c.id)
+        .with_for_update(key_share=True)
+        .cte("athletes")
+    )
 
 
 def _locking(*conditions: sa.ColumnElement[bool]) -> Statement:

@@ -3,15 +3,29 @@
 import asyncio
 import json
 import random
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
+from app.commands.service import running_service
+from bench.bookings import (
+    ACTIONS,
+    ALONE,
+    Action,
+    Ids,
+    Stage,
+    booked,
+    connected,
+    load_alone,
+    undo,
+)
 from bench.compare import check_same, targets_of
 from bench.database import Sample, filled_database
-from bench.load import Measured, Request, require_wrk
+from bench.load import Measured, NotLoaded, Request, require_wrk
 from bench.operations import CREATE, GET, LIST, OPERATIONS, comparable
 from bench.opponents import BARE, FASTIFY, PLAIN, SERVICE, Opponent, opponents
 from bench.report import tell
@@ -79,15 +93,21 @@ def test_some_figures_have_to_be_small(figure: float, verdict: str) -> None:
 def test_everything_is_written_down(
     comparison: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(comparison, targets_of(comparison), tmp_path / "new")
+    seats = Comparison([one_round("book", name, 50) for name in (SERVICE, ALONE)], "bookings")
+
+    tell([comparison, seats], targets_of(comparison), tmp_path / "new")
 
     written = json.loads((tmp_path / "new/bench.json").read_text())
-    assert len(written["rounds"]) == len(comparison.rounds)
+    assert len(written["rounds"]) == len(comparison.rounds) + 2
     assert written["targets"][0]["verdict"] == "must"
     tables = (tmp_path / "new/bench.md").read_text()
     assert "| get, times plain ORM | 17.50 | ≥ 10 | ≥ 18 | must |\n" in tables
     assert "| get | plain ORM | 55 | 17.50 (15.00 to 20.00) | 100 | 50 | 2.0 | 4.0 |\n" in tables
-    assert "<svg" in (tmp_path / "new/bench.svg").read_text()
+    assert (
+        "| book | PostgreSQL alone | 50 | 1.00 (1.00 to 1.00) | 100 | 50 | 2.0 | 4.0 |\n" in tables
+    )
+    for picture in ("bench", "bookings"):
+        assert "<svg" in (tmp_path / f"new/{picture}.svg").read_text()
     assert "17.50" in capsys.readouterr().out
 
 
@@ -144,3 +164,58 @@ def test_the_service_and_the_others_give_the_same_json(
         asyncio.run(check_all(sample, all_opponents))
 
     assert [opponent.name for opponent in all_opponents] == [SERVICE, PLAIN, BARE]
+
+
+def test_without_targets_there_is_only_a_comparison(comparison: Comparison, tmp_path: Path) -> None:
+    tell([comparison], [], tmp_path)
+
+    assert (tmp_path / "bench.md").read_text().startswith("| operation |")
+
+
+STATE = """
+    SELECT trainings.name, taken, waiting, bookings.status, bookings.version,
+        checked_in_at IS NOT NULL, cancelled_at IS NOT NULL, count(*)
+    FROM trainings LEFT JOIN bookings ON bookings.training_id = trainings.id
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
+@pytest.mark.slow
+def test_the_service_does_what_the_statements_do_alone() -> None:
+    async def by_service(url: str, action: Action, ids: Ids) -> None:
+        request = action.request(ids)
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            response = await client.request(request.method, request.path, json=request.body)
+            response.raise_for_status()
+
+    async def check(stage: Stage, url: str, action: Action, connection: Any) -> None:
+        before = await stage.connection.fetch(STATE)
+        first, *_ = await action.things(stage)
+        await by_service(url, action, first)
+        after = await stage.connection.fetch(STATE)
+        await undo(stage)
+        assert await stage.connection.fetch(STATE) == before != after
+        await action.statements(connection, first)
+        assert await stage.connection.fetch(STATE) == after
+        await undo(stage)
+
+    async def check_all(sample: Sample, url: str) -> None:
+        stage = await booked(sample)
+        connection, *others = await connected(sample.url)
+        for action in ACTIONS:
+            await check(stage, url, action, connection)
+        measured = await load_alone(others, ACTIONS[0], await ACTIONS[0].things(stage), 0.1)
+        assert measured.requests > len(others)
+        assert 0 < measured.p50 <= measured.p99
+        with pytest.raises(NotLoaded, match="1 are not enough"):
+            await load_alone(others, ACTIONS[1], (await ACTIONS[1].things(stage))[:1], 1)
+        for one in (stage.connection, connection, *others):
+            await one.close()
+
+    with (
+        filled_database(1000) as (_, sample),
+        tempfile.TemporaryFile("a+") as log,
+        running_service(log) as service,
+    ):
+        asyncio.run(check_all(sample, service.url))

@@ -178,6 +178,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "training_id", "booked_at", name=op.f("uq_bookings_training_id_booked_at")
         ),
+        postgresql_with={"fillfactor": 90},
     )
     op.create_index(
         op.f("ix_bookings_athlete_id_starts_at_id"),
@@ -190,7 +191,7 @@ def upgrade() -> None:
         "bookings",
         ["training_id", "athlete_id"],
         unique=True,
-        postgresql_where=sa.text("status <> 'cancelled'"),
+        postgresql_where=sa.text("cancelled_at IS NULL"),
     )
     # ### end Alembic commands ###
     for statement in AT_ONCE.split(";\n\n"):
@@ -205,7 +206,7 @@ def downgrade() -> None:
     op.drop_index(
         op.f("ix_bookings_training_id_athlete_id"),
         table_name="bookings",
-        postgresql_where=sa.text("status <> 'cancelled'"),
+        postgresql_where=sa.text("cancelled_at IS NULL"),
     )
     op.drop_index(op.f("ix_bookings_athlete_id_starts_at_id"), table_name="bookings")
     op.drop_table("bookings")

@@ -1,12 +1,13 @@
 """Requests that nobody sends who means well, and the statuses that may answer each.
 
-They are what fuzzers miss, written by hand. ``<category>``, ``<centre>`` and ``<athlete>`` in a
-target, a header or a body stand for the id of one that is there, and ``<cursor>`` for a cursor of
-the list of categories. Where a value goes, ``MARK`` is in it: no refusal may repeat that.
+They are what fuzzers miss, written by hand. ``<category>``, ``<booking>`` and other names of
+``THINGS`` in a target or a body stand for the id of one that is there, and ``<cursor>`` for a
+cursor of the list of categories. Where a value goes, ``MARK`` is in it: no refusal may repeat that.
 """
 
 import gzip
 import json
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ TWENTY_MB = 20_000_000
 
 JSON = ("Content-Type", "application/json")
 CSV = ("Content-Type", "text/csv")
+LATER = {"starts_at": "2100-01-01T18:00:00Z", "ends_at": "2100-01-01T19:00:00Z"}
+"""When trainings are, unless that is what is wrong: nothing may be booked after the start."""
 INVENTED = "BREW"
 """A method that a server may refuse before the app sees it."""
 
@@ -48,12 +51,11 @@ class Hostile:
 
     def filled(self, things: dict[str, str]) -> "Hostile":
         """Put what is there in the place of its placeholders."""
-        target, body = self.target, self.body
-        for placeholder, value in things.items():
-            target = target.replace(placeholder, value)
-            if len(body) < TWENTY_MB:
+        body = self.body
+        if len(body) < TWENTY_MB:
+            for placeholder, value in things.items():
                 body = body.replace(placeholder.encode(), value.encode())
-        return replace(self, target=target, body=body)
+        return replace(self, target=with_things(self.target, things), body=body)
 
     def raw_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the headers as bytes, with those that a request needs."""
@@ -81,6 +83,67 @@ def hostile(
     allowed = frozenset({answers} if isinstance(answers, int) else answers)
     body = body.encode() if isinstance(body, str) else body
     return Hostile(name, method, target, allowed, headers, body, chunked)
+
+
+# What is there, and stays as it is; but <free> may be booked.
+
+THINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("<category>", "categories", {"name": TAKEN}),
+    ("<other>", "categories", {"name": "Other"}),
+    ("<centre>", "centres", {"name": "Box"}),
+    (
+        "<athlete>",
+        "athletes",
+        {"name": "Ada", "category_id": "<category>", "centre_ids": ["<centre>"]},
+    ),
+    (
+        "<training>",
+        "trainings",
+        {"name": "Full", "centre_id": "<centre>", "capacity": 1, **LATER},
+    ),
+    ("<booking>", "trainings/<training>/bookings", {"athlete_id": "<athlete>"}),
+    (
+        "<cancelled>",
+        "trainings",
+        {"name": "Cancelled", "centre_id": "<centre>", "capacity": 1, **LATER},
+    ),
+    ("<cancelled>", "trainings/<cancelled>/cancel", {}),
+    (
+        "<free>",
+        "trainings",
+        {
+            "name": "Free",
+            "centre_id": "<centre>",
+            "capacity": 9,
+            "starts_at": "2101-01-01T18:00:00Z",
+            "ends_at": "2101-01-01T19:00:00Z",
+        },
+    ),
+)
+"""What is posted where to create what each placeholder stands for, one after the other."""
+HOMES = (
+    "categories/<category>",
+    "categories/<other>",
+    "centres/<centre>",
+    "athletes/<athlete>",
+    "trainings/<training>",
+    "trainings/<cancelled>",
+    "bookings/<booking>",
+)
+"""Where they are read."""
+
+
+def with_things(path: str, things: dict[str, str]) -> str:
+    """Put the ids of what is there in the place of their placeholders."""
+    for placeholder, value in things.items():
+        path = path.replace(placeholder, value)
+    return path
+
+
+def making(path: str, fields: dict[str, Any], things: dict[str, str]) -> Hostile:
+    """Write the request that creates one of ``THINGS``, of the others before it."""
+    body = json.dumps(fields)
+    return hostile(path, "POST", f"{API}/{path}", {200, 201}, JSON, body=body).filled(things)
 
 
 # Bodies that are no JSON, to every operation that takes some.
@@ -236,6 +299,98 @@ BAD_DATES: dict[str, str] = {
     "5 000 digits": "9" * 5000,
     "a text": '"MARK"',
 }
+BAD_MOMENTS: dict[str, str] = {
+    "no offset": "2100-01-01T18:00:00",
+    "no seconds": "2100-01-01T18:00Z",
+    "no minutes": "2100-01-01T18Z",
+    "no time": "2100-01-01",
+    "no day": "18:00:00Z",
+    "no digits after the point": "2100-01-01T18:00:00.Z",
+    "7 digits after the point": "2100-01-01T18:00:00.0000001Z",
+    "60 000 digits after the point": "2100-01-01T18:00:00." + "0" * 60_000 + "Z",
+    "a comma for the point": "2100-01-01T18:00:00,5Z",
+    "a space for the T": "2100-01-01 18:00:00Z",
+    "a full-width T": "2100-01-01\uff3418:00:00Z",
+    "one digit": "2100-1-1T8:0:0Z",
+    "no punctuation": "21000101T180000Z",
+    "a week": "2100-W01-1T18:00:00Z",
+    "a day of the year": "2100-001T18:00:00Z",
+    "other digits": "\uff12\uff11\uff10\uff10-01-01T18:00:00Z",
+    "other digits in the offset": "2100-01-01T18:00:00+\u0660\u0661:\u0660\u0660",
+    "another minus": "2100-01-01T18:00:00\u221201:00",
+    "24:00": "2100-01-01T24:00:00Z",
+    "60 minutes": "2100-01-01T18:60:00Z",
+    "a leap second": "2016-12-31T23:59:60Z",
+    "no such day": "2100-02-29T18:00:00Z",
+    "no such month": "2100-13-01T18:00:00Z",
+    "zeros": "0000-00-00T00:00:00Z",
+    "the year 0000": "0000-01-01T00:00:00Z",
+    "the year 0001": "0001-01-01T00:00:00+23:59",
+    "the year 1899": "1899-12-31T23:59:59.999999Z",
+    "the year 2200": "2200-01-01T00:00:00Z",
+    "the year 9999": "9999-12-31T23:59:59.999999-23:59",
+    "the year 10000": "10000-01-01T00:00:00Z",
+    "a year with a sign": "+002100-01-01T18:00:00Z",
+    "a year below zero": "-2100-01-01T18:00:00Z",
+    "an offset of 24 hours": "2100-01-01T18:00:00+24:00",
+    "an offset of 24 hours below zero": "2100-01-01T18:00:00-24:00",
+    "an offset of 99 hours": "2100-01-01T18:00:00+99:99",
+    "an offset of 60 minutes": "2100-01-01T18:00:00+01:60",
+    "an offset of seconds": "2100-01-01T18:00:00+01:00:00",
+    "an offset of hours": "2100-01-01T18:00:00+01",
+    "an offset without a colon": "2100-01-01T18:00:00+0100",
+    "an offset without a sign": "2100-01-01T18:00:0001:00",
+    "two offsets": "2100-01-01T18:00:00Z+01:00",
+    "a zone": "2100-01-01T18:00:00Europe/Madrid",
+    "a zone besides": "2100-01-01T18:00:00Z[Europe/Madrid]",
+    "a Unix time": "4102509600",
+    "a Unix time with a fraction": "4102509600.5",
+    "a period": "PT1H",
+    "nothing": "",
+    "a word": MARK,
+    "a word of PostgreSQL's": "infinity",
+    "another word of PostgreSQL's": "now",
+    "the word null": "null",
+    "NUL": "2100-01-01T18:00:00Z\0",
+    "a line break": "2100-01-01T18:00:00Z\n",
+    "spaces": " 2100-01-01T18:00:00Z ",
+    "quotation marks": '"2100-01-01T18:00:00Z"',
+    "5 000 digits": "9" * 5000,
+    "60 000 letters": MARK + "x" * 60_000,
+}
+NO_MOMENTS: dict[str, str] = {
+    "null": "null",
+    "a Unix time": "4102509600",
+    "a Unix time with a fraction": "4102509600.5",
+    "milliseconds": "4102509600000",
+    "1e999": "1e999",
+    "true": "true",
+    "an array": '["2100-01-01T18:00:00Z"]',
+    "an object": '{"MARK": "2100-01-01T18:00:00Z"}',
+    "a lone surrogate": '"2100-01-01T18:00:00Z\\ud800"',
+}
+GOOD_SPANS: dict[str, tuple[str, str]] = {
+    "a microsecond": ("2100-01-01T18:00:00Z", "2100-01-01T18:00:00.000001Z"),
+    "24 hours": ("2100-01-01T18:00:00Z", "2100-01-02T18:00:00Z"),
+    "24 hours by offsets": ("2100-01-01T18:00:00+23:59", "2100-01-01T18:01:00-00:00"),
+    "small letters": ("2100-01-01t18:00:00z", "2100-01-01t19:00:00z"),
+    "an end that the clock shows earlier": ("2100-01-01T18:00:00+14:00", "2100-01-01T17:00:00Z"),
+    "a leap day": ("2096-02-29T23:59:59.5Z", "2096-03-01T00:00:00.25Z"),
+    "the first moment": ("1900-01-01T00:00:00+23:59", "1900-01-01T00:00:00+23:58"),
+    "the last moment": ("2199-12-31T23:59:59.999999-23:58", "2199-12-31T23:59:59.999999-23:59"),
+}
+BAD_SPANS: dict[str, tuple[str, str]] = {
+    "no time": ("2100-01-01T18:00:00Z", "2100-01-01T18:00:00Z"),
+    "no time by offsets": ("2100-01-01T18:00:00Z", "2100-01-01T19:00:00+01:00"),
+    "a microsecond too few": ("2100-01-01T18:00:00.000001Z", "2100-01-01T18:00:00Z"),
+    "a microsecond more than 24 hours": ("2100-01-01T18:00:00Z", "2100-01-02T18:00:00.000001Z"),
+    "three centuries": ("1900-01-01T00:00:00Z", "2199-12-31T23:59:59Z"),
+    "three centuries back": ("2199-12-31T23:59:59Z", "1900-01-01T00:00:00Z"),
+    "an end that only the clock shows later": (
+        "2100-01-01T18:00:00Z",
+        "2100-01-01T19:00:00+14:00",
+    ),
+}
 BAD_EMAILS: dict[str, str] = {
     "no address": "MARK",
     "two at signs": "MARK@MARK@example.com",
@@ -276,10 +431,26 @@ TEXT_FIELDS = {
     "categories": ("name", "description"),
     "centres": ("name", "address", "owner"),
     "athletes": ("name", "reference", "national_id"),
+    "trainings": ("name", "coach"),
 }
-NAME_FIELDS = ("categories", "centres", "athletes")
-NUMBER_FIELDS = {"centres": ("capacity",), "athletes": ("height_cm", "weight_kg")}
-REQUIRED = {"categories": {}, "centres": {}, "athletes": {"category_id": "<category>"}}
+NAME_FIELDS = {
+    "categories": "<category>",
+    "centres": "<centre>",
+    "athletes": "<athlete>",
+    "trainings": "<training>",
+}
+"""One of each of those that have a name."""
+NUMBER_FIELDS = {
+    "centres": ("capacity",),
+    "athletes": ("height_cm", "weight_kg"),
+    "trainings": ("capacity",),
+}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "categories": {},
+    "centres": {},
+    "athletes": {"category_id": "<category>"},
+    "trainings": {"centre_id": "<centre>", "capacity": 12, **LATER},
+}
 
 
 def with_value(collection: str, field: str, value: str) -> str:
@@ -287,6 +458,11 @@ def with_value(collection: str, field: str, value: str) -> str:
     name = f"{field} {blake2b(value.encode(), digest_size=8).hexdigest()}"
     fields = {"name": name, **REQUIRED[collection], field: "<value>"}
     return json.dumps(fields).replace('"<value>"', value.replace("MARK", MARK))
+
+
+def at_things(path: str) -> str:
+    """Put placeholders of what is there into a path of the document."""
+    return re.sub(r"{(\w+)_id}", r"<\1>", path)
 
 
 # Spellings of the taken name, which is one in whatever case, accents and invisible characters.
@@ -373,7 +549,7 @@ NOWHERE = (
     f"/static-offline-docs/{'x/' * 3000}",
 )
 
-# Query parameters, to every list.
+# Query parameters, to every list, which is sorted by ``<sort>``.
 
 BAD_QUERIES: dict[str, str] = {
     "limit of 0": "limit=0",
@@ -403,18 +579,13 @@ BAD_QUERIES: dict[str, str] = {
     "total of 1": "total=1",
     "total in upper case": "total=TRUE",
     "total of null": "total=null",
-    "sort by SQL": f"sort=name;{MARK}",
-    "sort by two": "sort=name,-name",
-    "sort with a line break": "sort=name%0A",
-    "name of nothing": "name=",
-    "name of white space": "name=%20%E3%80%80",
-    "name of NUL": f"name={MARK}%00",
-    "name of a control character": f"name={MARK}%1b",
-    "name of invisible characters": "name=%E2%80%8B%EF%BB%BF",
-    "name of combining marks": "name=%CC%81",
-    "name of Hangul fillers": "name=%E3%85%A4",
-    "name too long": f"name={MARK * 20}",
-    "name of 10 000 combining marks": "name=a" + "%CC%81" * 5_000 + "%CC%96" * 5_000,
+    "sort by nothing": "sort=",
+    "sort by SQL": f"sort=<sort>;{MARK}",
+    "sort by two": "sort=<sort>,-<sort>",
+    "sort with a line break": "sort=<sort>%0A",
+    "sort with a plus": "sort=+<sort>",
+    "sort in upper case": "sort=CREATED_AT",
+    "sort by what others are sorted by": "sort=<another>",
     "a cursor of nothing": "cursor=",
     "a cursor of a word": f"cursor={MARK}",
     "a cursor of padding": "cursor====",
@@ -426,7 +597,7 @@ BAD_QUERIES: dict[str, str] = {
     "a cursor of 60 000 letters": "cursor=" + "A" * 60_000,
     "a cursor in the standard alphabet": "cursor=%2B%2F%2B%2F",
     "a cursor twice": "cursor=<cursor>&cursor=<cursor>",
-    "a cursor of another list": "cursor=<cursor>&sort=-created_at",
+    "a cursor of another list": "cursor=<cursor>&sort=-<sort>",
     "an unknown parameter": f"unknown={MARK}",
     "an unknown parameter without a name": f"={MARK}",
     "an unknown parameter of NUL": f"%00={MARK}",
@@ -435,6 +606,26 @@ BAD_QUERIES: dict[str, str] = {
     "a known one in upper case": f"LIMIT={MARK}",
     "4 000 unknown ones": "&".join(f"u{number}={MARK}" for number in range(4000)),
     "a question mark too many": "?limit=1",
+}
+BAD_NAMES_SOUGHT: dict[str, str] = {
+    "nothing": "",
+    "white space": "%20%E3%80%80",
+    "NUL": f"{MARK}%00",
+    "a control character": f"{MARK}%1b",
+    "invisible characters": "%E2%80%8B%EF%BB%BF",
+    "combining marks": "%CC%81",
+    "Hangul fillers": "%E3%85%A4",
+    "too many characters": MARK * 20,
+    "10 000 combining marks": "a" + "%CC%81" * 5_000 + "%CC%96" * 5_000,
+}
+GOOD_NAMES_SOUGHT: dict[str, str] = {
+    "invalid UTF-8": f"{MARK}%FF",
+    "a surrogate": f"{MARK}%ED%A0%80",
+    "overlong UTF-8": f"{MARK}%C0%80",
+    "null": "null",
+    "SQL": "%27%3B--%25_%5C",
+    "ligatures": "%EF%B7%BA" * 100,
+    "half an escape": "%",
 }
 FORGED_KEYS: dict[str, str] = {
     "nothing": "",
@@ -453,14 +644,56 @@ FORGED_KEYS: dict[str, str] = {
 GOOD_QUERIES: dict[str, str] = {
     "nothing": "",
     "ampersands": "&&&",
-    "name of invalid UTF-8": f"name={MARK}%FF",
-    "name of a surrogate": f"name={MARK}%ED%A0%80",
-    "name of overlong UTF-8": f"name={MARK}%C0%80",
-    "name of null": "name=null",
-    "name of SQL": "name=%27%3B--%25_%5C",
-    "name of ligatures": "name=" + "%EF%B7%BA" * 100,
-    "name of half an escape": "name=%",
-    "the largest offset": "offset=10000&limit=100&total=true&sort=-created_at",
+    "the largest offset": "offset=10000&limit=100&total=true&sort=-<sort>",
+}
+MOMENTS_SOUGHT = ("from", "to", "at")
+
+BAD_FILTERS: dict[str, dict[str, str]] = {
+    "athletes": {
+        "sex unknown": f"sex={MARK}",
+        "sex of null": "sex=null",
+        "reference of nothing": "reference=",
+        "reference of NUL": f"reference={MARK}%00",
+        "reference too long": f"reference={MARK * 10}",
+        "another resource's filter": f"capacity={MARK}",
+        "somebody's national id": f"national_id={MARK}",
+    },
+    "trainings": {
+        "status unknown": f"status={MARK}",
+        "status of null": "status=null",
+        "status of nothing": "status=",
+        "status in upper case": "status=SCHEDULED",
+        "status of bookings": "status=reserved",
+        "two states": "status=scheduled,cancelled",
+        "available maybe": "available=maybe",
+        "available of 1": "available=1",
+        "available of null": "available=null",
+        "available in upper case": "available=TRUE",
+        "name": f"name={MARK}",
+        "coach": f"coach={MARK}",
+        "capacity": "capacity=1",
+    },
+    "trainings/<training>/bookings": {
+        "status unknown": f"status={MARK}",
+        "status of trainings": "status=scheduled",
+        "status with a space": "status=checked%20in",
+        "from": "from=2100-01-01T18:00:00Z",
+        "athlete": "athlete_id=<athlete>",
+        "another training": "training_id=<cancelled>",
+    },
+    "athletes/<athlete>/bookings": {
+        "status unknown": f"status={MARK}",
+        "status of trainings": "status=scheduled",
+        "another athlete": f"athlete_id={NOBODY}",
+        "training": "training_id=<training>",
+        "available": "available=true",
+    },
+    "centres/<centre>/occupancy": {
+        "at twice": "at=2100-01-01T18:00:00Z&at=2100-01-01T18:00:00Z",
+        "at and from": "at=2100-01-01T18:00:00Z&from=2100-01-01T18:00:00Z",
+        "another centre": f"centre_id={NOBODY}",
+        "limit": "limit=1",
+    },
 }
 
 # Headers.
@@ -654,9 +887,7 @@ def _every_method_on_every_path(document: Document) -> Iterator[Hostile]:
         "/static-offline-docs/x": None,
     }
     for path, operations in {**document["paths"], **unlisted, "/nothing": None}.items():
-        target = path
-        for parameter in ("athlete_id", "category_id", "centre_id"):
-            target = target.replace(f"{{{parameter}}}", NOBODY)
+        target = re.sub(r"{\w+}", NOBODY, path)
         for method in methods:
             listed = {"HEAD": "get"}.get(method, method.lower())
             if operations is None:
@@ -681,16 +912,13 @@ def _paths(document: Document) -> Iterator[Hostile]:
             answers = {405} if static else {404}
             yield hostile(f"{method} {target[:60]}", method, target, answers)
     for path, operations in document["paths"].items():
-        for parameter in ("athlete_id", "category_id", "centre_id"):
+        for parameter in re.findall(r"{(\w+)}", path):
             for kind, bad in BAD_IDS.items():
-                if f"{{{parameter}}}" in path:
-                    target = path.replace(f"{{{parameter}}}", quote(bad, safe=""))
-                    for other in ("athlete", "category", "centre"):
-                        target = target.replace(f"{{{other}_id}}", f"<{other}>")
-                    for method in operations:
-                        name = f"{method} {path}, {parameter} {kind}"
-                        # One that ends in a line break is the end of no path.
-                        yield hostile(name, method.upper(), target, {404, 422})
+                target = at_things(path.replace(f"{{{parameter}}}", quote(bad, safe="")))
+                for method in operations:
+                    name = f"{method} {path}, {parameter} {kind}"
+                    # One that ends in a line break is the end of no path.
+                    yield hostile(name, method.upper(), target, {404, 422})
     proxied = f"http://{MARK}.example{API}/categories"
     yield hostile("another host in the target", "GET", proxied, 200)
     yield hostile(
@@ -698,43 +926,73 @@ def _paths(document: Document) -> Iterator[Hostile]:
     )
 
 
-def _lists(document: Document) -> Iterator[str]:
+Parameters = dict[str, dict[str, Any]]
+
+
+def _queried(document: Document) -> Iterator[tuple[str, Parameters]]:
+    """Yield the path of each GET, and the schemas of its query parameters."""
     for path, operations in document["paths"].items():
-        parameters = operations.get("get", {}).get("parameters", [])
-        if any(parameter["name"] == "limit" for parameter in parameters):
-            for other in ("athlete", "category", "centre"):
-                path = path.replace(f"{{{other}_id}}", f"<{other}>")
-            yield path
+        if "get" in operations:
+            parameters = operations["get"].get("parameters", [])
+            queried = {one["name"]: one["schema"] for one in parameters if one["in"] == "query"}
+            yield at_things(path), queried
 
 
 def _queries(document: Document) -> Iterator[Hostile]:
-    for path in _lists(document):
-        for kind, query in BAD_QUERIES.items():
-            yield hostile(f"{path}: {kind}", "GET", f"{path}?{query}", 422)
-        for kind, query in GOOD_QUERIES.items():
-            yield hostile(f"{path}: {kind}", "GET", f"{path}?{query}", 200)
-    for kind, key in FORGED_KEYS.items():
-        for sort in ("name", "created_at", "-created_at"):
-            place = f"{name_of_list('Category', {}, sort)}{UUID(NOBODY).hex}{key}".encode()
-            cursor = urlsafe_b64encode(place).decode()
-            target = f"{API}/categories?sort={sort}&cursor={cursor}"
-            yield hostile(f"a forged cursor of {kind}, {sort}", "GET", target, {200, 422})
-    for path in ("/", "/health/live", "/health/ready", f"{API}/athletes/export"):
-        yield hostile(f"{path}: unknown", "GET", f"{path}?unknown={MARK}", 422)
-    for kind, bad in BAD_IDS.items():
-        for parameter in ("category_id", "centre_id"):
-            target = f"{API}/athletes?{parameter}={quote(bad)}"
-            yield hostile(f"{parameter} {kind}", "GET", target, 422)
-    for kind, query in {
-        "sex unknown": f"sex={MARK}",
-        "sex of null": "sex=null",
-        "reference of nothing": "reference=",
-        "reference of NUL": f"reference={MARK}%00",
-        "reference too long": f"reference={MARK * 10}",
-        "another resource's filter": f"capacity={MARK}",
-        "somebody's national id": f"national_id={MARK}",
-    }.items():
-        yield hostile(kind, "GET", f"{API}/athletes?{query}", 422)
+    for path, parameters in _queried(document):
+        if "limit" in parameters:
+            yield from _queries_of_list(path, parameters["sort"]["default"])
+        if "name" in parameters:
+            for kind, name in BAD_NAMES_SOUGHT.items():
+                yield hostile(f"{path}: name of {kind}", "GET", f"{path}?name={name}", 422)
+            for kind, name in GOOD_NAMES_SOUGHT.items():
+                yield hostile(f"{path}: name of {kind}", "GET", f"{path}?name={name}", 200)
+        for parameter in filter(parameters.__contains__, MOMENTS_SOUGHT):
+            yield from _moments_in_query(path, parameter)
+        for parameter in filter(parameters.__contains__, ("category_id", "centre_id")):
+            for kind, bad in BAD_IDS.items():
+                target = f"{path}?{parameter}={quote(bad)}"
+                yield hostile(f"{path}: {parameter} {kind}", "GET", target, 422)
+    for collection, table, sorts in (
+        ("categories", "Category", ("name", "created_at", "-created_at")),
+        ("trainings", "Training", ("starts_at", "-starts_at")),
+    ):
+        for kind, key in FORGED_KEYS.items():
+            for sort in sorts:
+                place = f"{name_of_list(table, {}, sort)}{UUID(NOBODY).hex}{key}".encode()
+                cursor = urlsafe_b64encode(place).decode()
+                target = f"{API}/{collection}?sort={sort}&cursor={cursor}"
+                name = f"{collection}: a forged cursor of {kind}, {sort}"
+                yield hostile(name, "GET", target, {200, 422})
+    for path, operations in document["paths"].items():
+        for method in operations:
+            target = f"{at_things(path)}?unknown={MARK}"
+            yield hostile(f"{method} {path}: unknown", method.upper(), target, 422)
+    for path, bad_queries in BAD_FILTERS.items():
+        for kind, query in bad_queries.items():
+            yield hostile(f"{path}: {kind}", "GET", f"{API}/{path}?{query}", 422)
+
+
+def _queries_of_list(path: str, sort: str) -> Iterator[Hostile]:
+    another = "starts_at" if sort == "name" else "name"
+    for queries, answer in ((BAD_QUERIES, 422), (GOOD_QUERIES, 200)):
+        for kind, query in queries.items():
+            query = query.replace("<sort>", sort).replace("<another>", another)
+            yield hostile(f"{path}: {kind}", "GET", f"{path}?{query}", answer)
+
+
+def _moments_in_query(path: str, parameter: str) -> Iterator[Hostile]:
+    asked = f"{path}?{parameter}="
+    for kind, bad in BAD_MOMENTS.items():
+        yield hostile(f"{asked} {kind}", "GET", asked + quote(bad), 422)
+    for kind, good in GOOD_SPANS.items():
+        for moment in good:
+            yield hostile(f"{asked} {kind}", "GET", asked + quote(moment), 200)
+    offset = "2100-01-01T18:00:00+01:00"
+    yield hostile(f"{asked} a plus that is a space", "GET", asked + offset, 422)
+    # As Python code calls it, where it must not be called from.
+    asked = f"{path}?{parameter}_="
+    yield hostile(f"{asked} a moment", "GET", asked + quote(offset), 422)
 
 
 def _headers(document: Document) -> Iterator[Hostile]:
@@ -753,13 +1011,18 @@ def _headers(document: Document) -> Iterator[Hostile]:
         target = f"{API}/categories/<category>"
         yield hostile(f"If-Match of {kind}", "DELETE", target, 412, *headers)
         yield hostile(f"If-Match of {kind}", "PATCH", target, 412, JSON, *headers, body="{}")
+        # It has a booking, and would have more seats: whose change this is comes first.
+        target, more = f"{API}/trainings/<training>", json.dumps({"capacity": 2, **LATER})
+        yield hostile(f"If-Match of {kind}", "DELETE", target, 412, *headers)
+        yield hostile(f"If-Match of {kind}", "PATCH", target, 412, JSON, *headers, body=more)
     for path, operations in document["paths"].items():
         post = operations.get("post", {})
         if "201" not in post.get("responses", {}):
             continue
         for kind, headers in BAD_KEYS.items():
-            body = f'{{"name": "{MARK}"}}'
-            yield hostile(f"{path}, key of {kind}", "POST", path, 422, JSON, *headers, body=body)
+            body, target = f'{{"name": "{MARK}"}}', at_things(path)
+            name = f"{path}, key of {kind}"
+            yield hostile(name, "POST", target, 422, JSON, *headers, body=body)
 
 
 def _json_operations(document: Document) -> Iterator[tuple[str, str]]:
@@ -767,9 +1030,7 @@ def _json_operations(document: Document) -> Iterator[tuple[str, str]]:
         for method, operation in operations.items():
             content = operation.get("requestBody", {}).get("content", {})
             if "application/json" in content:
-                for thing in ("athlete", "category", "centre"):
-                    path = path.replace(f"{{{thing}_id}}", f"<{thing}>")
-                yield method.upper(), path
+                yield method.upper(), at_things(path)
 
 
 def _bodies(document: Document) -> Iterator[Hostile]:
@@ -813,14 +1074,14 @@ def _fields(document: Document) -> Iterator[Hostile]:
             for kind, text in GOOD_TEXTS.items():
                 body = with_value(collection, field, f'"{text}"')
                 yield hostile(f"{collection} {field}: {kind}", "POST", path, 201, JSON, body=body)
-    for collection in NAME_FIELDS:
+    for collection, thing in NAME_FIELDS.items():
         path = f"{API}/{collection}"
         for kind, text in INVISIBLE_NAMES.items():
             body = with_value(collection, "name", f'"{text}"')
             yield hostile(f"{collection} name: {kind}", "POST", path, 422, JSON, body=body)
         body = with_value(collection, "name", "null")
         yield hostile(f"{collection} name: null", "POST", path, 422, JSON, body=body)
-        one = f"{path}/<{'category' if collection == 'categories' else collection[:-1]}>"
+        one = f"{path}/{thing}"
         yield hostile(f"{one} name: null", "PATCH", one, 422, JSON, body='{"name": null}')
         text = '{"name": "xqmarkqx", "name": 5}'
         yield hostile(f"{collection}: a field twice", "POST", path, 422, JSON, body=text)
@@ -856,12 +1117,9 @@ def _names(document: Document) -> Iterator[Hostile]:
     for kind, stranger in STRANGERS.items():
         body = json.dumps({"name": stranger})
         yield hostile(f"another name by {kind}", "POST", path, 201, JSON, body=body)
-    longest = json.dumps({"name": "\ufdfa" * 99 + "x"}, ensure_ascii=False)
-    for path, required in (
-        (f"{API}/centres", ""),
-        (f"{API}/athletes", ', "category_id": "<category>"'),
-    ):
-        body = longest[:-1] + required + "}"
+    for collection in ("centres", "athletes", "trainings"):
+        longest = {"name": "\ufdfa" * 99 + "x", **REQUIRED[collection]}
+        body, path = json.dumps(longest, ensure_ascii=False), f"{API}/{collection}"
         yield hostile("100 ligatures that expand", "POST", path, 201, JSON, body=body)
 
 
@@ -910,6 +1168,106 @@ def _athletes(document: Document) -> Iterator[Hostile]:
             yield hostile(f"{method} {target}", method, target, 404)
 
 
+def _trainings(document: Document) -> Iterator[Hostile]:
+    path, full = f"{API}/trainings", f"{API}/trainings/<training>"
+    for field in LATER:
+        values = {kind: json.dumps(moment) for kind, moment in BAD_MOMENTS.items()} | NO_MOMENTS
+        for kind, value in values.items():
+            body = with_value("trainings", field, value)
+            yield hostile(f"{field}: {kind}", "POST", path, 422, JSON, body=body)
+            body = f'{{"{field}": {value.replace("MARK", MARK)}}}'
+            yield hostile(f"change of {field}: {kind}", "PATCH", full, 422, JSON, body=body)
+    required = {"name": "Long", **REQUIRED["trainings"]}
+    for spans, answer in ((GOOD_SPANS, 201), (BAD_SPANS, 422)):
+        for kind, (starts_at, ends_at) in spans.items():
+            body = json.dumps({**required, "starts_at": starts_at, "ends_at": ends_at})
+            yield hostile(f"{kind} long", "POST", path, answer, JSON, body=body)
+    for missing in required:
+        body = json.dumps({name: value for name, value in required.items() if name != missing})
+        yield hostile(f"no {missing}", "POST", path, 422, JSON, body=body)
+    for kind, bad in BAD_IDS.items():
+        body = with_value("trainings", "centre_id", json.dumps(bad))
+        yield hostile(f"centre_id {kind}", "POST", path, 422, JSON, body=body)
+    for kind, value in {"0": "0", "-1": "-1", "1001": "1001", "null": "null"}.items():
+        body = with_value("trainings", "capacity", value)
+        yield hostile(f"capacity {kind}", "POST", path, 422, JSON, body=body)
+    for field in ("status", "taken", "waiting", "seats", "centre", "id"):
+        body = with_value("trainings", field, '"MARK"')
+        yield hostile(f"{field} given", "POST", path, 422, JSON, body=body)
+        yield hostile(f"{field} changed", "PATCH", full, 422, JSON, body=f'{{"{field}": "{MARK}"}}')
+    nowhere = with_value("trainings", "centre_id", f'"{NOBODY}"')
+    yield hostile("a centre that is not there", "POST", path, 409, JSON, body=nowhere)
+    for kind, (answer, fields) in {
+        "another centre, that is not there": (409, {"centre_id": NOBODY}),
+        "another start": (409, {"starts_at": "2100-01-01T18:00:00.000001Z"}),
+        "an end before the start": (409, {"ends_at": "2100-01-01T17:00:00Z"}),
+        "as it is, from elsewhere": (200, {"starts_at": "2100-01-02T08:00:00+14:00"}),
+    }.items():
+        yield hostile(kind, "PATCH", full, answer, JSON, body=json.dumps(fields))
+    for kind, (starts_at, ends_at) in BAD_SPANS.items():
+        target = f"{path}/<cancelled>"
+        body = json.dumps({"starts_at": starts_at, "ends_at": ends_at})
+        yield hostile(f"{kind} long", "PATCH", target, 422, JSON, body=body)
+    for used in ("<training>", "<athlete>", "<centre>", "<category>"):
+        (home,) = (one for one in HOMES if one.endswith(used))
+        yield hostile(f"delete {home}", "DELETE", f"{API}/{home}", 409)
+
+
+def _bookings(document: Document) -> Iterator[Hostile]:
+    path = f"{API}/trainings/<training>/bookings"
+    for kind, bad in BAD_IDS.items():
+        body = json.dumps({"athlete_id": bad})
+        yield hostile(f"athlete_id {kind}", "POST", path, 422, JSON, body=body)
+    for waitlist in ('"true"', '"MARK"', "1", "0", "1.0", "null", "[]", '{"MARK": true}'):
+        body = f'{{"athlete_id": "<athlete>", "waitlist": {waitlist.replace("MARK", MARK)}}}'
+        yield hostile(f"waitlist {waitlist}", "POST", path, 422, JSON, body=body)
+    for kind, text in {
+        "nobody": "{}",
+        "null": '{"athlete_id": null}',
+        "several": '{"athlete_id": ["<athlete>"]}',
+        "twice, the second wrong": '{"athlete_id": "<athlete>", "athlete_id": 5}',
+        "another training": '{"athlete_id": "<athlete>", "training_id": "<cancelled>"}',
+        "a state": '{"athlete_id": "<athlete>", "status": "checked_in"}',
+        "a time": '{"athlete_id": "<athlete>", "booked_at": "1900-01-01T00:00:00Z"}',
+    }.items():
+        yield hostile(f"book {kind}", "POST", path, 422, JSON, body=text)
+    who = '{"athlete_id": "<athlete>"}'
+    for kind, (answer, target, text) in {
+        "for nobody who is there": (409, path, f'{{"athlete_id": "{NOBODY}"}}'),
+        "for a centre": (409, path, '{"athlete_id": "<centre>"}'),
+        "again": (409, path, who),
+        "what is full": (409, path, '{"athlete_id": "<athlete>", "waitlist": false}'),
+        "what is cancelled": (409, path.replace("<training>", "<cancelled>"), who),
+        "what is not there": (404, path.replace("<training>", NOBODY), who),
+        "a centre": (404, path.replace("<training>", "<centre>"), who),
+    }.items():
+        yield hostile(f"book {kind}", "POST", target, answer, JSON, body=text)
+    free, escaped = path.replace("<training>", "<free>"), '{"\\u0061thlete_id": "<athlete>"}'
+    yield hostile("book with an escaped name", "POST", free, 201, JSON, body=escaped)
+    training = f"{API}/trainings/<cancelled>/cancel"
+    check_in, check_out = (f"{API}/bookings/<booking>/check-{way}" for way in ("in", "out"))
+    # Years too early, or not in yet: it stays as it is.
+    for target, answer in ((training, 200), (check_in, 409), (check_out, 409)):
+        for kind, unread in {**NOT_JSON, **TOO_LONG, **NOT_AN_OBJECT}.items():
+            yield hostile(f"{target}: {kind}", "POST", target, answer, JSON, body=unread)
+        unread = TOO_LONG["20 MB"]
+        yield hostile(f"{target}: chunked", "POST", target, answer, body=unread, chunked=True)
+        for kind, headers in {**BAD_KEYS, **STALE_TAGS}.items():
+            yield hostile(f"{target}: {kind}", "POST", target, answer, *headers)
+    for target in (
+        f"{API}/trainings/<booking>/cancel",
+        f"{API}/trainings/<centre>/cancel",
+        *(f"{API}/bookings/<training>/{act}" for act in ("cancel", "check-in", "check-out")),
+        f"{API}/bookings/<booking>/CANCEL",
+        f"{API}/bookings/<booking>/check_in",
+        f"{API}/bookings/<booking>/check-in/",
+        f"{API}/bookings/<booking>/check-in%0A",
+        f"{API}/bookings",
+        f"{API}/trainings/<training>/bookings/<booking>",
+    ):
+        yield hostile(target, "POST", target, 404)
+
+
 def _files(document: Document) -> Iterator[Hostile]:
     path = f"{API}/athletes/import"
     for kind, (status, body) in BAD_FILES.items():
@@ -940,6 +1298,8 @@ PARTS: dict[str, Callable[[Document], Iterator[Hostile]]] = {
     "fields": _fields,
     "names": _names,
     "athletes": _athletes,
+    "trainings": _trainings,
+    "bookings": _bookings,
     "files": _files,
 }
 """All requests to an app of an OpenAPI document, by the part of it that they are to break."""

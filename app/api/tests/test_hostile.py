@@ -1,6 +1,7 @@
 """Hostile requests, to the app itself."""
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 from urllib.parse import unquote
@@ -13,36 +14,29 @@ from httpx import AsyncClient
 from jsonschema import ValidationError
 
 from app.api.tests.answers import Answer, complaint, created
-from app.api.tests.hostile import PARTS, TAKEN, Hostile
-from app.conftest import API, Create
+from app.api.tests.hostile import HOMES, PARTS, THINGS, Hostile, making, with_things
+from app.conftest import API
 from app.core.tests.document import Document
 
 PIECE = 2**16
 
 
 @pytest.fixture
-async def things(client: AsyncClient, create: Create) -> dict[str, str]:
+async def things(app: FastAPI, client: AsyncClient) -> dict[str, str]:
     """Create what the placeholders stand for."""
-    category = await create("categories", {"name": TAKEN})
-    other = await create("categories", {"name": "Other"})
-    centre = await create("centres", {"name": "Box"})
-    person = {"name": "Ada", "category_id": category["id"], "centre_ids": [centre["id"]]}
-    athlete = await create("athletes", person)
+    things: dict[str, str] = {}
+    for placeholder, path, fields in THINGS:
+        made = await sent(app, making(path, fields, things))
+        things[placeholder] = json.loads(made.body)["id"]
     following = (await client.get(f"{API}/categories?limit=1")).json()["next"]
-    return {
-        "<category>": category["id"],
-        "<other>": other["id"],
-        "<centre>": centre["id"],
-        "<athlete>": athlete["id"],
-        "<cursor>": following.rpartition("cursor=")[2],
-    }
+    return {**things, "<cursor>": following.rpartition("cursor=")[2]}
 
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_hostile_request_is_answered_by_the_contract_and_changes_nothing(
     part: str, app: FastAPI, client: AsyncClient, document: Document, things: dict[str, str]
 ) -> None:
-    before, counts = await rows(client, things), await totals(client)
+    before, counts = await rows(client, things), await totals(client, things)
 
     complaints = []
     for template in PARTS[part](document.content):
@@ -54,31 +48,23 @@ async def test_a_hostile_request_is_answered_by_the_contract_and_changes_nothing
 
     assert not complaints, "\n".join(complaints)
     assert await rows(client, things) == before
-    assert await totals(client) == counts
+    assert await totals(client, things) == counts
 
 
 async def rows(client: AsyncClient, things: dict[str, str]) -> list[tuple[int, str]]:
     """Read the rows that the placeholders stand for."""
-    answers = [
-        await client.get(f"{API}/{path}")
-        for path in (
-            f"categories/{things['<category>']}",
-            f"categories/{things['<other>']}",
-            f"centres/{things['<centre>']}",
-            f"athletes/{things['<athlete>']}",
-        )
-    ]
+    answers = [await client.get(f"{API}/{with_things(path, things)}") for path in HOMES]
     return [(answer.status_code, answer.text) for answer in answers]
 
 
-async def totals(client: AsyncClient) -> Counter[str]:
-    """Count the rows of each collection."""
-    return Counter(
-        {
-            name: (await client.get(f"{API}/{name}?limit=1&total=true")).json()["total"]
-            for name in ("categories", "centres", "athletes")
-        }
-    )
+async def totals(client: AsyncClient, things: dict[str, str]) -> Counter[str]:
+    """Count the rows of each collection, and the bookings of what may be booked."""
+    counts: Counter[str] = Counter()
+    for path in ("categories", "centres", "athletes", "trainings", "trainings/<free>/bookings"):
+        name = with_things(path, things)
+        page = await client.get(f"{API}/{name}?limit=1&total=true")
+        counts[name] = page.json()["total"]
+    return counts
 
 
 async def sent(app: FastAPI, request: Hostile) -> Answer:

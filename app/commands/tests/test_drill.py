@@ -1,6 +1,8 @@
 import re
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
@@ -14,7 +16,9 @@ from app.commands.drill import Comparison, Written, compare, run_drill
 from app.commands.tests.launcher import COVERAGE, launched, living
 from app.conftest import API
 
-LAST_LINE = re.compile(r"acknowledged (\d+), found (\d+), lost (\d+), duplicated (\d+)\n\Z")
+LAST_LINE = re.compile(
+    r"acknowledged (\d+), found (\d+), lost (\d+), duplicated (\d+), miscounted (\d+)\n\Z"
+)
 COPY = """
     INSERT INTO athletes (id, category_id, name, name_key)
     SELECT $2, category_id, name, name_key FROM athletes WHERE id = $1
@@ -41,9 +45,9 @@ def test_three_rounds_lose_nothing_and_make_nothing_twice(temporary: Path) -> No
     assert " 500: " not in lines, lines
     closing = LAST_LINE.search(lines)
     assert closing, lines
-    acknowledged, *found_lost_duplicated = map(int, closing.groups())
+    acknowledged, *found_and_wrong = map(int, closing.groups())
     assert acknowledged > 300
-    assert found_lost_duplicated == [acknowledged, 0, 0], lines
+    assert found_and_wrong == [acknowledged, 0, 0, 0], lines
     assert status == 0, lines
     assert family != []
     assert living(family, 0) == []
@@ -82,7 +86,7 @@ def test_a_service_that_does_not_recover_fails(
 
 @pytest.fixture
 async def acknowledged(pooled_client: httpx.AsyncClient) -> dict[str, Written]:
-    """Write a category, a centre and three athletes, and give what was acknowledged."""
+    """Write four athletes, three of whom book, and give what was acknowledged."""
 
     async def write(collection: str, body: Mapping[str, object]) -> str:
         response = await pooled_client.post(f"{API}/{collection}", json=body)
@@ -93,47 +97,91 @@ async def acknowledged(pooled_client: httpx.AsyncClient) -> dict[str, Written]:
         await write("categories", {"name": "Rx"}),
         await write("centres", {"name": "N"}),
     )
-    written = {"Rx": Written(UUID(category), 0)}
-    for name in ("one", "two", "three"):
+    written = {"Rx": Written(UUID(category))}
+    start = datetime.now(UTC) + timedelta(days=1)
+    times = {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
+    training = await write(
+        "trainings", {"name": "WOD", "centre_id": centre, "capacity": 1, **times}
+    )
+    for name in ("one", "two", "three", "four"):
         athlete = {"name": name, "category_id": category, "centre_ids": [centre]}
-        written[name] = Written(UUID(await write("athletes", athlete)), 1)
+        written[name] = Written(UUID(await write("athletes", athlete)), "1")
+        if name == "four":
+            break
+        booking = await write(
+            f"trainings/{training}/bookings", {"athlete_id": str(written[name].id)}
+        )
+        written[f"booking-{name}"] = Written(UUID(booking), "booked")
     return written
 
 
 async def test_all_that_was_acknowledged_is_found(
     own_database: str, acknowledged: dict[str, Written]
 ) -> None:
-    assert await compare(own_database, acknowledged) == Comparison(4, 4, 0, 0)
+    assert await compare(own_database, acknowledged) == Comparison(8, 8, 0, 0, 0)
 
 
 async def test_a_row_that_is_gone_is_lost(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
-    await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["two"].id)
+    await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["four"].id)
 
-    assert await compare(own_database, acknowledged) == Comparison(4, 3, 1, 0)
+    assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
 
 
 async def test_a_row_without_what_was_written_beside_it_is_lost(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
-    await other.execute("DELETE FROM enrolments WHERE athlete_id = $1", acknowledged["two"].id)
+    await other.execute("DELETE FROM enrolments WHERE athlete_id = $1", acknowledged["four"].id)
 
-    assert await compare(own_database, acknowledged) == Comparison(4, 3, 1, 0)
+    assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
 
 
 async def test_a_second_row_of_one_key_is_duplicated(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
-    await other.execute(COPY, acknowledged["two"].id, uuid4())
+    await other.execute(COPY, acknowledged["four"].id, uuid4())
 
-    assert await compare(own_database, acknowledged) == Comparison(4, 4, 0, 1)
+    assert await compare(own_database, acknowledged) == Comparison(8, 8, 0, 1, 0)
 
 
 async def test_another_row_in_the_place_of_the_acknowledged_one_is_a_loss(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
-    await other.execute(COPY, acknowledged["two"].id, uuid4())
-    await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["two"].id)
+    await other.execute(COPY, acknowledged["four"].id, uuid4())
+    await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["four"].id)
 
-    assert await compare(own_database, acknowledged) == Comparison(4, 3, 1, 0)
+    assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
+
+
+async def test_a_booking_that_is_gone_is_lost_and_miscounted(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
+) -> None:
+    await other.execute("DELETE FROM bookings WHERE id = $1", acknowledged["booking-two"].id)
+
+    assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 1)
+
+
+async def test_a_booking_in_another_state_is_a_loss(
+    own_database: str, acknowledged: dict[str, Written]
+) -> None:
+    acknowledged["booking-two"] = replace(acknowledged["booking-two"], state="cancelled")
+
+    assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        "UPDATE trainings SET taken = 0",
+        "UPDATE trainings SET waiting = 1",
+        "UPDATE bookings SET status = 'cancelled', cancelled_at = now() WHERE status = 'reserved'",
+        "UPDATE trainings SET capacity = 2",
+    ],
+)
+async def test_a_training_with_other_counts_or_an_empty_seat_is_noticed(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection, drift: str
+) -> None:
+    await other.execute(drift)
+
+    assert (await compare(own_database, acknowledged)).miscounted == 1

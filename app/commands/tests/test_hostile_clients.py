@@ -10,7 +10,17 @@ import httpx
 import pytest
 
 from app.api.tests.answers import NOT_HTTP, Answer, complaint
-from app.api.tests.hostile import BROKEN, MARK, PARTS, TAKEN, Hostile
+from app.api.tests.hostile import (
+    BROKEN,
+    HOMES,
+    JSON,
+    MARK,
+    PARTS,
+    THINGS,
+    Hostile,
+    making,
+    with_things,
+)
 from app.commands.tests.launcher import launched
 from app.conftest import API
 from app.core.tests.document import PROBLEM
@@ -88,22 +98,13 @@ def written(request: Hostile) -> Iterator[bytes]:
 
 def create_things(api: httpx.Client) -> dict[str, str]:
     """Create what the placeholders stand for."""
-
-    def create(collection: str, **fields: object) -> str:
-        answer = api.post(f"{API}/{collection}", json=fields)
-        return str(answer.json()["id"])
-
-    category, other = create("categories", name=TAKEN), create("categories", name="Other")
-    centre = create("centres", name="Box")
-    athlete = create("athletes", name="Ada", category_id=category, centre_ids=[centre])
+    things: dict[str, str] = {}
+    for placeholder, path, fields in THINGS:
+        request = making(path, fields, things)
+        made = api.post(request.target, content=request.body, headers=[JSON])
+        things[placeholder] = made.json()["id"]
     following = api.get(f"{API}/categories?limit=1").json()["next"]
-    return {
-        "<category>": category,
-        "<other>": other,
-        "<centre>": centre,
-        "<athlete>": athlete,
-        "<cursor>": following.rpartition("cursor=")[2],
-    }
+    return {**things, "<cursor>": following.rpartition("cursor=")[2]}
 
 
 def complaints_about_requests(url: str, things: dict[str, str], document: Any) -> Iterator[str]:
@@ -159,8 +160,8 @@ def test_hostile_clients_are_answered_and_leave_no_trace_in_the_log(data_dir: st
 
             assert complaints == []
             assert api.get("/health/ready").status_code == 200
-            for thing, collection in (("<category>", "categories"), ("<athlete>", "athletes")):
-                assert api.get(f"{API}/{collection}/{things[thing]}").status_code == 200
+            for home in HOMES:
+                assert api.get(f"{API}/{with_things(home, things)}").status_code == 200
     assert launcher.process.returncode == 0
     assert "Traceback" not in launcher.output
     assert MARK not in launcher.output.lower()
