@@ -1,1 +1,1 @@
-"""The CrossFit API: athletes, their categories, and the centres they train at."""
+"""The CrossFit API: athletes, their categories and centres, and the trainings they book there."""

@@ -133,7 +133,7 @@ def export_athletes(
 
 @cli.command()
 def sample_data(url: URL = None) -> None:
-    """Fill in levels, centres and 200 athletes to look at; again is the same as once."""
+    """Fill in 200 athletes, and a week of trainings, to look at; again is the same as once."""
     from app.commands.sample import add_sample_data
 
     add_sample_data(url)

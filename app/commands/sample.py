@@ -1,120 +1,32 @@
 """A small believable set of data, to have something to look at."""
 
-import csv
-import random
-from collections.abc import Iterator
-from datetime import date, timedelta
-from io import BytesIO, StringIO
-from unicodedata import normalize
-
-from app.athletes.files.importing import import_file
-from app.athletes.files.reading import AthletesFile
 from app.athletes.files.report import ImportReport
-from app.categories.models import CategoryCreate
-from app.centres.models import CentreCreate
-from app.commands.targets import Target, on_target
-
-LEVELS = [
-    CategoryCreate(name="Beginner", description="Learning the movements, with a coach beside."),
-    CategoryCreate(name="Fitness", description="Training for health, two or three times a week."),
-    CategoryCreate(name="Intermediate", description="Most movements, with moderate loads."),
-    CategoryCreate(name="Advanced", description="All movements as prescribed."),
-    CategoryCreate(name="Competitor", description="Training for competitions."),
-]
-CENTRES = [
-    CentreCreate(
-        name="Anvil CrossFit",
-        address="Calle del Olmo 14, Madrid",
-        owner="Lucía Ferrer",
-        time_zone="Europe/Madrid",
-        capacity=24,
-    ),
-    CentreCreate(
-        name="Harbour Barbell",
-        address="Refshalevej 153, Copenhagen",
-        owner="Søren Dahl",
-        time_zone="Europe/Copenhagen",
-        capacity=60,
-    ),
-    CentreCreate(
-        name="High Desert CrossFit",
-        address="1120 Larimer Street, Denver",
-        owner="Grace Whitfield",
-        time_zone="America/Denver",
-        capacity=35,
-    ),
-    CentreCreate(
-        name="Southern Cross Box",
-        address="8 Dock Lane, Melbourne",
-        owner="Jack Nguyen",
-        time_zone="Australia/Melbourne",
-        capacity=18,
-    ),
-]
-ATHLETES = 200
-REFERENCE = "SAMPLE-{:03}"
-FIRST_NAMES = {
-    "female": "Ana Beatriz Chloé Freya Grace Hanna Ines Jana Keiko Lucía Maja Nora Priya Zoë",
-    "male": "Adam Bruno Callum Diego Elias Finn Hugo Ivan Jonas Kenji Liam Mateo Omar Théo",
-}
-LAST_NAMES = (
-    "Andersen Becker Castillo Dubois Eriksen Ferreira García Hughes Ivanov Jensen Kowalski Larsen "
-    "Moreno Nakamura Okafor Petrov Quinn Rossi Silva Tanaka Ueda Vargas Weber Young Žižka"
-)
-BODY = {"female": (167, 6.5, 65, 8), "male": (180, 7, 84, 10)}
-"""Mean and spread of height in cm and weight in kg."""
+from app.commands.remote import Service
+from app.commands.sample_athletes import ATHLETES, CENTRES, LEVELS, REFERENCE, athletes_csv
+from app.commands.sample_week import Week, add_week
+from app.commands.targets import on_service
 
 
 def add_sample_data(url: str | None) -> None:
     """Add the sample data to a service, or to the local database, and say what is there."""
-    report = on_target(url, _add)
+    report, week = on_service(url, _add)
     print(
-        f"{len(LEVELS)} levels, {len(CENTRES)} centres and {report.read - report.rejected} athletes"
+        f"{len(LEVELS)} levels, {len(CENTRES)} centres and {ATHLETES - report.rejected} athletes"
         f" are there: {report.created} are new, {report.updated} were changed back."
     )
     for row in report.rejections:
         print(f"{REFERENCE.format(row.line - 1)} is not: {row.reason}")
+    print(
+        f"{week.trainings} trainings from tomorrow on, for a week, are there: {week.new} are new,"
+        f" {week.cancelled} cancelled; {week.taken} seats are taken, and {week.waiting} athletes"
+        " wait for one."
+    )
 
 
-async def _add(target: Target) -> ImportReport:
+async def _add(service: Service) -> tuple[ImportReport, Week]:
     for level in LEVELS:
-        await target.ensure("categories", level)
+        await service.create("categories", level.model_dump(mode="json"))
     for centre in CENTRES:
-        await target.ensure("centres", centre)
-    file = AthletesFile(BytesIO(athletes_csv()))
-    return await import_file(file, target.storage(file.header))
-
-
-def athletes_csv() -> bytes:
-    """Write the athletes as a file, the same each time."""
-    text = StringIO()
-    rows = csv.DictWriter(text, next(_athletes()))
-    rows.writeheader()
-    rows.writerows(_athletes())
-    return text.getvalue().encode()
-
-
-def _athletes() -> Iterator[dict[str, str]]:
-    chance = random.Random(2026)  # noqa: S311 - the same ones each time
-    for number in range(1, ATHLETES + 1):
-        sex = chance.choice(sorted(BODY))
-        first, last = chance.choice(FIRST_NAMES[sex].split()), chance.choice(LAST_NAMES.split())
-        height, height_spread, weight, weight_spread = BODY[sex]
-        born = date(1968, 1, 1) + timedelta(days=chance.randrange(40 * 365))
-        centres = chance.sample(CENTRES, chance.choices([0, 1, 2], [1, 16, 3])[0])
-        level = chance.choices(LEVELS, [4, 7, 5, 3, 1])[0]
-        yield {
-            "reference": REFERENCE.format(number),
-            "name": f"{first} {last}",
-            "email": f"{_ascii(first)}.{_ascii(last)}.{number}@example.com",
-            "birth_date": born.isoformat(),
-            "sex": sex,
-            "category": level.name,
-            "centres": ";".join(centre.name for centre in centres),
-            "height": f"{chance.gauss(height, height_spread):.0f} cm",
-            "weight": f"{chance.gauss(weight, weight_spread):.1f} kg",
-        }
-
-
-def _ascii(name: str) -> str:
-    return normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+        await service.create("centres", centre.model_dump(mode="json"))
+    report = await service.import_csv(athletes_csv())
+    return report, await add_week(service)

@@ -79,7 +79,9 @@ class Settings(BaseSettings):
 
     project_name: str = "CrossFit API"
     version: str = "0.1.0"
-    description: str = "Athletes, their categories, and the centres they train at."
+    description: str = (
+        "Athletes, their categories, the centres they train at, and the trainings they book there."
+    )
     debug: bool = False
     api_v1_prefix: Annotated[str, AfterValidator(_path_prefix)] = "/api/v1"
     database_url: PostgresURL | None = None

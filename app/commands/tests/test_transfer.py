@@ -1,8 +1,10 @@
+import asyncio
 import csv
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from app.commands import progress as progress_module
@@ -10,6 +12,7 @@ from app.commands.database import database_url
 from app.commands.progress import progress
 from app.commands.sample import add_sample_data
 from app.commands.transfer import export_file, import_file
+from app.conftest import execute
 
 Captured = pytest.CaptureFixture[str]
 
@@ -21,6 +24,19 @@ REJECTED = (
     '3,the row is no CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
     '4,"the row has 2 cells and the header 6: is a part missing, or a comma too many?",M-3,Eva\r\n'
 )
+HOURS = """
+    SELECT string_agg(DISTINCT to_char(starts_at AT TIME ZONE time_zone, 'HH24:MI'), ' ')
+    FROM trainings JOIN centres ON centres.id = centre_id
+"""
+DROP_INS = """
+    SELECT count(*) FROM bookings JOIN trainings ON trainings.id = training_id
+    WHERE (athlete_id, centre_id) NOT IN (SELECT athlete_id, centre_id FROM enrolments)
+"""
+A_WEEK_LATER_IN_MADRID = """
+    UPDATE trainings
+    SET starts_at = starts_at - interval '7 days', ends_at = ends_at - interval '7 days'
+    WHERE centre_id = (SELECT id FROM centres WHERE time_zone = 'Europe/Madrid')
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +56,13 @@ def said(captured: Captured) -> list[str]:
     """Return the lines on standard output, without how long it took."""
     lines = captured.readouterr().out.splitlines()
     return [line.partition(" read in ")[0] for line in lines]
+
+
+async def ask(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    answer: object = await connection.fetchval(query)
+    await connection.close()
+    return answer
 
 
 def files(folder: Path) -> list[str]:
@@ -152,21 +175,28 @@ def test_what_is_exported_is_imported_without_a_change(
     ]
 
 
-def test_sample_data_are_there_once(tmp_path: Path, capsys: Captured) -> None:
+def test_sample_data_are_there_once(own_database: str, tmp_path: Path, capsys: Captured) -> None:
     add_sample_data(None)
-    add_sample_data(None)
-
-    there = "5 levels, 4 centres and 200 athletes are there"
-    assert capsys.readouterr().out.splitlines() == [
-        f"{there}: 200 are new, 0 were changed back.",
-        f"{there}: 0 are new, 0 were changed back.",
-    ]
+    assert asyncio.run(ask(own_database, HOURS)) == "06:30 10:00 17:30 18:00"
+    assert asyncio.run(ask(own_database, DROP_INS)) == 1
+    asyncio.run(execute(own_database, A_WEEK_LATER_IN_MADRID))
     taken = tmp_path / "taken.csv"
     taken.write_text("reference,national_id,name,category\nSAMPLE-001,,A,Rx\nSAMPLE-002,,B,Rx\n")
     import_file(taken, None, None)
-    said(capsys)
     add_sample_data(None)
-    assert said(capsys) == [f"{there}: 0 are new, 2 were changed back."]
+
+    there = "5 levels, 4 centres and 200 athletes are there"
+    week = "56 trainings from tomorrow on, for a week, are there"
+    full = "273 seats are taken, and 10 athletes wait for one."
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        f"{there}: 200 are new, 0 were changed back.",
+        f"{week}: 56 are new, 1 cancelled; {full}",
+    ]
+    assert printed[-2:] == [
+        f"{there}: 0 are new, 2 were changed back.",
+        f"{week}: 14 are new, 1 cancelled; {full}",
+    ]
     export_file(tmp_path / "sample.csv", None)
     assert len((tmp_path / "sample.csv").read_text().splitlines()) == 201
 

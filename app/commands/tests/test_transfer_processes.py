@@ -51,6 +51,7 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
 
     import_file(file, None, service.url)
     import_file(file, None, f"{service.url}/api/v1")
+    service.read_on()
     add_sample_data(service.url)
     add_sample_data(service.url)
     export_file(tmp_path / "out.csv", service.url)
@@ -58,6 +59,12 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
     said = capsys.readouterr().out
     assert "  2498 created, 0 updated, 0 unchanged\n  new categories: 1, new" in said
     assert "  0 created, 0 updated, 2498 unchanged\n  2 rejected and put into " in said
+    assert [
+        line.partition(" cancelled")[0] for line in said.splitlines() if "trainings" in line
+    ] == [
+        "56 trainings from tomorrow on, for a week, are there: 56 are new, 1",
+        "56 trainings from tomorrow on, for a week, are there: 0 are new, 1",
+    ]
     rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
     assert rejected == [
         "line,reason,reference,name,category",

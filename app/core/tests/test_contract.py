@@ -400,7 +400,8 @@ class TestService:
         assert response.json() == {
             "name": "CrossFit API",
             "version": "0.1.0",
-            "description": "Athletes, their categories, and the centres they train at.",
+            "description": "Athletes, their categories, the centres they train at,"
+            " and the trainings they book there.",
             "links": {
                 "docs": "/docs",
                 "openapi": "/openapi.json",

@@ -1,0 +1,137 @@
+"""A service, as commands speak to it over HTTP."""
+
+import csv
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from io import BytesIO, StringIO
+from typing import Any
+
+import httpx
+
+from app.athletes.files.importing import Storage
+from app.athletes.files.reading import Entry
+from app.athletes.files.report import Counts, ImportReport, Outcome, Rejection
+from app.core.csv_files import read_rows
+from app.core.errors import PROBLEM_MEDIA_TYPE, Unavailable
+from app.core.settings import get_settings
+
+PATIENCE = 60.0
+"""Seconds that a service may take for an answer."""
+LAST_PORT = 65535
+LONGEST_PAGE = 100
+
+Json = dict[str, Any]
+
+
+class Service:
+    """A service, which is spoken to over HTTP; raises ``Unavailable`` if it fails."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def create(self, collection: str, fields: Json) -> Json | None:
+        """Create something, and return it; nothing if it is refused with 409."""
+        body = json.dumps(fields).encode()
+        async with self._answer("POST", collection, body, "application/json") as response:
+            if response.status_code == httpx.codes.CONFLICT:
+                return None
+            return await _json_of(response)
+
+    async def act(self, path: str) -> Json:
+        """Do what a path says, and return what it is done to."""
+        async with self._answer("POST", path) as response:
+            return await _json_of(response)
+
+    async def items(self, collection: str, filters: Mapping[str, str]) -> list[Json]:
+        """Read a list to its end."""
+        items: list[Json] = []
+        following = f"{collection}?{httpx.QueryParams({**filters, 'limit': LONGEST_PAGE})}"
+        while following:
+            async with self._answer("GET", following) as response:
+                page = await _json_of(response)
+            items += page["items"]
+            following = page["next"] and str(self._client.base_url.join(page["next"]))
+        return items
+
+    async def import_csv(self, file: bytes) -> ImportReport:
+        """Let the service import a file."""
+        async with self._answer("POST", "athletes/import", file, "text/csv") as response:
+            return ImportReport.model_validate(await _json_of(response))
+
+    def storage(self, header: Sequence[str]) -> Storage:
+        """Return what stores the rows of a file with this header."""
+        return RemoteStorage(self, header)
+
+    async def export(self) -> AsyncIterator[bytes]:
+        """Write all athletes as CSV, in pieces."""
+        async with self._answer("GET", "athletes/export") as response:
+            await _check(response, "text/csv")
+            async for piece in response.aiter_bytes():
+                yield piece
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, body: bytes = b"", content_type: str = ""
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request and give its answer, the body of which is still to come."""
+        headers = {"Content-Type": content_type} if content_type else {}
+        try:
+            async with self._client.stream(method, path, content=body, headers=headers) as response:
+                yield response
+        except httpx.HTTPError as error:
+            why = str(error) or type(error).__name__
+            raise Unavailable(f"{self._client.base_url} does not answer: {why}.") from None
+
+
+async def _json_of(response: httpx.Response) -> Json:
+    await _check(response, "application/json")
+    body: Json = json.loads(await response.aread())
+    return body
+
+
+async def _check(response: httpx.Response, media_type: str) -> None:
+    """Raise ``Unavailable``, in the service's own words if there are any, unless all is well."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    if response.is_success and kind == media_type:
+        return
+    why = "It is no such service."
+    if kind == PROBLEM_MEDIA_TYPE:
+        await response.aread()
+        why = response.json()["detail"]
+    raise Unavailable(f"{response.url} answered {response.status_code}. {why}")
+
+
+class RemoteStorage:
+    """Sends the rows of a file, some at a time, so that each rejected one is reported."""
+
+    def __init__(self, service: Service, header: Sequence[str]) -> None:
+        self._service = service
+        self._header = header
+
+    async def store(self, entries: Sequence[Entry]) -> Outcome:
+        """Send some rows, as a file of their own."""
+        text = StringIO()
+        csv.writer(text).writerows([self._header, *(entry.row.cells for entry in entries)])
+        file = text.getvalue().encode()
+        report = await self._service.import_csv(file)
+        _header, *sent = read_rows(BytesIO(file))
+        row_at = {row.line: entry.row for row, entry in zip(sent, entries, strict=True)}
+        counts = Counts.model_validate(report.model_dump(include=set(Counts.model_fields)))
+        rejections = [Rejection(row_at[one.line], one.reason) for one in report.rejections]
+        return Outcome(counts, rejections)
+
+
+@asynccontextmanager
+async def service_at(url: str) -> AsyncIterator[Service]:
+    """Give the service at a URL."""
+    try:
+        api = httpx.URL(url)
+    except httpx.InvalidURL:
+        api = httpx.URL("")
+    if api.scheme not in {"http", "https"} or not api.host or (api.port or 0) > LAST_PORT:
+        raise Unavailable(f"{url} is no URL of a service.")
+    if not api.path.strip("/"):  # with a path it is the URL of the API itself
+        api = api.copy_with(path=get_settings().api_v1_prefix)
+    async with httpx.AsyncClient(base_url=api, timeout=PATIENCE) as client:
+        yield Service(client)
