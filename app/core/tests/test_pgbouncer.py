@@ -62,7 +62,7 @@ SLOW_INSERTS = """
         AS 'BEGIN IF NEW.name = ''Slow'' THEN PERFORM pg_sleep(60); END IF; RETURN NEW; END';
     CREATE TRIGGER slow BEFORE INSERT ON categories FOR EACH ROW EXECUTE FUNCTION sleep();
 """
-EMPTY = "TRUNCATE categories, centres, athletes, enrolments, idempotency_keys"
+EMPTY = "TRUNCATE categories, centres, idempotency_keys CASCADE"
 SLEEPING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE wait_event = 'PgSleep' AND datname = current_database()

@@ -11,7 +11,7 @@ from app.athletes.files.tests.conftest import Import, counts, post_csv
 from app.conftest import API, Create, Json
 from app.core.fields import new_id
 
-EMPTY = "TRUNCATE enrolments, athletes, centres, categories"
+EMPTY = "TRUNCATE categories, centres CASCADE"
 
 
 async def exported(client: httpx.AsyncClient) -> str:
