@@ -33,6 +33,8 @@ from app.core.text import name_key
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)
 _NEEDED = ("name", "category")
+FEW = 1000
+"""So many athletes are read through as fast as any."""
 
 
 class _OneAthleteTwice(Exception):
@@ -53,12 +55,23 @@ class AthletesStorage:
         if len(entries) == 1:
             return await self._store_alone(entries[0])
         try:
-            return await self._database.transaction(partial(_put, entries))
+            outcome = await self._database.transaction(partial(_put, entries))
+            if outcome.counts.created:
+                await self._count_rows()
+            return outcome
         except (UniqueViolationError, _OneAthleteTwice):
             middle = len(entries) // 2
             outcome = await self.store(entries[:middle])
             outcome.add(await self.store(entries[middle:]))
             return outcome
+
+    async def _count_rows(self) -> None:
+        """Let PostgreSQL count the rows once they have doubled, long before it would by itself.
+
+        Until then its plans are those for so few rows that it reads all of them for each new one.
+        """
+        if await self._database.row(_doubled_statement(), {}):
+            await self._database.row(_count_statement(), {})
 
     async def _store_alone(self, entry: Entry) -> Outcome:
         put = partial(_put, [entry])
@@ -276,3 +289,20 @@ def _replaced_enrolments(incoming: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
         .cte("added")
     )
     return removed, added
+
+
+@cache
+def _doubled_statement() -> Statement:
+    """Tell, by a row, that there are twice as many athletes as PostgreSQL has counted."""
+    return Statement(
+        sa.text(
+            "SELECT 1 FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid"
+            " WHERE relid = 'athletes'::regclass"
+            f" AND n_mod_since_analyze > greatest(reltuples, {FEW})"
+        )
+    )
+
+
+@cache
+def _count_statement() -> Statement:
+    return Statement(sa.text("ANALYZE athletes, enrolments, centres"))
