@@ -122,7 +122,7 @@ async def update_athlete(
 
 @router.delete("/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
 async def delete_athlete(athlete_id: Id, athletes: AthletesDep, expected: ExpectedVersions) -> None:
-    """Delete an athlete and their enrolments."""
+    """Delete an athlete who has never booked, and their enrolments."""
     await athletes.delete(athlete_id, expected)
 
 

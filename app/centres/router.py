@@ -57,5 +57,5 @@ async def update_centre(
 
 @router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
 async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
-    """Delete a centre that no athlete trains at."""
+    """Delete a centre that no athlete trains at, and that has no trainings."""
     await centres.delete(centre_id, expected)

@@ -1,6 +1,7 @@
 """What a violated constraint means to the client: which field, and what is wrong with it."""
 
 import re
+from collections.abc import Container
 from functools import cache
 
 import sqlalchemy as sa
@@ -11,12 +12,17 @@ from app.core.errors import AlreadyTaken, DomainError, FieldError, ReferenceMiss
 from app.core.tables import Refusal, Row, source_of
 
 
-def refused(error: CheckViolationError) -> DomainError | None:
-    """Explain that a row would break a rule; None if no request should come so far."""
+def refused(error: CheckViolationError, given: Container[str]) -> DomainError | None:
+    """Explain that a row would break a rule; None if no request should come so far.
+
+    The field is to blame only if it is among the given ones.
+    """
     refusal = _refusals().get(error.constraint_name or "")
     if refusal is None:
         return None
-    return refusal.error.of_field(refusal.pointer, refusal.code, refusal.detail)
+    if refusal.field not in given:
+        return refusal.error(refusal.detail)
+    return refusal.error.of_field(f"/{refusal.field}", refusal.code, refusal.detail)
 
 
 def taken_fields(error: UniqueViolationError) -> list[str]:

@@ -278,7 +278,8 @@ class CRUD(Generic[Create, Update]):
         try:
             written = await runner.row(statement, values)
         except CheckViolationError as error:
-            raise refused(error) or error from None
+            given = {name.removeprefix("new_") for name in values}
+            raise refused(error, given) or error from None
         except UniqueViolationError as error:
             raise already_taken(error) from None
         except ForeignKeyViolationError as error:

@@ -35,8 +35,8 @@ new_id = uuid7
 LONGEST_EMAIL = 254
 
 _PLAIN_USER = re.compile(r"(?=.{1,64}$)[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.IGNORECASE | re.ASCII)
-FIRST_YEAR, LAST_YEAR = 1900, 2200
-"""Of a ``Moment``: so far from the ends of the calendar that whatever is added stays in it."""
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Of a ``Moment`` in UTC: so far from the ends of the calendar that what is added stays in it."""
 
 _MOMENT = re.compile(
     # With bounds where Python has none: it takes an offset of +01:99, and from 3.14 on 24:00.
@@ -92,17 +92,19 @@ def _moment(value: object) -> object:
             "Input should be a date and time with an offset like 2026-12-01T18:00:00+01:00",
         )
     try:
-        moment = datetime.fromisoformat(value.upper())
-        in_range = FIRST_YEAR <= moment.year < LAST_YEAR
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        in_range = FIRST_YEAR <= moment.year <= LAST_YEAR
+    except OverflowError:
+        in_range = False
     except ValueError:
         raise PydanticCustomError("no_such_moment", "There is no such date and time") from None
     if not in_range:
         raise PydanticCustomError(
             "datetime_out_of_range",
             "Input should be in the years {first} to {last}",
-            {"first": FIRST_YEAR, "last": LAST_YEAR - 1},
+            {"first": FIRST_YEAR, "last": LAST_YEAR},
         )
-    return moment.astimezone(UTC)
+    return moment
 
 
 def _past(day: date) -> date:

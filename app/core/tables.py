@@ -29,7 +29,7 @@ class Refusal:
     """What it means to a client that a row would break a rule which the database holds."""
 
     error: type[DomainError]
-    pointer: str
+    field: str
     code: str
     detail: str
 

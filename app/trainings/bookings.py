@@ -68,14 +68,16 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
                 )
             if training["status"] == "cancelled":
                 raise WrongState("This training is cancelled.")
-            refuse_after_start(training)
+            refuse_after_start(training, training["now"])
             is_full = training["taken"] >= training["capacity"]
             if is_full and not wish.waitlist:
+                await self._refuse_another(unit, ids)
                 raise TrainingFull("This training is full.")
             values = {**ids, "id": new_id(), "now": training["now"]}
             statement = self.book_statement(seat=not is_full)
             while (booked := await self._booked(unit, statement, values)) is None:
                 if other := await unit.row(self.other_statement(), ids):
+                    await self._refuse_another(unit, ids)
                     raise busy_with(other)
                 # That seat was cancelled this very moment: the athlete is free.
             return booked
@@ -92,13 +94,13 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             training = await unit.row(seats.lock_training_of_booking(), {"id": booking_id})
             if training is None:
                 raise self.not_found()
-            values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
-            status = (await unit.row(seats.lock_waiting_for_seat(), values))["status"]
+            ids = {"id": booking_id, "training_id": training["id"]}
+            status, now = await unit.row(seats.lock_waiting_for_seat(), ids)
             if status == "cancelled":
                 return self._resource_of(await unit.row_of(self.get_statement(), booking_id))
-            refuse_after_start(training)
+            refuse_after_start(training, now)
             statement = self.cancel_statement(seat=status in SEATED)
-            return self._resource_of(await unit.row(statement, values))
+            return self._resource_of(await unit.row(statement, {**ids, "now": now}))
 
         return await self._database.transaction(work)
 
@@ -151,9 +153,13 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         try:
             booked = await unit.row(statement, values)
         except UniqueViolationError:
-            detail = "This athlete has a booking of this training."
-            raise AlreadyTaken.of_field("/athlete_id", "taken", detail) from None
+            raise booked_already() from None
         return Resource(*booked) if booked else None
+
+    async def _refuse_another(self, unit: Unit, ids: Mapping[str, UUID]) -> None:
+        """Raise ``AlreadyTaken`` if the athlete has booked: that comes before other refusals."""
+        if await unit.row(self.active_statement(), ids):
+            raise booked_already()
 
     async def _noted(
         self, booking_id: UUID, column: str, refuse: Callable[[Any], None]
@@ -226,6 +232,18 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         number = seats.number_of(made)
         counted = seats.counted(training_id, number if seat else NONE, NONE if seat else number)
         return Statement(projection.each(made).add_cte(counted))
+
+    @classmethod
+    @cache
+    def active_statement(cls) -> Statement:
+        """Find an athlete's booking of a training that is not cancelled."""
+        return Statement(
+            sa.select(BOOKINGS.c.id).where(
+                BOOKINGS.c.training_id == sa.bindparam("training_id"),
+                BOOKINGS.c.athlete_id == sa.bindparam("athlete_id"),
+                BOOKINGS.c.cancelled_at.is_(None),
+            )
+        )
 
     @classmethod
     @cache
@@ -302,6 +320,12 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             .cte("changed")
         )
         return projection.each(changed)
+
+
+def booked_already() -> AlreadyTaken:
+    """Make the error for an athlete who books a training again."""
+    detail = "This athlete has a booking of this training."
+    return AlreadyTaken.of_field("/athlete_id", "taken", detail)
 
 
 def busy_with(training: Any) -> AthleteBusy:

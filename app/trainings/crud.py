@@ -45,7 +45,7 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
                 raise self.not_found()
             if training["status"] == "cancelled":
                 return self._resource_of(await unit.row_of(self.get_statement(), training_id))
-            refuse_after_start(training)
+            refuse_after_start(training, training["now"])
             return self._resource_of(await unit.row(self.cancel_statement(), dict(training)))
 
         return await self._database.transaction(work)
@@ -69,9 +69,11 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
                 return None
             self._refuse_to_move(training, values)
             changed = await self._written_row(unit, self.update_statement(fields), values)
-            if changed and self._has_seats_for_others(training, values):
-                await unit.row(seats.lock_waiting(), {"training_id": changed.id})
-                await unit.row(self.promote_statement(), values)
+            has_more = values.get("new_capacity", 0) > training["taken"]
+            if changed and has_more and training["waiting"]:
+                (now,) = await unit.row(seats.lock_waiting(), {"training_id": changed.id})
+                if now < training["starts_at"]:
+                    await unit.row(self.promote_statement(), values)
                 return self._resource_of(await unit.row_of(self.get_statement(), changed.id))
             return changed
 
@@ -85,12 +87,6 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
         )
         if moves and training["taken"] + training["waiting"]:
             raise WrongState("This training has bookings: its time and its centre are fixed.")
-
-    @staticmethod
-    def _has_seats_for_others(training: Any, values: Mapping[str, Any]) -> bool:
-        """Tell whether who waits may get seats, now that there are so many."""
-        has_seats: bool = values.get("new_capacity", 0) > training["taken"]
-        return has_seats and training["waiting"] > 0 and training["now"] < training["starts_at"]
 
     @classmethod
     def filters(cls, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
@@ -155,9 +151,9 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
         )
 
 
-def refuse_after_start(training: Any) -> None:
+def refuse_after_start(training: Any, now: datetime) -> None:
     """Raise ``WrongState`` if a training has started."""
-    if training["now"] >= training["starts_at"]:
+    if now >= training["starts_at"]:
         raise WrongState("This training has started: nothing is booked or cancelled any more.")
 
 

@@ -80,15 +80,15 @@ class Training(TrainingBase, Row, table=True):
     )
     refusals = {
         "ck_trainings_ends_at": Refusal(
-            Invalid, "/ends_at", "span", "It should end after its start, by 24 hours at most."
+            Invalid, "ends_at", "span", "It should end after its start, by 24 hours at most."
         ),
         "ck_trainings_taken": Refusal(
-            TrainingFull, "/capacity", "taken", "More seats than that are taken."
+            TrainingFull, "capacity", "taken", "More seats than that are taken."
         ),
         # By a trigger, on trainings and on centres.
         "ck_trainings_at_once": Refusal(
             CentreFull,
-            "/capacity",
+            "capacity",
             "at_once",
             "The trainings at one time would have more seats than the centre can hold.",
         ),
@@ -276,7 +276,7 @@ class BookingRead(Row):
         bool, ReadAs(_expired), Field(description="It is waitlisted, and the training has started.")
     ]
     drop_in: Annotated[
-        bool, ReadAs(_drop_in), Field(description="The athlete is not enrolled at the centre.")
+        bool, ReadAs(_drop_in), Field(description="The athlete is not enrolled at the centre now.")
     ]
 
 
@@ -287,11 +287,11 @@ class BookingPage(Page[BookingRead]):
 class Occupancy(SQLModel):
     """How full a centre is at some time."""
 
-    at: StartsAt
+    at: Occasion
     capacity: Annotated[int, Field(description="How many can train here at once.")] | None
-    present: Annotated[Count, Field(description="Who is checked in, and not out.")]
+    present: Annotated[Count, Field(description="Who has come, and not left.")]
     reserved: Annotated[Count, Field(description="Who has a seat, and is not here yet.")]
-    waiting: Annotated[Count, Field(description="Who waits for a seat.")]
+    waiting: Annotated[Count, Field(description="Who waits for a seat in what runs then.")]
     available: Annotated[Count, Field(description="How many more it holds.")] | None
     trainings: list[TrainingRead]
 

@@ -57,16 +57,23 @@ def occupancy_statement() -> Statement:
     runs = near.c.starts_at <= at
     came = sa.func.coalesce(BOOKINGS.c.checked_in_at <= at, sa.false())
     stays = sa.func.coalesce(BOOKINGS.c.checked_out_at > at, sa.true())
-    here = sa.func.count().filter(BOOKINGS.c.status == CHECKED_IN, came, stays)
-    people = (
+    is_here = sa.and_(BOOKINGS.c.status == CHECKED_IN, came, stays)
+    athletes = (
+        # One may have come for a training and for the next.
         sa.select(
-            here.label("present"),
-            sa.func.count().filter(runs, seated(BOOKINGS), ~came).label("reserved"),
-            sa.func.count().filter(runs, waitlisted(BOOKINGS)).label("waiting"),
+            sa.func.bool_or(is_here).label("is_here"),
+            sa.func.bool_or(sa.and_(runs, seated(BOOKINGS), ~came)).label("has_seat"),
+            sa.func.bool_or(sa.and_(runs, waitlisted(BOOKINGS))).label("waits"),
         )
         .select_from(near.join(BOOKINGS, BOOKINGS.c.training_id == near.c.id))
-        .subquery("people")
+        .group_by(BOOKINGS.c.athlete_id)
+        .subquery("athletes")
     )
+    people = sa.select(
+        sa.func.count().filter(athletes.c.is_here).label("present"),
+        sa.func.count().filter(athletes.c.has_seat, ~athletes.c.is_here).label("reserved"),
+        sa.func.count().filter(athletes.c.waits).label("waiting"),
+    ).subquery("people")
     room = centre.c.capacity - people.c.present - people.c.reserved
     running = sa.select(near).where(runs).cte("running")
     read = Projection(TrainingRead, Training).each(running)

@@ -11,12 +11,16 @@ nobody waits in a circle:
    where a seat has become free.
 4. a booking: to check in or out, which needs nothing else.
 
+One case is left to PostgreSQL, which ends a circle, and to ``Database``, which runs the loser
+again: who changes a training that another one moves elsewhere meanwhile has locked the centre that
+it was at.
+
 **What a lock is good for.** A statement that had to wait goes on with what it saw before. So locks
 are taken by statements of their own, and what they protect is read by the next one. What time it
-is then, ``now``, is read after the wait, and is when all of the change happened.
+is then, ``now``, is read after the last wait, and is when all of the change happened.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -179,8 +183,8 @@ def lock_training_and_athlete() -> Statement:
 
 @cache
 def lock_waiting() -> Statement:
-    """Lock all who wait in the training of a ``training_id``, which is locked."""
-    return Statement(sa.select(number_of(_locked_waiting())))
+    """Lock all who wait in the training of a ``training_id``, which is locked; tell ``now``."""
+    return Statement(sa.select(_now_after(_locked_waiting())))
 
 
 @cache
@@ -193,7 +197,7 @@ def lock_waiting_for_seat() -> Statement:
     of_id = this.c.id == sa.bindparam("id")
     has_seat = sa.select(this.c.id).where(of_id, seated(this)).exists()
     athletes = _locked_waiting(has_seat)
-    return Statement(sa.select(this.c.status, number_of(athletes)).where(of_id))
+    return Statement(sa.select(this.c.status, _now_after(athletes)).where(of_id))
 
 
 @cache
@@ -209,6 +213,10 @@ def lock_booking() -> Statement:
 
 
 _NOW = sa.func.clock_timestamp().label("now")
+
+
+def _now_after(locked: sa.CTE) -> sa.ColumnElement[datetime]:
+    return sa.case((number_of(locked) >= NONE, sa.func.clock_timestamp())).label("now")
 
 
 def _locked_training(*conditions: sa.ColumnElement[bool]) -> sa.CTE:

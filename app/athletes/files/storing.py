@@ -70,7 +70,7 @@ class AthletesStorage:
 
         Until then its plans are those for so few rows that it reads all of them for each new one.
         """
-        if await self._database.row(_doubled_statement(), {}):
+        if await self._database.row(_doubled_statement(), {"few": FEW}):
             await self._database.row(_count_statement(), {})
 
     async def _store_alone(self, entry: Entry) -> Outcome:
@@ -298,7 +298,7 @@ def _doubled_statement() -> Statement:
         sa.text(
             "SELECT 1 FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid"
             " WHERE relid = 'athletes'::regclass"
-            f" AND n_mod_since_analyze > greatest(reltuples, {FEW})"
+            " AND n_mod_since_analyze > greatest(reltuples, :few)"
         )
     )
 

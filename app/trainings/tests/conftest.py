@@ -120,12 +120,12 @@ def let_pass(connection: Any) -> Pass:
 
     async def pass_by(time: timedelta) -> None:
         # Only time passes: that the centre has room is no question now.
-        await connection.execute("ALTER TABLE trainings DISABLE TRIGGER at_once")
+        await connection.execute("ALTER TABLE trainings DISABLE TRIGGER still_at_once")
         await connection.execute(
             "UPDATE trainings SET starts_at = starts_at - $1::interval,"
             " ends_at = ends_at - $1::interval",
             time,
         )
-        await connection.execute("ALTER TABLE trainings ENABLE TRIGGER at_once")
+        await connection.execute("ALTER TABLE trainings ENABLE TRIGGER still_at_once")
 
     return pass_by

@@ -80,7 +80,8 @@ class Model:
         if training.taken > capacity:
             training.capacity = before
             return FULL
-        if training.status == "scheduled" and not self._has_room(
+        grows = training.status == "scheduled" and capacity > before
+        if grows and not self._has_room(
             training.centre, self.trainings, training.start, training.end
         ):
             training.capacity = before
@@ -95,7 +96,8 @@ class Model:
         if not 0 < training.end - start <= 24 * 60:
             return INVALID
         before, training.start = training.start, start
-        if training.status == "scheduled" and not self._has_room(
+        moves = training.status == "scheduled" and start != before
+        if moves and not self._has_room(
             training.centre, self.trainings, training.start, training.end
         ):
             training.start = before
@@ -105,6 +107,8 @@ class Model:
     def limit(self, centre: Centre, capacity: int | None) -> str:
         """Let a centre hold so many."""
         before, centre.capacity = centre.capacity, capacity
+        if capacity is None or (before is not None and capacity >= before):
+            return OK
         ahead = [one for one in self.trainings if one.end > self.now]
         for training in ahead:
             if not self._has_room(centre, ahead, max(training.start, self.now), training.end):
@@ -126,13 +130,13 @@ class Model:
         """Book a training."""
         if training.status == "cancelled" or training.start <= self.now:
             return STATE
+        if any(one.athlete == athlete and one.status in ACTIVE for one in training.bookings):
+            return TAKEN
         has_seat = training.taken < training.capacity
         if not has_seat and not waitlist:
             return FULL
         if has_seat and self._is_busy(athlete, training):
             return BUSY
-        if any(one.athlete == athlete and one.status in ACTIVE for one in training.bookings):
-            return TAKEN
         status = "reserved" if has_seat else "waitlisted"
         booking = Booking(athlete, training, status)
         training.bookings.append(booking)

@@ -26,7 +26,7 @@ RULES = {
     """,
     "no more seats at one time than the centre holds": """
         SELECT c.id, t.id FROM trainings t JOIN centres c ON c.id = t.centre_id
-        WHERE t.status = 'scheduled' AND c.capacity < (
+        WHERE t.status = 'scheduled' AND t.ends_at > now() AND c.capacity < (
             SELECT sum(o.capacity) FROM trainings o
             WHERE o.centre_id = t.centre_id AND o.status = 'scheduled'
                 AND o.starts_at <= t.starts_at AND o.ends_at > t.starts_at

@@ -1,6 +1,7 @@
 """Bookings: seats, the waitlist, cancelling, checking in and out, and their lists."""
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -84,10 +85,14 @@ class TestBook:
         training = await gym.training(capacity=1)
         bookings = await gym.book(training, *await gym.athletes(2))
 
-        for booking in bookings:
-            again = await gym.ask(training, booking["athlete"]["id"])
+        await gym.book(await gym.training(), bookings[1]["athlete"]["id"])
+        for booking, waitlist in product(bookings, [True, False]):
+            again = await gym.ask(training, booking["athlete"]["id"], waitlist=waitlist)
             assert conflict(again) == ("/problems/already-taken", "/athlete_id")
-        assert await gym.seats(training) == (1, 1, 1, 0)
+        await gym.client.patch(f"{API}/trainings/{training['id']}", json={"capacity": 2})
+        busy = await gym.ask(training, bookings[1]["athlete"]["id"])
+        assert conflict(busy) == ("/problems/already-taken", "/athlete_id")
+        assert await gym.seats(training) == (2, 1, 1, 1)
 
     async def test_one_may_book_again_after_cancelling(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)

@@ -66,6 +66,18 @@ async def test_who_comes_and_goes_is_counted(gym: Gym, create: Create, let_pass:
     assert await counts(gym) == (0, 0, 0, 20)
 
 
+async def test_one_who_stays_for_the_next_training_is_one(gym: Gym, let_pass: Pass) -> None:
+    first, second = await gym.training(), await gym.training(SOON + HOUR)
+    athlete_id = await gym.athlete()
+    (now,), (later,) = await gym.book(first, athlete_id), await gym.book(second, athlete_id)
+    await let_pass(SOON + HOUR / 2)
+
+    await gym.acted(later, "check-in")
+    assert await counts(gym) == (1, 0, 0, None)
+    await gym.acted(now, "check-in")
+    assert await counts(gym) == (1, 0, 0, None)
+
+
 async def test_a_time_may_be_asked_for(gym: Gym) -> None:
     training = await gym.training(5 * HOUR, capacity=1)
     await gym.book(training, *await gym.athletes(3))

@@ -158,6 +158,30 @@ class TestOneAthlete:
         assert await gym.statuses(training) == ["cancelled", "waitlisted", "reserved"]
         assert (await gym.read(f"bookings/{last['id']}"))["status"] == "reserved"
 
+    @pytest.mark.parametrize("way", ["cancel", "resize"])
+    async def test_nobody_is_promoted_who_is_waited_for_until_after_the_start(
+        self, gym: Gym, other: asyncpg.Connection, way: str
+    ) -> None:
+        training = await gym.training(capacity=1)
+        seat, place = await gym.book(training, *await gym.athletes(2))
+        await other.execute("UPDATE trainings SET starts_at = now() + interval '0.3 s'")
+
+        async with other.transaction():
+            await other.execute(
+                "SELECT FROM athletes WHERE id = $1 FOR NO KEY UPDATE", place["athlete"]["id"]
+            )
+            url = f"{API}/trainings/{training['id']}"
+            changed = asyncio.ensure_future(
+                gym.act(seat, "cancel")
+                if way == "cancel"
+                else gym.client.patch(url, json={"capacity": 2})
+            )
+            await lock_waiters(other)
+            await asyncio.sleep(0.4)
+
+        assert (await changed).status_code == {"cancel": 409, "resize": 200}[way]
+        assert await gym.statuses(training) == ["reserved", "waitlisted"]
+
 
 class TestTraining:
     async def test_who_books_while_it_becomes_smaller_has_a_seat_that_there_is(
@@ -269,8 +293,10 @@ class TestCentre:
                 await gym.client.delete(f"{API}/trainings/{planned['id']}")
 
     async def test_trainings_that_change_places_take_turns(
-        self, gym: Gym, other: asyncpg.Connection
+        self, gym: Gym, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        # Who finds its training moved meanwhile may have to run again.
+        monkeypatch.setattr(database, "RERUNS", 3)
         second = await gym.create("centres", {"name": "Second", "capacity": 10})
         await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 10})
         here = await gym.training(capacity=5)

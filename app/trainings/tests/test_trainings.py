@@ -76,6 +76,8 @@ class TestCreate:
             ("starts_at", "2026-02-30T18:00:00Z", "no_such_moment"),
             ("starts_at", "0001-01-01T00:00:00+14:00", "datetime_out_of_range"),
             ("starts_at", "9999-12-31T23:59:59-14:00", "datetime_out_of_range"),
+            ("starts_at", "1900-01-01T00:00:00+00:01", "datetime_out_of_range"),
+            ("starts_at", "2199-12-31T23:59:59-00:01", "datetime_out_of_range"),
             ("ends_at", None, "datetime_type"),
             ("capacity", 0, "greater_than_equal"),
             ("capacity", 1001, "less_than_equal"),
@@ -173,7 +175,9 @@ class TestRoom:
 
         response = await small.client.patch(f"{URL}/{moved['id']}", json=changes[change])
 
-        assert conflict(response) == ("/problems/centre-full", "/capacity")
+        # Only what was sent is to blame.
+        blamed = [("/capacity", "at_once")] if change == "capacity" else []
+        assert problem(response) == (409, "/problems/centre-full", blamed)
         assert await small.read(f"trainings/{moved['id']}") == moved
 
     async def test_a_centre_does_not_become_too_small(self, small: Gym) -> None:
@@ -194,6 +198,19 @@ class TestRoom:
 
         assert (await small.client.patch(centre, json={"capacity": 4})).status_code == 409
         assert (await small.client.patch(centre, json={"capacity": 5})).status_code == 200
+
+    async def test_what_was_planned_before_may_stay_as_it_is_or_become_smaller(
+        self, small: Gym
+    ) -> None:
+        training = await small.training(-2 * HOUR, capacity=10)
+        await small.client.patch(f"{API}/centres/{small.centre_id}", json={"capacity": 5})
+        url = f"{URL}/{training['id']}"
+
+        same = {field: training[field] for field in ("starts_at", "ends_at", "capacity")}
+        assert (await small.client.patch(url, json={**same, "name": "New"})).status_code == 200
+        assert (await small.client.patch(url, json={"capacity": 8})).status_code == 200
+        larger = await small.client.patch(url, json={"capacity": 9})
+        assert conflict(larger) == ("/problems/centre-full", "/capacity")
 
     async def test_a_limit_that_comes_later_holds_for_what_is_planned(self, gym: Gym) -> None:
         await gym.training(capacity=30)
