@@ -51,27 +51,26 @@ class LocalDatabase:
 
 def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> Result:
     """Do some work on the service at a URL, or on the local database; a failure is one line."""
-    return _on(url, service_at, _local_target, work)
+    return _on(url, _local_target, work)
 
 
 def on_service(url: str | None, work: Callable[[Service], Awaitable[Result]]) -> Result:
     """Do some work on the service at a URL, or on one for the local database, likewise."""
-    return _on(url, service_at, _local_service, work)
+    return _on(url, _local_service, work)
 
 
 def _on(
     url: str | None,
-    remote: Callable[[str], AbstractAsyncContextManager[Place]],
     local: Callable[[], AbstractAsyncContextManager[Place]],
-    work: Callable[[Place], Awaitable[Result]],
+    work: Callable[[Service | Place], Awaitable[Result]],
 ) -> Result:
-    async def done_at(opened: AbstractAsyncContextManager[Place]) -> Result:
+    async def done_at(opened: AbstractAsyncContextManager[Service | Place]) -> Result:
         async with opened as place:
             return await work(place)
 
     try:
         if url is not None:
-            return run_until_stopped(done_at(remote(url)))
+            return run_until_stopped(done_at(service_at(url)))
         with service_database():
             migrate_to_head()
             return run_until_stopped(done_at(local()))
