@@ -41,10 +41,13 @@ PLACES = {"cursor", "offset"}
 """Where a page can begin: at one of them, and only the service can tell a cursor."""
 COLUMNS = ["name", "category", "centres", "reference", "email", "birth_date", "height", "x"]
 """What a file of athletes may begin with; ``x`` is none of theirs."""
-SOON = timedelta(minutes=30)
-"""From now to the start of most trainings: they can be booked, cancelled and checked in to."""
+SOON, LONG = timedelta(minutes=30), timedelta(hours=1)
+"""From now to the start of a training that can be booked, cancelled and checked in to, and from
+there to its end."""
 LONGEST = timedelta(hours=24)
-"""From the start of a training to its end."""
+"""How long a training may be."""
+TIMES = ("starts_at", "ends_at")
+CHECK_IN, CHECK_OUT = "/check-in", "/check-out"
 SHORTEST_BOUND = 20
 """The least ``maxLength`` of any text in the document."""
 
@@ -82,24 +85,25 @@ class Rows:
                 self._examples[path] = document["components"]["schemas"][name]["examples"][0]
         self._ids = {path: self._read(path) for path in self._examples}
         """By the path of a collection, which may be within a row of another one."""
+        self._hall: str | None = None
 
     def aim_at_rows(self, case: Case[Any]) -> None:
         """Let a request name rows that exist."""
         case.query = self._with_ids(case.query)
         if not self._misses(case):
             case.path_parameters = self._with_ids(case.path_parameters)
-            if case.method == "DELETE":
-                case.path_parameters = {**case.path_parameters, **self._deletable(case)}
-            elif case.method == "POST" and isinstance(case.body, dict):
-                if self._is_within(case.path):
-                    case.path_parameters = self._with_ids(case.path_parameters, self._create)
-                else:
-                    case.body = {**case.body, **self._looked_up(case, case.body)}
+            case.path_parameters = {**case.path_parameters, **self._changeable(case)}
+            if case.method == "POST" and isinstance(case.body, dict):
+                case.body = {**case.body, **self._looked_up(case, case.body)}
 
     def make_acceptable(self, case: Case[Any]) -> None:
         """Give the other parts of a request what only the service can tell, or has not seen."""
         if isinstance(case.body, dict):
             case.body = self._accepted(case.operation.label, case.body)
+            if "centre_id" in case.body and not self._misses(case):
+                case.body["centre_id"] = self._a_hall()
+            if not case.body.keys().isdisjoint(TIMES):
+                case.body = {**case.body, **self._valid_time(case, case.body)}
         if "cursor" in case.query:
             case.query = {name: case.query[name] for name in case.query.keys() - PLACES}
             case.query = {**case.query, **self._cursor(case)}
@@ -125,8 +129,7 @@ class Rows:
 
     def _misses(self, case: Case[Any]) -> bool:
         """Tell whether to leave a request as it is; the other phases make few of a kind."""
-        fuzzing = case.meta is not None and case.meta.phase.name is TestPhase.FUZZING
-        return fuzzing and not self._chance.randrange(ONE_IN)
+        return _phase(case) is TestPhase.FUZZING and not self._chance.randrange(ONE_IN)
 
     def _learn_taken(self, operation: str, problem: Json) -> None:
         if problem["type"] == ProblemType.ALREADY_TAKEN.uri:
@@ -154,6 +157,8 @@ class Rows:
         operation = f"POST {path}"
         for _ in range(ATTEMPTS):
             body = self._accepted(operation, self._examples[path])
+            if not body.keys().isdisjoint(TIMES):
+                body |= {"centre_id": self._a_hall(), **_soon()}
             parents = self._with_ids(dict.fromkeys(PARAMETER.findall(path)), self._create)
             created = self._service.post(path.format(**parents), json=body)
             if created.status_code != httpx.codes.CONFLICT:
@@ -161,6 +166,19 @@ class Rows:
             self._learn_taken(operation, created.json())
         self._ids[path].append(created.raise_for_status().json()["id"])
         return self._ids[path][-1]
+
+    def _changeable(self, case: Case[Any]) -> Json:
+        """Make what can be changed as a request does: other rows may be in no state for that."""
+        if case.method == "DELETE":
+            return self._deletable(case)
+        if case.method == "PATCH" and "training_id" in case.path_parameters:  # with no bookings
+            return self._with_ids(case.path_parameters, self._create)
+        if case.method == "POST":  # /bookings/{booking_id}/cancel, for example
+            made = self._with_ids(case.path_parameters, self._create)
+            if case.path.endswith(CHECK_OUT):
+                self._service.post((case.path.removesuffix(CHECK_OUT) + CHECK_IN).format(**made))
+            return made
+        return {}
 
     def _deletable(self, case: Case[Any]) -> Json:
         """Find something that can be deleted: a new row, unless chance wants one in use."""
@@ -201,19 +219,37 @@ class Rows:
                 continue
             elif (operation, name) in self._taken and isinstance(value, str):
                 body[name] = self._unlike_any(value)
-        return {**body, **self._span(body)}
+        return body
 
-    def _span(self, body: Json) -> Json:
-        """Let a time end after its start, which JSON Schema cannot say, and mostly begin soon."""
-        if not body.keys() & {"starts_at", "ends_at"}:
+    def _a_hall(self) -> str:
+        """Return the id of a centre that holds any number, and that no request changes."""
+        if self._hall is None:
+            hall = {"name": f"Hall {new_id().hex}"}
+            created = self._service.post(self._collections["centre_id"], json=hall)
+            self._hall = str(created.raise_for_status().json()["id"])
+        return self._hall
+
+    def _valid_time(self, case: Case[Any], body: Json) -> Json:
+        """Change a time so that a training ends after its start, by 24 hours at most.
+
+        JSON Schema cannot say that. If one time is given, the training has the other. Most of
+        those that links lead from start soon: otherwise the links would lead to refusals.
+        """
+        row = {}
+        if case.method == "PATCH":
+            row = self._service.get(self._asked(case)["url"]).json()
+        elif _phase(case) is TestPhase.STATEFUL and self._chance.randrange(ONE_IN):
+            return _soon()
+        times = {**row, **body}
+        if not times.keys() >= set(TIMES):
+            return {}  # there is no such training
+        start, end = (datetime.fromisoformat(times[name].upper()) for name in TIMES)
+        if timedelta(0) < end - start <= LONGEST:
             return {}
-        start = datetime.now(UTC) + SOON
-        if "starts_at" in body and not self._chance.randrange(ONE_IN):
-            start = datetime.fromisoformat(body["starts_at"].upper())
-        return {"starts_at": start.isoformat(), "ends_at": (start + self._length()).isoformat()}
-
-    def _length(self) -> timedelta:
-        return self._chance.choice([timedelta(microseconds=1), LONGEST, SOON, SOON, SOON])
+        length = abs(end - start) % LONGEST + timedelta.resolution
+        if "ends_at" in body:
+            return {"ends_at": (start + length).isoformat()}
+        return {"starts_at": (end - length).isoformat()}
 
     def _unlike_any(self, text: str) -> str:
         unlike = new_id().hex[-UNLIKE:]
@@ -229,6 +265,15 @@ class Rows:
 
     def _asked(self, case: Case[Any]) -> Json:
         return case.as_transport_kwargs(str(self._service.base_url))
+
+
+def _phase(case: Case[Any]) -> TestPhase | None:
+    return None if case.meta is None else case.meta.phase.name
+
+
+def _soon() -> Json:
+    start = datetime.now(UTC) + SOON
+    return {"starts_at": start.isoformat(), "ends_at": (start + LONG).isoformat()}
 
 
 def _csv_file(text: str) -> str:
@@ -321,8 +366,9 @@ schemathesis.openapi.format(
     "date-time",
     st.builds(
         _with_offset,
-        st.datetimes(datetime(FIRST_YEAR, 1, 2), datetime(LAST_YEAR, 12, 30)),
-        st.integers(-14 * 60, 14 * 60),
+        # The first and last days are left to the hostile requests: a span may reach beyond them.
+        st.datetimes(datetime(FIRST_YEAR, 1, 3), datetime(LAST_YEAR, 12, 29)),
+        st.integers(1 - 24 * 60, 24 * 60 - 1),
     ),
 )
 schemathesis.openapi.format(
