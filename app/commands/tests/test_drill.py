@@ -24,6 +24,13 @@ COPY = """
     SELECT $2, category_id, name, name_key FROM athletes WHERE id = $1
 """
 
+COPY_BOOKING = """
+    INSERT INTO bookings
+        (id, training_id, athlete_id, starts_at, ends_at, status, booked_at, cancelled_at)
+    SELECT $2, training_id, athlete_id, starts_at, ends_at, 'cancelled', now(), now()
+    FROM bookings WHERE id = $1
+"""
+
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
@@ -160,6 +167,14 @@ async def test_a_booking_that_is_gone_is_lost_and_miscounted(
     await other.execute("DELETE FROM bookings WHERE id = $1", acknowledged["booking-two"].id)
 
     assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 1)
+
+
+async def test_a_second_booking_of_one_key_is_duplicated(
+    own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
+) -> None:
+    await other.execute(COPY_BOOKING, acknowledged["booking-two"].id, uuid4())
+
+    assert await compare(own_database, acknowledged) == Comparison(8, 8, 0, 1, 0)
 
 
 async def test_a_booking_in_another_state_is_a_loss(
