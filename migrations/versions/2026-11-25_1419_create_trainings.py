@@ -22,6 +22,9 @@ DECLARE
 BEGIN
     -- By itself: the next statement sees what others have scheduled while this one waited for them.
     SELECT capacity INTO holds FROM centres WHERE id = place FOR NO KEY UPDATE;
+    IF holds IS NULL THEN
+        RETURN;
+    END IF;
     SELECT max(at_once) INTO planned FROM (
         SELECT sum(change) OVER (ORDER BY instant, change) AS at_once
         FROM trainings, LATERAL (
