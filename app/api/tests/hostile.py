@@ -119,6 +119,8 @@ THINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "ends_at": "2101-01-01T19:00:00Z",
         },
     ),
+    ("<given up>", "trainings/<free>/bookings", {"athlete_id": "<athlete>"}),
+    ("<given up>", "bookings/<given up>/cancel", {}),
 )
 """What is posted where to create what each placeholder stands for, one after the other."""
 HOMES = (
@@ -129,6 +131,7 @@ HOMES = (
     "trainings/<training>",
     "trainings/<cancelled>",
     "bookings/<booking>",
+    "bookings/<given up>",
 )
 """Where they are read."""
 
@@ -647,6 +650,15 @@ GOOD_QUERIES: dict[str, str] = {
     "the largest offset": "offset=10000&limit=100&total=true&sort=-<sort>",
 }
 MOMENTS_SOUGHT = ("from", "to", "at")
+BACKWARDS = "from=2199-12-31T23:59:59.999999Z&to=1900-01-01T00:00:00Z"
+GOOD_FILTERS: dict[str, dict[str, str]] = {
+    "trainings": {
+        "from after to": BACKWARDS,
+        "cancelled, and available": "status=cancelled&available=true",
+        "a centre of nobody": f"centre_id={NOBODY}",
+    },
+    "athletes/<athlete>/bookings": {"from after to": f"{BACKWARDS}&status=waitlisted"},
+}
 
 BAD_FILTERS: dict[str, dict[str, str]] = {
     "athletes": {
@@ -953,24 +965,29 @@ def _queries(document: Document) -> Iterator[Hostile]:
             for kind, bad in BAD_IDS.items():
                 target = f"{path}?{parameter}={quote(bad)}"
                 yield hostile(f"{path}: {parameter} {kind}", "GET", target, 422)
-    for collection, table, sorts in (
-        ("categories", "Category", ("name", "created_at", "-created_at")),
-        ("trainings", "Training", ("starts_at", "-starts_at")),
+    for path, table, scope, sorts in (
+        ("categories", "Category", "", ("name", "created_at", "-created_at")),
+        ("trainings", "Training", "", ("starts_at", "-starts_at")),
+        (f"trainings/{NOBODY}/bookings", "Booking", "training_id", ("booked_at", "-booked_at")),
+        (f"athletes/{NOBODY}/bookings", "Booking", "athlete_id", ("starts_at", "-starts_at")),
     ):
+        within = {scope: UUID(NOBODY)} if scope else {}
+        # What the path names is not there, which is noticed once the cursor is read.
+        answers = {404, 422} if scope else {200, 422}
         for kind, key in FORGED_KEYS.items():
             for sort in sorts:
-                place = f"{name_of_list(table, {}, sort)}{UUID(NOBODY).hex}{key}".encode()
+                place = f"{name_of_list(table, within, sort)}{UUID(NOBODY).hex}{key}".encode()
                 cursor = urlsafe_b64encode(place).decode()
-                target = f"{API}/{collection}?sort={sort}&cursor={cursor}"
-                name = f"{collection}: a forged cursor of {kind}, {sort}"
-                yield hostile(name, "GET", target, {200, 422})
+                target = f"{API}/{path}?sort={sort}&cursor={cursor}"
+                yield hostile(f"{path}: a forged cursor of {kind}, {sort}", "GET", target, answers)
     for path, operations in document["paths"].items():
         for method in operations:
             target = f"{at_things(path)}?unknown={MARK}"
             yield hostile(f"{method} {path}: unknown", method.upper(), target, 422)
-    for path, bad_queries in BAD_FILTERS.items():
-        for kind, query in bad_queries.items():
-            yield hostile(f"{path}: {kind}", "GET", f"{API}/{path}?{query}", 422)
+    for filters, answer in ((GOOD_FILTERS, 200), (BAD_FILTERS, 422)):
+        for path, queries in filters.items():
+            for kind, query in queries.items():
+                yield hostile(f"{path}: {kind}", "GET", f"{API}/{path}?{query}", answer)
 
 
 def _queries_of_list(path: str, sort: str) -> Iterator[Hostile]:
@@ -1188,9 +1205,13 @@ def _trainings(document: Document) -> Iterator[Hostile]:
     for kind, bad in BAD_IDS.items():
         body = with_value("trainings", "centre_id", json.dumps(bad))
         yield hostile(f"centre_id {kind}", "POST", path, 422, JSON, body=body)
-    for kind, value in {"0": "0", "-1": "-1", "1001": "1001", "null": "null"}.items():
+        body = json.dumps({"centre_id": bad})
+        yield hostile(f"change of centre_id: {kind}", "PATCH", full, 422, JSON, body=body)
+    for value in ("0", "-1", "1001", "null", '"3"', "true"):
         body = with_value("trainings", "capacity", value)
-        yield hostile(f"capacity {kind}", "POST", path, 422, JSON, body=body)
+        yield hostile(f"capacity {value}", "POST", path, 422, JSON, body=body)
+        body = f'{{"capacity": {value}}}'
+        yield hostile(f"change of capacity: {value}", "PATCH", full, 422, JSON, body=body)
     for field in ("status", "taken", "waiting", "seats", "centre", "id"):
         body = with_value("trainings", field, '"MARK"')
         yield hostile(f"{field} given", "POST", path, 422, JSON, body=body)
@@ -1204,10 +1225,20 @@ def _trainings(document: Document) -> Iterator[Hostile]:
         "as it is, from elsewhere": (200, {"starts_at": "2100-01-02T08:00:00+14:00"}),
     }.items():
         yield hostile(kind, "PATCH", full, answer, JSON, body=json.dumps(fields))
+    unbooked = f"{path}/<cancelled>"
     for kind, (starts_at, ends_at) in BAD_SPANS.items():
-        target = f"{path}/<cancelled>"
         body = json.dumps({"starts_at": starts_at, "ends_at": ends_at})
-        yield hostile(f"{kind} long", "PATCH", target, 422, JSON, body=body)
+        yield hostile(f"{kind} long", "PATCH", unbooked, 422, JSON, body=body)
+    for field, moment in (
+        ("starts_at", LATER["ends_at"]),
+        ("starts_at", "2099-12-31T18:59:59.999999Z"),
+        ("ends_at", LATER["starts_at"]),
+        ("ends_at", "2100-01-02T18:00:00.000001Z"),
+    ):
+        body = json.dumps({field: moment})
+        yield hostile(f"{field} alone at {moment}", "PATCH", unbooked, 422, JSON, body=body)
+    centre = f"{API}/centres/<centre>"
+    yield hostile("no room for trainings", "PATCH", centre, 409, JSON, body='{"capacity": 1}')
     for used in ("<training>", "<athlete>", "<centre>", "<category>"):
         (home,) = (one for one in HOMES if one.endswith(used))
         yield hostile(f"delete {home}", "DELETE", f"{API}/{home}", 409)
@@ -1244,16 +1275,27 @@ def _bookings(document: Document) -> Iterator[Hostile]:
         yield hostile(f"book {kind}", "POST", target, answer, JSON, body=text)
     free, escaped = path.replace("<training>", "<free>"), '{"\\u0061thlete_id": "<athlete>"}'
     yield hostile("book with an escaped name", "POST", free, 201, JSON, body=escaped)
-    training = f"{API}/trainings/<cancelled>/cancel"
-    check_in, check_out = (f"{API}/bookings/<booking>/check-{way}" for way in ("in", "out"))
-    # Years too early, or not in yet: it stays as it is.
-    for target, answer in ((training, 200), (check_in, 409), (check_out, 409)):
-        for kind, unread in {**NOT_JSON, **TOO_LONG, **NOT_AN_OBJECT}.items():
+    not_read = {**NOT_JSON, **TOO_LONG, **NOT_AN_OBJECT}
+    # Done before, years too early, or not in yet: it stays as it is.
+    for act, answer in (
+        ("trainings/<cancelled>/cancel", 200),
+        ("bookings/<given up>/cancel", 200),
+        ("bookings/<given up>/check-in", 409),
+        ("bookings/<booking>/check-in", 409),
+        ("bookings/<booking>/check-out", 409),
+    ):
+        target = f"{API}/{act}"
+        for kind, unread in not_read.items():
             yield hostile(f"{target}: {kind}", "POST", target, answer, JSON, body=unread)
         unread = TOO_LONG["20 MB"]
         yield hostile(f"{target}: chunked", "POST", target, answer, body=unread, chunked=True)
         for kind, headers in {**BAD_KEYS, **STALE_TAGS}.items():
             yield hostile(f"{target}: {kind}", "POST", target, answer, *headers)
+    for path, operations in document["paths"].items():
+        if "post" in operations and "requestBody" not in operations["post"]:
+            target = re.sub(r"{\w+}", NOBODY, path)
+            for kind, unread in not_read.items():
+                yield hostile(f"{target}: {kind}", "POST", target, 404, JSON, body=unread)
     for target in (
         f"{API}/trainings/<booking>/cancel",
         f"{API}/trainings/<centre>/cancel",
