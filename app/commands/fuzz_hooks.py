@@ -358,19 +358,19 @@ def _with_offset(moment: datetime, minutes: int) -> str:
     return moment.replace(tzinfo=timezone(timedelta(minutes=minutes))).isoformat()
 
 
+MOMENTS = st.builds(
+    _with_offset,
+    # The first and last days are left to the hostile requests: a span may reach beyond them.
+    st.datetimes(datetime(FIRST_YEAR, 1, 3), datetime(LAST_YEAR - 1, 12, 29)),
+    st.integers(1 - 24 * 60, 24 * 60 - 1),
+)
+"""Dates and times that the service takes, which are not all that JSON Schema does."""
+
 # Only what the format leaves open, or what is one of very many: nothing that should be accepted.
 schemathesis.openapi.format(
     "time-zone", st.sampled_from(["UTC", "Europe/Lisbon", "America/Argentina/Buenos_Aires"])
 )
-schemathesis.openapi.format(
-    "date-time",
-    st.builds(
-        _with_offset,
-        # The first and last days are left to the hostile requests: a span may reach beyond them.
-        st.datetimes(datetime(FIRST_YEAR, 1, 3), datetime(LAST_YEAR, 12, 29)),
-        st.integers(1 - 24 * 60, 24 * 60 - 1),
-    ),
-)
+schemathesis.openapi.format("date-time", MOMENTS)
 schemathesis.openapi.format(
     "date", st.dates(date(1900, 1, 1), datetime.now(UTC).date()).map(date.isoformat)
 )

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,13 +14,17 @@ import pytest
 import requests
 import schemathesis
 from fastapi import FastAPI
+from hypothesis import given, settings
+from pydantic import TypeAdapter
 from schemathesis import HookContext, Response
+from schemathesis.generation.meta import TestPhase
 
 from app.commands.fuzz import verdict
-from app.commands.fuzz_hooks import Rows, contract_is_kept, filter_body, filter_query
+from app.commands.fuzz_hooks import MOMENTS, Rows, contract_is_kept, filter_body, filter_query
 from app.commands.tests.launcher import launched, living
 from app.conftest import API
 from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
+from app.core.fields import Moment
 
 Json = dict[str, Any]
 
@@ -27,6 +32,8 @@ ENROLMENT = "/athletes/{athlete_id}/centres/{centre_id}"
 CENTRE = "/centres/{centre_id}"
 TRAINING = "/trainings/{training_id}"
 BOOKING = "/bookings/{booking_id}"
+BOOKINGS = f"{TRAINING}/bookings"
+NOBODY = "00000000-0000-0000-0000-000000000000"
 CASES = 2000
 BEGUN = re.compile("Loaded specification")
 CLEAN = {
@@ -143,6 +150,13 @@ Make = Callable[..., Any]
 """Makes a case of a method, a path and the parts of a request."""
 
 
+def meta_of(phase: TestPhase) -> Mock:
+    """Make what schemathesis tells of a case of a phase."""
+    meta = Mock(**{"is_dirty.return_value": False})
+    meta.phase.name, meta.components = phase, {}
+    return meta
+
+
 class TestRows:
     @pytest.fixture
     def asked(self) -> list[httpx.Request]:
@@ -159,6 +173,8 @@ class TestRows:
 
         def answer(request: httpx.Request) -> httpx.Response:
             asked.append(request)
+            if NOBODY in request.url.path:
+                return httpx.Response(404, json={"type": ProblemType.NOT_FOUND.uri})
             if request.method == "POST":
                 return httpx.Response(201, json={"id": f"new {request.url.path}"})
             etag = {"ETag": '"3-a"'} if request.url.path.count("/") > 3 else {}
@@ -200,7 +216,7 @@ class TestRows:
     ) -> None:
         case = make(
             "POST",
-            "/trainings/{training_id}/bookings",
+            BOOKINGS,
             path_parameters={"training_id": "1"},
             body={"athlete_id": "2", "waitlist": True},
         )
@@ -221,6 +237,18 @@ class TestRows:
         made = f"{API}/trainings/new {API}/trainings/bookings"
         assert case.path_parameters == {"booking_id": f"new {made}"}
         assert asked[-1].url.path == made
+
+    def test_a_booking_that_was_made_is_asked_for(self, rows: Rows, make: Make) -> None:
+        booked = make("POST", BOOKINGS, path_parameters={"training_id": "1"})
+        rows.learn(booked, answer_of(201, b'{"id": "mine"}'))
+
+        asked_for = set()
+        for _ in range(50):
+            case = make("GET", BOOKING, path_parameters={"booking_id": "1"})
+            rows.aim_at_rows(case)
+            asked_for.add(case.path_parameters["booking_id"])
+
+        assert "mine" in asked_for
 
     def test_what_is_changed_is_in_a_state_for_that(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
@@ -280,6 +308,27 @@ class TestRows:
         rows.make_acceptable(case)
 
         assert case.body == dict.fromkeys(given, changed)
+
+    def test_a_time_of_no_training_stays(self, rows: Rows, make: Make) -> None:
+        body = {"ends_at": "2030-01-01T17:30:00Z"}
+        case = make("PATCH", TRAINING, path_parameters={"training_id": NOBODY}, body=body)
+
+        rows.make_acceptable(case)
+
+        assert case.body == body
+
+    def test_most_trainings_that_links_lead_from_start_soon(self, rows: Rows, make: Make) -> None:
+        given = {"starts_at": "1900-01-03T18:00:00Z", "ends_at": "1900-01-03T19:00:00Z"}
+        spans = []
+        for _ in range(40):
+            case = make("POST", "/trainings", body=given, _meta=meta_of(TestPhase.STATEFUL))
+            rows.make_acceptable(case)
+            spans.append([datetime.fromisoformat(case.body[time]) for time in given])
+
+        now = datetime.now(UTC)
+        soon = [end - start for start, end in spans if now < start < now + timedelta(hours=1)]
+        assert 20 < len(soon) < 40
+        assert set(soon) == {timedelta(hours=1)}
 
     def test_a_training_is_where_there_is_room(self, rows: Rows, make: Make) -> None:
         case = make("POST", "/trainings", body={"centre_id": "1", "capacity": 1000})
@@ -377,3 +426,9 @@ class TestRows:
 def test_texts_that_the_document_cannot_judge_are_left_out(text: str, alike: bool) -> None:
     assert filter_body(HookContext(), {"name": "Rx", "centres": [{"name": text}, 1]}) == alike
     assert filter_query(HookContext(), {"name": text}) == alike
+
+
+@given(MOMENTS)
+@settings(max_examples=50, database=None, deadline=None)
+def test_times_that_are_made_up_are_taken(text: str) -> None:
+    assert TypeAdapter(Moment).validate_python(text) == datetime.fromisoformat(text)
