@@ -32,6 +32,7 @@ from app.trainings.seats import (
     BOOKINGS,
     CANCELLED,
     CHECK_IN_BEFORE,
+    CHECK_IN_INTERVAL,
     CHECKED_IN,
     NONE,
     ONE,
@@ -276,12 +277,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         if not seat:
             counted = seats.counted(training_id, NONE, -ONE)
             return Statement(read.add_cte(counted))
-        free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken + ONE).where(
-            TRAININGS.c.id == training_id
-        )
-        promoted = seats.promoted(training_id, free.scalar_subquery())
-        number = seats.number_of(promoted)
-        return Statement(read.add_cte(promoted, seats.counted(training_id, number - ONE, -number)))
+        return Statement(read.add_cte(*seats.line_served(training_id, ONE)))
 
     @classmethod
     @cache
@@ -292,7 +288,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         may_be_noted = {
             "checked_in_at": sa.and_(
                 BOOKINGS.c.status == RESERVED,
-                now >= BOOKINGS.c.starts_at - sa.literal_column(f"interval '{CHECK_IN_BEFORE}'"),
+                now >= BOOKINGS.c.starts_at - CHECK_IN_INTERVAL,
                 now < BOOKINGS.c.ends_at,
             ),
             "checked_out_at": sa.and_(

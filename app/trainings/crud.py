@@ -141,14 +141,7 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
     def promote_statement(cls) -> Statement:
         """Give the free seats of a training that is locked to those who wait."""
         training_id = sa.bindparam("id", type_=sa.Uuid)
-        free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken).where(
-            TRAININGS.c.id == training_id
-        )
-        promoted = seats.promoted(training_id, free.scalar_subquery())
-        number = seats.number_of(promoted)
-        return Statement(
-            sa.select(ONE).add_cte(promoted, seats.counted(training_id, number, -number))
-        )
+        return Statement(sa.select(ONE).add_cte(*seats.line_served(training_id, NONE)))
 
 
 def refuse_after_start(training: Any, now: datetime) -> None:

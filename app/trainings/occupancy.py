@@ -1,6 +1,5 @@
 """How full a centre is: who is there, who has a seat, and who waits."""
 
-from datetime import timedelta
 from functools import cache
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from app.trainings.models import Training, TrainingRead
 from app.trainings.seats import (
     BOOKINGS,
     CENTRES,
-    CHECK_IN_BEFORE,
+    CHECK_IN_INTERVAL,
     CHECKED_IN,
     LONGEST_TRAINING,
     NONE,
@@ -22,7 +21,6 @@ from app.trainings.seats import (
     waitlisted,
 )
 
-_BEFORE: sa.ColumnElement[timedelta] = sa.literal_column(f"interval '{CHECK_IN_BEFORE}'")
 _EMPTY_LIST: sa.ColumnElement[str] = sa.literal_column("'[]'::json")
 
 
@@ -49,7 +47,7 @@ def occupancy_statement() -> Statement:
             TRAININGS.c.centre_id == sa.bindparam("id"),
             TRAININGS.c.status == SCHEDULED,
             TRAININGS.c.starts_at > at - LONGEST_TRAINING,
-            TRAININGS.c.starts_at <= at + _BEFORE,
+            TRAININGS.c.starts_at <= at + CHECK_IN_INTERVAL,
             TRAININGS.c.ends_at > at,
         )
         .cte("near")

@@ -52,6 +52,7 @@ RESERVED, WAITLISTED, CHECKED_IN, CANCELLED, SCHEDULED = (
 )
 NONE, ONE = _constant("0"), _constant("1")
 LONGEST_TRAINING = _constant(f"interval '{LONGEST}'")
+CHECK_IN_INTERVAL = _constant(f"interval '{CHECK_IN_BEFORE}'")
 
 
 def seated(bookings: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -78,8 +79,8 @@ def seats_meanwhile(
         seated(others),
         others.c.starts_at < ends_at,
         others.c.ends_at > starts_at,
-        others.c.starts_at
-        > starts_at - LONGEST_TRAINING,  # follows, and bounds what an index has to find
+        # It follows from the two before, and bounds what is looked at in the index.
+        others.c.starts_at > starts_at - LONGEST_TRAINING,
     )
 
 
@@ -126,6 +127,18 @@ def counted(
         .values(taken=TRAININGS.c.taken + taken, waiting=TRAININGS.c.waiting + waiting)
         .cte("counted")
     )
+
+
+def line_served(
+    training_id: sa.ColumnElement[object], freed: sa.ColumnElement[int]
+) -> list[sa.CTE]:
+    """Give free seats to those who wait, and count; the same statement frees so many of them."""
+    free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken + freed).where(
+        TRAININGS.c.id == training_id
+    )
+    served = promoted(training_id, free.scalar_subquery())
+    number = number_of(served)
+    return [served, counted(training_id, number - freed, -number)]
 
 
 def number_of(rows: sa.CTE) -> sa.ColumnElement[int]:
