@@ -11,18 +11,18 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
 from app.api import v1
-from app.core import openapi, service
-from app.core.bounds import Bound
-from app.core.middleware import (
+from app.core.db.pool import connected
+from app.core.http import health, openapi
+from app.core.http.middleware import (
     CORS,
     RequestContext,
     TrustedHosts,
     UnhandledErrors,
     WithoutRanges,
 )
-from app.core.pool import connected
-from app.core.problems import handle_errors
-from app.core.routing import RouteTree
+from app.core.http.problems import handle_errors
+from app.core.http.routing import RouteTree
+from app.core.limits import Bound
 from app.core.settings import Settings
 
 EXPOSED_HEADERS = [
@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
     app.state.streams = Bound(settings.max_streams, settings.db_pool_wait)
-    app.include_router(service.router)
+    app.include_router(health.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
     app.router.routes.insert(0, RouteTree(app))
     handle_errors(app)

@@ -20,11 +20,11 @@ from app.application import create_app
 from app.commands.database import alembic_config, database_url
 from app.commands.postgres import temporary_postgres
 from app.commands.postgres_server import OwnPostgres
-from app.core.database import Database
+from app.core.db.pool import connected
+from app.core.db.transactions import Database
+from app.core.http.tests.document import Document
 from app.core.logs import configure_logs
-from app.core.pool import connected
 from app.core.settings import Settings, get_settings
-from app.core.tests.document import Document
 
 API = "/api/v1"
 

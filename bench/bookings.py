@@ -17,8 +17,8 @@ import uvloop
 
 from app.commands.progress import progress
 from app.commands.service import running_service
-from app.core.fields import new_id
-from app.core.statements import Statement
+from app.core.db.statements import Statement
+from app.core.resources.fields import new_id
 from app.trainings import seats
 from app.trainings.bookings import BookingsCRUD
 from bench.database import FIRST_DAY, Sample, filled_database

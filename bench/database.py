@@ -16,8 +16,8 @@ import asyncpg
 from app.commands.database import database_url, migrate_to_head
 from app.commands.postgres import temporary_postgres
 from app.commands.postgres_server import OwnPostgres
-from app.core.fields import new_id
-from app.core.text import email_key, name_key
+from app.core.resources.fields import new_id
+from app.core.resources.text import email_key, name_key
 
 CATEGORIES = 5
 CENTRES = 200

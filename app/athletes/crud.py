@@ -21,13 +21,13 @@ from app.athletes.models import (
 )
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
-from app.core.crud import CRUD, SHAPES, Resource, as_expected
-from app.core.database import Unit
+from app.core.db.statements import Statement
+from app.core.db.transactions import Unit
 from app.core.errors import NotFound
-from app.core.paging import ListQuery, PageOfJSON
-from app.core.projection import Projection
-from app.core.statements import Statement
-from app.core.tables import one_change_more, table_of
+from app.core.resources.crud import CRUD, SHAPES, Resource, as_expected
+from app.core.resources.models import one_change_more, table_of
+from app.core.resources.paging import ListQuery, PageOfJSON
+from app.core.resources.projection import Projection
 
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)

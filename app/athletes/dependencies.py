@@ -6,7 +6,7 @@ from fastapi import Depends
 
 from app.athletes.crud import AthletesCRUD
 from app.athletes.files.storing import AthletesStorage
-from app.core.dependencies import DatabaseDep
+from app.core.http.dependencies import DatabaseDep
 
 
 async def get_athletes(database: DatabaseDep) -> AthletesCRUD:

@@ -14,10 +14,10 @@ from sqlmodel import Index, Relationship, SQLModel
 
 from app.categories.models import Category, CategoryReference
 from app.centres.models import Centre, CentreReference
-from app.core.fields import Email, ExampleId, Id, JSONNumber, PastDate, Text
-from app.core.paging import NamedListQuery, Page
-from app.core.tables import ABSENT, Payload, Row, derived_from
-from app.core.text import email_key, name_key
+from app.core.resources.fields import Email, ExampleId, Id, JSONNumber, PastDate, Text
+from app.core.resources.models import ABSENT, Payload, Row, derived_from
+from app.core.resources.paging import NamedListQuery, Page
+from app.core.resources.text import email_key, name_key
 
 Name = Annotated[
     str,

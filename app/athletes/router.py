@@ -23,11 +23,10 @@ from app.athletes.models import (
     CentreFilter,
 )
 from app.centres.models import CentrePage
-from app.core.csv_bodies import STREAMS, CSVResponse, csv_response, received_csv, takes_csv
-from app.core.dependencies import DatabaseDep
-from app.core.etags import ExpectedVersions
-from app.core.fields import Id
-from app.core.openapi import (
+from app.core.csv.streaming import STREAMS, CSVResponse, csv_response, received_csv, takes_csv
+from app.core.http.dependencies import DatabaseDep
+from app.core.http.etags import ExpectedVersions
+from app.core.http.openapi import (
     CREATES,
     DELETES,
     EXPORTS,
@@ -41,14 +40,15 @@ from app.core.openapi import (
     UPDATES,
     merged,
 )
-from app.core.paging import NamedListQuery
-from app.core.routes import (
+from app.core.http.routes import (
     ContractRoute,
     created_response,
     found_response,
     page_response,
     resource_response,
 )
+from app.core.resources.fields import Id
+from app.core.resources.paging import NamedListQuery
 
 router = APIRouter(tags=["athletes"], route_class=ContractRoute)
 

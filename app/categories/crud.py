@@ -1,7 +1,7 @@
 """What is done with categories."""
 
 from app.categories.models import Category, CategoryCreate, CategoryRead, CategoryUpdate
-from app.core.crud import CRUD
+from app.core.resources.crud import CRUD
 
 
 class CategoriesCRUD(CRUD[CategoryCreate, CategoryUpdate]):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.categories.crud import CategoriesCRUD
-from app.core.dependencies import DatabaseDep
+from app.core.http.dependencies import DatabaseDep
 
 
 async def get_categories(database: DatabaseDep) -> CategoriesCRUD:

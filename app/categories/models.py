@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field
 from sqlmodel import Index, SQLModel
 
-from app.core.fields import ExampleId, Text
-from app.core.paging import Page
-from app.core.tables import ABSENT, Payload, Row, derived_from
-from app.core.text import name_key
+from app.core.resources.fields import ExampleId, Text
+from app.core.resources.models import ABSENT, Payload, Row, derived_from
+from app.core.resources.paging import Page
+from app.core.resources.text import name_key
 
 Name = Annotated[
     str,

@@ -7,17 +7,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.categories.dependencies import CategoriesDep
 from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
-from app.core.etags import ExpectedVersions
-from app.core.fields import Id
-from app.core.openapi import CREATES, DELETES, GETS, LISTS, UPDATES
-from app.core.paging import NamedListQuery
-from app.core.routes import (
+from app.core.http.etags import ExpectedVersions
+from app.core.http.openapi import CREATES, DELETES, GETS, LISTS, UPDATES
+from app.core.http.routes import (
     ContractRoute,
     created_response,
     found_response,
     page_response,
     resource_response,
 )
+from app.core.resources.fields import Id
+from app.core.resources.paging import NamedListQuery
 
 router = APIRouter(prefix="/categories", tags=["categories"], route_class=ContractRoute)
 

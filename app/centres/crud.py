@@ -1,7 +1,7 @@
 """What is done with centres."""
 
 from app.centres.models import Centre, CentreCreate, CentreRead, CentreUpdate
-from app.core.crud import CRUD
+from app.core.resources.crud import CRUD
 
 
 class CentresCRUD(CRUD[CentreCreate, CentreUpdate]):

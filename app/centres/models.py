@@ -7,10 +7,10 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlmodel import Index, SQLModel
 
-from app.core.fields import ExampleId, JSONNumber, Text, TimeZone, text_pattern
-from app.core.paging import Page
-from app.core.tables import ABSENT, Payload, Row, derived_from
-from app.core.text import name_key
+from app.core.resources.fields import ExampleId, JSONNumber, Text, TimeZone, text_pattern
+from app.core.resources.models import ABSENT, Payload, Row, derived_from
+from app.core.resources.paging import Page
+from app.core.resources.text import name_key
 
 
 def _without_semicolon(name: str) -> str:

@@ -8,17 +8,17 @@ from fastapi import APIRouter, Query, Request, Response
 from app.centres.dependencies import CentresDep
 from app.centres.models import CentreCreate, CentrePage, CentreRead, CentreUpdate
 from app.core.errors import ProblemType
-from app.core.etags import ExpectedVersions
-from app.core.fields import Id
-from app.core.openapi import CREATES, DELETES, GETS, LISTS, UPDATES, merged, refusals
-from app.core.paging import NamedListQuery
-from app.core.routes import (
+from app.core.http.etags import ExpectedVersions
+from app.core.http.openapi import CREATES, DELETES, GETS, LISTS, UPDATES, merged, refusals
+from app.core.http.routes import (
     ContractRoute,
     created_response,
     found_response,
     page_response,
     resource_response,
 )
+from app.core.resources.fields import Id
+from app.core.resources.paging import NamedListQuery
 
 router = APIRouter(prefix="/centres", tags=["centres"], route_class=ContractRoute)
 

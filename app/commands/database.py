@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.commands.postgres import embedded_postgres, temporary_postgres
 from app.commands.project import ROOT
-from app.core.pool import UnusableDatabase, check_room, check_usable
+from app.core.db.pool import UnusableDatabase, check_room, check_usable
 from app.core.settings import cannot_start, get_settings
 
 

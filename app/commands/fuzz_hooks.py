@@ -21,8 +21,8 @@ from schemathesis import Case, CheckContext, HookContext, Response, Serializatio
 from schemathesis.generation.meta import TestPhase
 
 from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
-from app.core.fields import FIRST_YEAR, LAST_YEAR, new_id
-from app.core.text import clean_text, name_key
+from app.core.resources.fields import FIRST_YEAR, LAST_YEAR, new_id
+from app.core.resources.text import clean_text, name_key
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ import httpx
 from app.athletes.files.importing import Storage
 from app.athletes.files.reading import Entry
 from app.athletes.files.report import Counts, ImportReport, Outcome, Rejection
-from app.core.csv_files import read_rows
+from app.core.csv.reader import read_rows
 from app.core.errors import PROBLEM_MEDIA_TYPE, Unavailable
 from app.core.settings import get_settings
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.commands.remote import Json, Service
 from app.commands.sample_athletes import athletes
-from app.core.text import name_key
+from app.core.resources.text import name_key
 
 WEEK = timedelta(days=7)
 

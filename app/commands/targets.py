@@ -15,9 +15,9 @@ from app.athletes.files.storing import AthletesStorage
 from app.commands.database import migrate_to_head, service_database
 from app.commands.remote import Service, service_at
 from app.commands.signals import run_until_stopped
-from app.core.database import Database
+from app.core.db.pool import connected
+from app.core.db.transactions import Database
 from app.core.errors import DomainError
-from app.core.pool import connected
 from app.core.settings import Settings, get_settings
 
 Place = TypeVar("Place")

@@ -17,7 +17,7 @@ from app.athletes.files.report import ImportReport, Rejection
 from app.commands.progress import progress
 from app.commands.targets import Target, on_target
 from app.core.errors import DomainError
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 
 ADDED_COLUMNS = ["line", "reason"]
 """What a file of rejected rows begins with: where a row stood, and what to correct."""

@@ -46,7 +46,7 @@ def configure_logs(*, on_terminal: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    # The driver's pool tells with a stack that it cannot reconnect; app.core.database tells it too.
+    # The driver logs a failed reconnection with its stack; app.core.db.transactions logs it too.
     logging.getLogger("asyncpg").setLevel(logging.ERROR)
     # The command `uvicorn` gives these handlers of their own, and logs paths and addresses.
     for name, propagates in (("uvicorn", True), ("uvicorn.access", False)):

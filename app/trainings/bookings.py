@@ -10,14 +10,14 @@ from asyncpg import UniqueViolationError
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.athletes.crud import AthletesCRUD
-from app.core.crud import CRUD, Resource
-from app.core.database import Unit
+from app.core.db.statements import Statement
+from app.core.db.transactions import Unit
 from app.core.errors import AlreadyTaken, ReferenceMissing
-from app.core.fields import new_id
-from app.core.paging import PageOfJSON
-from app.core.projection import Projection
-from app.core.statements import Statement
-from app.core.tables import Payload, one_change_more
+from app.core.resources.crud import CRUD, Resource
+from app.core.resources.fields import new_id
+from app.core.resources.models import Payload, one_change_more
+from app.core.resources.paging import PageOfJSON
+from app.core.resources.projection import Projection
 from app.trainings import seats
 from app.trainings.crud import TrainingsCRUD, refuse_after_start, starting_in_time
 from app.trainings.errors import AthleteBusy, TrainingFull, WrongState

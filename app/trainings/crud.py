@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.centres.crud import CentresCRUD
-from app.core.crud import CRUD, Resource
-from app.core.database import Unit
-from app.core.projection import Projection
-from app.core.statements import Statement
-from app.core.tables import one_change_more
+from app.core.db.statements import Statement
+from app.core.db.transactions import Unit
+from app.core.resources.crud import CRUD, Resource
+from app.core.resources.models import one_change_more
+from app.core.resources.projection import Projection
 from app.trainings import seats
 from app.trainings.errors import WrongState
 from app.trainings.models import Training, TrainingCreate, TrainingRead, TrainingUpdate

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from app.core.dependencies import DatabaseDep
+from app.core.http.dependencies import DatabaseDep
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
 

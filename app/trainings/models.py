@@ -14,10 +14,10 @@ from app.athletes.models import Athlete, Enrolment
 from app.athletes.models import Name as AthleteName
 from app.centres.models import Centre, CentreReference
 from app.core.errors import Invalid
-from app.core.fields import ExampleId, Id, JSONNumber, Moment, QueryBoolean, Text
-from app.core.paging import ListQuery, Page
-from app.core.projection import ReadAs
-from app.core.tables import ABSENT, Payload, Refusal, Row, table_of
+from app.core.resources.fields import ExampleId, Id, JSONNumber, Moment, QueryBoolean, Text
+from app.core.resources.models import ABSENT, Payload, Refusal, Row, table_of
+from app.core.resources.paging import ListQuery, Page
+from app.core.resources.projection import ReadAs
 from app.trainings.errors import CentreFull, TrainingFull
 
 LONGEST = "24 hours"

@@ -5,8 +5,8 @@ from functools import cache
 import sqlalchemy as sa
 from sqlmodel.sql.sqltypes import UTCDateTime
 
-from app.core.projection import Projection
-from app.core.statements import Statement
+from app.core.db.statements import Statement
+from app.core.resources.projection import Projection
 from app.trainings.models import Training, TrainingRead
 from app.trainings.seats import (
     BOOKINGS,

@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.core.errors import ProblemType
-from app.core.etags import ExpectedVersions
-from app.core.fields import Id
-from app.core.openapi import (
+from app.core.http.etags import ExpectedVersions
+from app.core.http.openapi import (
     ACTS,
     CREATES,
     DELETES,
@@ -21,7 +20,7 @@ from app.core.openapi import (
     merged,
     refusals,
 )
-from app.core.routes import (
+from app.core.http.routes import (
     ContractRoute,
     created_response,
     found_response,
@@ -29,6 +28,7 @@ from app.core.routes import (
     page_response,
     resource_response,
 )
+from app.core.resources.fields import Id
 from app.trainings.dependencies import BookingsDep, TrainingsDep
 from app.trainings.models import (
     BookingCreate,

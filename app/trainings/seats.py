@@ -28,9 +28,9 @@ import sqlalchemy as sa
 
 from app.athletes.models import Athlete
 from app.centres.models import Centre
-from app.core.crud import as_expected
-from app.core.statements import Statement
-from app.core.tables import one_change_more, table_of
+from app.core.db.statements import Statement
+from app.core.resources.crud import as_expected
+from app.core.resources.models import one_change_more, table_of
 from app.trainings.models import LONGEST, Booking, Training
 
 ATHLETES, CENTRES = table_of(Athlete), table_of(Centre)

@@ -14,11 +14,11 @@ import orjson
 
 from app.athletes.crud import AthletesCRUD
 from app.athletes.models import Athlete
-from app.core.crud import Start
-from app.core.fields import new_id
-from app.core.paging import Place
-from app.core.statements import new_values
-from app.core.tables import derived_columns
+from app.core.db.statements import new_values
+from app.core.resources.crud import Start
+from app.core.resources.fields import new_id
+from app.core.resources.models import derived_columns
+from app.core.resources.paging import Place
 
 COLLECTION = "/api/v1/athletes"
 JSON = [(b"content-type", b"application/json")]

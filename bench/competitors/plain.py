@@ -21,9 +21,9 @@ from app.athletes.models import (
     AthleteUpdate,
     Enrolment,
 )
-from app.core.fields import new_id
-from app.core.tables import derived_columns
-from app.core.text import name_key
+from app.core.resources.fields import new_id
+from app.core.resources.models import derived_columns
+from app.core.resources.text import name_key
 
 engine = create_async_engine(
     os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"),

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from app.api.tests.hostile import INVENTED, MARK, Hostile
 from app.conftest import API
-from app.core.problems import Problem
-from app.core.tests.document import PROBLEM
+from app.core.http.problems import Problem
+from app.core.http.tests.document import PROBLEM
 
 NOT_HTTP = b"Invalid HTTP request received."
 """What the server itself answers with 400, before the app sees anything."""

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from app.conftest import API
-from app.core.paging import name_of_list
+from app.core.resources.paging import name_of_list
 
 MARK = "xqmarkqx"
 """Stands in values, which are never repeated; no name of a field or parameter has it."""

@@ -16,10 +16,10 @@ from httpx import AsyncClient
 
 from app.commands.document import DOCUMENT, write_document
 from app.conftest import API, Create, Json, client_of
-from app.core.database import Database
+from app.core.db.transactions import Database
 from app.core.errors import Unavailable
-from app.core.fields import new_id
-from app.core.tests.document import Document
+from app.core.http.tests.document import Document
+from app.core.resources.fields import new_id
 
 CSV = {"Content-Type": "text/csv"}
 STALE = {"If-Match": '"0-"'}

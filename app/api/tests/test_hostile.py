@@ -16,7 +16,7 @@ from jsonschema import ValidationError
 from app.api.tests.answers import Answer, complaint, created
 from app.api.tests.hostile import HOMES, PARTS, THINGS, Hostile, making, with_things
 from app.conftest import API
-from app.core.tests.document import Document
+from app.core.http.tests.document import Document
 
 PIECE = 2**16
 

@@ -13,9 +13,9 @@ from app.api.v1 import router
 from app.athletes.crud import AthletesCRUD, CentresOfAthlete
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
-from app.core.crud import CRUD, Start
-from app.core.paging import ListQuery, Page
-from app.core.statements import Statement
+from app.core.db.statements import Statement
+from app.core.resources.crud import CRUD, Start
+from app.core.resources.paging import ListQuery, Page
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
 

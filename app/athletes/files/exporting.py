@@ -14,9 +14,9 @@ from app.athletes.files.records import COLUMNS, SEPARATOR
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category
 from app.centres.models import Centre
-from app.core.database import Runner
-from app.core.statements import Statement
-from app.core.tables import table_of
+from app.core.db.statements import Statement
+from app.core.db.transactions import Runner
+from app.core.resources.models import table_of
 
 ROWS_AT_ONCE = 1000
 

@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from pydantic_core import PydanticCustomError
 
-from app.core.text import clean_text
+from app.core.resources.text import clean_text
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _MEASURE = re.compile(rf"({_NUMBER}) ?([a-z]*)")

@@ -12,10 +12,10 @@ from pydantic_core import PydanticCustomError
 from app.athletes.files.records import COLUMNS, record_of
 from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
-from app.core.csv_files import Row, check_text, read_rows
+from app.core.csv.reader import Row, check_text, read_rows
 from app.core.errors import Invalid
-from app.core.tables import derived_columns, source_of, table_of, unique_columns
-from app.core.text import clean_text
+from app.core.resources.models import derived_columns, source_of, table_of, unique_columns
+from app.core.resources.text import clean_text
 
 ROWS_IN_BATCH = 1000
 """More gain no speed, and keep others waiting for longer."""

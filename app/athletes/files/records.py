@@ -11,9 +11,9 @@ from app.athletes.files.measures import HEIGHT, WEIGHT
 from app.athletes.models import AthletePerson, HeightCm, Name, Sex, WeightKg
 from app.categories.models import Name as CategoryName
 from app.centres.models import Name as CentreName
-from app.core.fields import Id
-from app.core.tables import ABSENT
-from app.core.text import clean_text, name_key
+from app.core.resources.fields import Id
+from app.core.resources.models import ABSENT
+from app.core.resources.text import clean_text, name_key
 
 SEPARATOR = ";"
 """Stands between the centres in a cell."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, Field
 
-from app.core.csv_files import Row
+from app.core.csv.reader import Row
 
 REPORTED_ROWS = 1000
 

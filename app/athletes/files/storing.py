@@ -16,11 +16,11 @@ from app.athletes.files.report import Counts, Outcome, Rejection
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
 from app.centres.models import Centre, CentreCreate
-from app.core.conflicts import taken_fields
-from app.core.database import Runner, Unit
-from app.core.fields import new_id
-from app.core.statements import Statement
-from app.core.tables import (
+from app.core.db.constraints import taken_fields
+from app.core.db.statements import Statement
+from app.core.db.transactions import Runner, Unit
+from app.core.resources.fields import new_id
+from app.core.resources.models import (
     Payload,
     Row,
     derived_columns,
@@ -28,7 +28,7 @@ from app.core.tables import (
     table_of,
     written_columns,
 )
-from app.core.text import name_key
+from app.core.resources.text import name_key
 
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)

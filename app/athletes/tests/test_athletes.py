@@ -7,7 +7,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.conftest import API, Create, Json, conflict, not_found, problem
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 
 URL = f"{API}/athletes"
 PERSON = {

@@ -5,7 +5,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.conftest import API, Create, Json, not_found
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from app.commands.fuzz_hooks import MOMENTS, Rows, contract_is_kept, filter_body
 from app.commands.tests.launcher import launched, living
 from app.conftest import API
 from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
-from app.core.fields import Moment
+from app.core.resources.fields import Moment
 
 Json = dict[str, Any]
 

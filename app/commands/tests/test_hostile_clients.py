@@ -23,7 +23,7 @@ from app.api.tests.hostile import (
 )
 from app.commands.tests.launcher import launched
 from app.conftest import API
-from app.core.tests.document import PROBLEM
+from app.core.http.tests.document import PROBLEM
 
 pytestmark = pytest.mark.slow
 

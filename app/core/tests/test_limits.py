@@ -11,12 +11,12 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
 from app.conftest import API, Json, lock_waiters, patient, problem, served, unavailable
-from app.core.bounds import Bound
-from app.core.database import Database, Unit
+from app.core.db.pool import connected
+from app.core.db.statements import Statement
+from app.core.db.transactions import Database, Unit
 from app.core.errors import Unavailable
-from app.core.pool import connected
+from app.core.limits import Bound
 from app.core.settings import Settings
-from app.core.statements import Statement
 
 JSON = {"Content-Type": "application/json"}
 CSV = {"Content-Type": "text/csv"}

@@ -15,7 +15,7 @@ from httpx import AsyncClient
 from app.commands.project import ROOT
 from app.conftest import API, Create, Json
 from app.core import logs
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 
 PERSONAL = "X1234567"
 
@@ -105,7 +105,9 @@ class TestErrors:
         capfd: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("app.core.conflicts._fields", dict)  # so that no constraint is known
+        monkeypatch.setattr(
+            "app.core.db.constraints._fields", dict
+        )  # so that no constraint is known
         client.event_hooks = {}
         for status in (201, 500):
             response = await client.post(f"{API}/categories", json={"name": PERSONAL})

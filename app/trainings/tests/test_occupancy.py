@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.conftest import API, Create, not_found, problem
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 from app.trainings.tests.conftest import HOUR, SOON, Gym, Pass, at
 
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.conftest import API, Create, Json
-from app.core import database
+from app.core.db import transactions
 from app.trainings.tests.conftest import Gym, Pass, at
 from app.trainings.tests.model import Centre, Model
 from app.trainings.tests.rules import broken_rules
@@ -204,7 +204,7 @@ class TestStorm:
     @pytest.fixture(autouse=True)
     def no_reruns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Answer a deadlock with 503: the order of locks is to make that none happens."""
-        monkeypatch.setattr(database, "RERUNS", 0)
+        monkeypatch.setattr(transactions, "RERUNS", 0)
 
     @settings(
         max_examples=4,

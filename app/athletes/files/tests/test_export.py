@@ -9,7 +9,7 @@ from app.athletes.files.exporting import ROWS_AT_ONCE
 from app.athletes.files.records import COLUMNS
 from app.athletes.files.tests.conftest import Import, counts, post_csv
 from app.conftest import API, Create, Json
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 
 EMPTY = "TRUNCATE categories, centres CASCADE"
 

@@ -14,7 +14,7 @@ from app.athletes.files.tests.conftest import (
     reasons,
 )
 from app.conftest import API, Create, Json, problem
-from app.core.fields import new_id
+from app.core.resources.fields import new_id
 
 ID = "019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"
 MARA = "reference,name,category\nM-1,Mara,Rx\n"

@@ -1,0 +1,108 @@
+"""CSV files as bodies: received into a temporary file, or sent piece by piece."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+
+from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from app.core.errors import Unavailable, UnsupportedMediaType
+from app.core.http.bodies import SLOWEST, body_pieces, declared_type
+
+logger = logging.getLogger(__name__)
+
+# Not by the email package, whose parameters (RFC 2231) may name any codec, and any number.
+_CHARSET = re.compile(r"charset\b", re.IGNORECASE)
+_UTF_8 = re.compile(r"charset=(\"?)utf-?8\1", re.IGNORECASE)
+
+IN_MEMORY = 2**20
+"""Bytes of a received file that stay in memory; a longer one is on disk."""
+
+
+def takes_csv(example: str) -> dict[str, Any]:
+    """Document a body that is read by ``received_csv``."""
+    content = {"text/csv": {"schema": {"type": "string", "minLength": 1}, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def stream_place(request: Request) -> AsyncIterator[None]:
+    """Hold one of the places for streams, until the answer is sent; raise ``Unavailable``."""
+    async with request.app.state.streams.place():
+        yield
+
+
+STREAMS = [Depends(stream_place)]
+"""What the endpoints depend on that receive or send a file: they are bounded among themselves."""
+
+
+class CSVResponse(StreamingResponse):
+    """An answer in CSV; it is cut off if it cannot be completed, or the client stops reading."""
+
+    media_type = "text/csv"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer, and read on from the database only for a client that is there.
+
+        Starlette would cancel a statement when the client leaves. The driver, cancelled between
+        preparing one and running it, leaves the session in a transaction, which holds locks.
+        """
+        now = asyncio.get_running_loop().time
+        patience = scope["app"].state.settings.body_timeout
+        gone = asyncio.create_task(self.listen_for_disconnect(receive))
+
+        async def send_in_time(message: Message) -> None:
+            nonlocal patience
+            if gone.done():
+                raise ClientDisconnect
+            begin = now()
+            async with asyncio.timeout(patience):
+                await send(message)
+            patience += len(message.get("body", b"")) / SLOWEST - (now() - begin)
+
+        try:
+            await self.stream_response(send_in_time)
+        except ClientDisconnect:
+            pass
+        except (Unavailable, TimeoutError) as error:
+            # The status is sent already. The server closes a connection with half an answer, by
+            # which the client knows.
+            logger.warning("an answer was cut off: %s", str(error) or "the client does not read")
+        finally:
+            gone.cancel()
+
+
+async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
+    """Answer with a file; what fails before its first piece is still a problem document."""
+    first = await anext(pieces)
+
+    async def all_pieces() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return CSVResponse(all_pieces(), headers=headers)
+
+
+@asynccontextmanager
+async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO]:
+    """Receive a body that is declared CSV in UTF-8, of at most ``longest`` bytes.
+
+    Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
+    """
+    _, *parameters = request.headers.get("content-type", "").split(";")
+    charsets = [one for one in map(str.strip, parameters) if _CHARSET.match(one)]
+    if declared_type(request) != "text/csv" or not all(map(_UTF_8.fullmatch, charsets)):
+        raise UnsupportedMediaType("The body has to be declared as text/csv, in UTF-8.")
+    with SpooledTemporaryFile(IN_MEMORY) as file:
+        async for piece in body_pieces(request, longest):
+            file.write(piece)
+        file.seek(0)
+        yield cast(BinaryIO, file)

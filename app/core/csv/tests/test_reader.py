@@ -1,0 +1,104 @@
+import time
+from io import BytesIO
+
+import pytest
+
+from app.core.csv.reader import LONGEST_LINE, LONGEST_ROW, Row, check_text, read_rows
+from app.core.errors import Invalid, MalformedBody
+
+BROKEN = "the row is no CSV: is a quotation mark out of place?"
+
+
+def rows(text: str | bytes) -> list[Row]:
+    file = BytesIO(text if isinstance(text, bytes) else text.encode())
+    check_text(file)
+    return list(read_rows(file))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_rows_know_the_lines_they_begin_on(end: str) -> None:
+    text = end.join(["name,height", "Mara,5'6\"", "", '"Li,', 'Na",1.7 m', " , ", "Ana,"])
+
+    assert rows(text) == [
+        Row(1, ["name", "height"]),
+        Row(2, ["Mara", "5'6\""]),
+        Row(4, [f"Li,{end}Na", "1.7 m"]),
+        Row(7, ["Ana", ""]),
+    ]
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_is_no_part_of_the_first_cell(start: bytes) -> None:
+    assert rows(start + b"name\nMara\n") == [Row(1, ["name"]), Row(2, ["Mara"])]
+
+
+@pytest.mark.parametrize("broken", ['"Mara" L,female', '"Mara,female', 'Mara,"female', '"Mara""'])
+def test_a_row_that_is_no_csv_takes_no_other_with_it(broken: str) -> None:
+    found = rows(f"name,sex\n{broken}\nAna,female\nEva,female\n")
+
+    assert found == [
+        Row(1, ["name", "sex"]),
+        Row(2, [broken], BROKEN),
+        Row(3, ["Ana", "female"]),
+        Row(4, ["Eva", "female"]),
+    ]
+
+
+def test_a_row_that_is_too_long_takes_no_other_with_it() -> None:
+    long = "a" * (LONGEST_ROW + 1)
+    assert rows(f"name\n{long}\nAna\n") == [
+        Row(1, ["name"]),
+        Row(2, [long], "the row is too long"),
+        Row(3, ["Ana"]),
+    ]
+
+
+@pytest.mark.parametrize("line", ['x","y', 'x","', '"""a'])
+def test_many_quotation_marks_out_of_place_take_no_longer_each(line: str) -> None:
+    count = 20_000
+    start = time.process_time()
+
+    found = rows("\n".join([line] * count))
+
+    assert time.process_time() - start < 5  # a minute when each looked for its end anew
+    assert sum(row.cells[0].count("\n") + 1 for row in found) == count
+
+
+def test_a_quotation_mark_that_nothing_closes_spoils_one_row_of_a_long_file() -> None:
+    others = [f"Athlete {number},female" for number in range(LONGEST_ROW // 10)]
+
+    found = rows("\n".join(['"Mara,female', *others]))
+
+    assert found[0] == Row(1, ['"Mara,female'], BROKEN)
+    assert found[1:] == [Row(line, row.split(",")) for line, row in enumerate(others, 2)]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_file_may_be_longer_than_a_line(end: bytes) -> None:
+    assert len(rows(end.join([b"Mara" * 250] * 2500))) == 2500  # 2.5 MB
+
+
+def test_the_file_stays_open_for_whoever_opened_it() -> None:
+    file = BytesIO(b"name\nMara\n")
+    list(read_rows(file))
+    assert not file.closed
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "detail"),
+    [
+        (b"", Invalid, "The file is empty."),
+        ("Josefína\n".encode("cp1252"), MalformedBody, "Line 1 is not UTF-8. Save the file as"),
+        (b"name\nMara\nJos\xe9\n", MalformedBody, "Line 3 is not UTF-8. Save the file as CSV"),
+        (b"name\nMara\nJos\xc3", MalformedBody, "Line 3 is not UTF-8. Save the file as CSV"),
+        ("name\nMara\n".encode("utf-16"), MalformedBody, "The file is UTF-16, not UTF-8."),
+        (b"name\rMara\rJos\xe9\r", MalformedBody, "Line 3 is not UTF-8. Save the file as CSV"),
+        (b"name\n" + b"a" * (LONGEST_LINE + 1), Invalid, "Line 2 is longer than 1 MiB"),
+        (b"name\r\n" + b"a" * 3 * LONGEST_LINE, Invalid, "Line 2 is longer than 1 MiB"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_as_a_whole(
+    text: bytes, error: type[Exception], detail: str
+) -> None:
+    with pytest.raises(error, match=detail):
+        check_text(BytesIO(text))

@@ -1,0 +1,336 @@
+"""The pool: connections that keep nothing of what ran on them, and servers that will not do."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from app.application import create_app
+from app.athletes.models import Athlete
+from app.categories.models import Category
+from app.conftest import API, Json, client_of, patient, problem
+from app.core.db import pool as pool_module
+from app.core.db.pool import UnusableDatabase, check_room, connected
+from app.core.db.statements import Statement
+from app.core.db.transactions import Database, Unit, UnusableValue
+from app.core.errors import Unavailable
+from app.core.http.tests.document import Document
+from app.core.resources.fields import new_id
+from app.core.resources.models import table_of
+from app.core.settings import Settings
+
+SESSION = """
+SELECT (SELECT json_agg(s ORDER BY name) FROM (
+            SELECT name, setting FROM pg_settings
+            WHERE setting IS DISTINCT FROM reset_val OR name = 'TimeZone') s) AS settings,
+       (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory')
+           AS locks,
+       (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()) AS temporary,
+       (SELECT count(*) FROM pg_cursors) AS cursors,
+       (SELECT count(*) FROM pg_listening_channels()) AS channels,
+       pg_current_xact_id_if_assigned()::text AS transaction
+"""
+
+
+def usual(url: str) -> Settings:
+    return Settings(_env_file=None, database_url=url)
+
+
+CATEGORIES = table_of(Category)
+INSERT_CATEGORY = Statement(
+    sa.insert(CATEGORIES).values(
+        id=sa.bindparam("new_id"), name=sa.bindparam("new_name"), name_key=sa.bindparam("new_name")
+    )
+)
+COUNT_CATEGORIES = Statement(sa.select(sa.func.count().label("count")).select_from(CATEGORIES))
+LOCK_CATEGORY = Statement(
+    sa.select(CATEGORIES.c.id).where(CATEGORIES.c.name == sa.bindparam("name")).with_for_update()
+)
+
+
+@pytest.fixture
+async def database(own_database: str) -> AsyncIterator[Database]:
+    """Open a pool of one connection, as the app does, on a database of its own."""
+    async with connected(patient(own_database), 1) as database:
+        yield database
+
+
+async def session_of(database: Database) -> dict[str, Any]:
+    async with database._pool.acquire() as connection:
+        return dict(await connection.fetchrow(SESSION))
+
+
+async def test_requests_leave_nothing_in_their_session(
+    app: FastAPI, document: Document, database: Database
+) -> None:
+    app.state.database = database
+    before = await session_of(database)
+    async with client_of(app) as client:
+        await use_everything(client)
+
+    assert await session_of(database) == before
+    assert before["locks"] == before["temporary"] == before["channels"] == 0
+
+
+async def use_everything(client: AsyncClient) -> None:
+    """Send requests that commit, fail, conflict and roll back."""
+    rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+    north = (await client.post(f"{API}/centres", json={"name": "North"})).json()
+    mara = {"name": "Mara", "category_id": rx["id"], "centre_ids": [north["id"]]}
+    athlete = f"{API}/athletes/{(await client.post(f'{API}/athletes', json=mara)).json()['id']}"
+    changes: list[Json] = [{"name": "M"}, {"centre_ids": []}, {"centre_ids": [str(new_id())]}]
+    for payload in changes:
+        await client.patch(athlete, json=payload)
+    assert (await client.post(f"{API}/categories", json={"name": "RX"})).status_code == 409
+    assert (await client.patch(f"{athlete}0", json={"centre_ids": []})).status_code == 422
+    for method in ("PUT", "PUT", "DELETE", "DELETE"):
+        await client.request(method, f"{athlete}/centres/{north['id']}")
+    for sort in ("name", "-created_at"):
+        page = await client.get(f"{API}/athletes?sort={sort}&total=true&offset=0")
+        assert page.json()["total"] == 1
+    assert (await client.delete(athlete)).status_code == 204
+
+
+async def test_a_statement_is_committed_when_it_is_answered(
+    app: FastAPI, document: Document, database: Database, own_database: str
+) -> None:
+    app.state.database = database
+    async with client_of(app) as client:
+        created = await client.post(f"{API}/categories", json={"name": "Rx"})
+
+        other = await asyncpg.connect(own_database)
+        found = await other.fetchval("SELECT id FROM categories")
+        await other.close()
+
+    assert str(found) == created.json()["id"]
+
+
+async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database) -> None:
+    async def fail(unit: Unit) -> None:
+        await unit.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
+        assert (await unit.row(COUNT_CATEGORIES, {}))["count"] == 1
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.transaction(fail)
+    assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
+
+
+async def test_a_unit_within_a_unit_is_one(database: Database) -> None:
+    async def insert(unit: Unit) -> None:
+        await unit.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
+
+    async def fail_afterwards(unit: Unit) -> None:
+        await unit.transaction(insert)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.transaction(fail_afterwards)
+    assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
+
+
+async def test_times_are_read_in_utc(database: Database) -> None:
+    now = Statement(sa.text("SELECT to_json(now())::text AS now"))
+
+    assert (await database.row(now, {}))["now"].endswith('+00:00"')
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    own_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "OLDEST_POSTGRESQL", 99)
+
+    with pytest.raises(UnusableDatabase, match="99 or newer is needed"):
+        async with connected(patient(own_database), 1):
+            pass
+
+
+def test_a_statement_keeps_its_constants_and_asks_for_the_rest() -> None:
+    athletes = table_of(Athlete)
+    statement = Statement(
+        sa.select(athletes.c.id).where(
+            athletes.c.sex == sa.bindparam("sex"),
+            athletes.c.name == "a",
+            athletes.c.version > 1,
+        )
+    )
+
+    assert statement.text.count("$") == 3
+    assert statement.arguments({"sex": "other", "unused": 1}) == ["other", "a", 1]
+    with pytest.raises(KeyError, match="sex"):
+        statement.arguments({})
+
+
+@pytest.fixture
+def _as_before() -> Iterator[None]:
+    """Undo what DEBUG changes in the process."""
+    before = logging.getLogger("app").level, list(logging.getLogger().handlers)
+    yield
+    logging.getLogger("app").setLevel(before[0])
+    logging.getLogger().handlers[:] = before[1]
+
+
+@pytest.mark.usefixtures("_as_before")
+async def test_debug_logs_statements_and_no_values(
+    own_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(Settings(_env_file=None, database_url=own_database, debug=True))
+    try:
+        async with app.router.lifespan_context(app), client_of(app) as client:
+            await client.post(f"{API}/athletes/lookup", json={"national_id": "X1234567"})
+    finally:
+        asyncio.get_running_loop().set_debug(False)
+
+    (record,) = [record for record in caplog.records if record.name == "app.core.db.transactions"]
+    assert "athletes.national_id = $1" in record.getMessage()
+    assert "X1234567" not in caplog.text
+
+
+@pytest.mark.parametrize("limits", [patient, usual], ids=["patient", "usual"])
+async def test_a_deadlock_is_run_again_and_not_seen(
+    own_database: str, limits: Callable[[str], Settings]
+) -> None:
+    async with connected(limits(own_database), 2) as database:
+        for name in ("a", "b"):
+            await database.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": name})
+
+        await run_into_a_deadlock(database)
+
+
+async def run_into_a_deadlock(database: Database) -> None:
+    """Lock the categories a and b in opposite order, each unit one before it asks for the other.
+
+    One of the units is run again, and both succeed.
+    """
+    both_have_one = asyncio.Barrier(2)
+    runs: list[str] = []
+
+    async def lock(unit: Unit, first: str, second: str) -> str:
+        runs.append(first)
+        await unit.row(LOCK_CATEGORY, {"name": first})
+        if len(runs) <= 2:
+            await both_have_one.wait()
+        await unit.row(LOCK_CATEGORY, {"name": second})
+        return first
+
+    done = await asyncio.gather(
+        database.transaction(lambda unit: lock(unit, "a", "b")),
+        database.transaction(lambda unit: lock(unit, "b", "a")),
+    )
+
+    assert list(done) == ["a", "b"]
+    assert len(runs) == 3
+
+
+async def test_a_unit_that_others_always_make_fail_is_given_up(database: Database) -> None:
+    runs = 0
+
+    async def fail(unit: Unit) -> None:
+        nonlocal runs
+        runs += 1
+        raise asyncpg.SerializationError
+
+    with pytest.raises(Unavailable, match="Others change the same just now; try again"):
+        await database.transaction(fail)
+    assert runs == 4
+
+
+async def test_a_value_of_the_wrong_type_is_no_failure_of_the_database(database: Database) -> None:
+    with pytest.raises(UnusableValue) as raised:
+        await database.row(LOCK_CATEGORY, {"name": int("7" * 7)})
+    assert "7" * 7 not in "".join(traceback.format_exception(raised.value))
+
+
+async def test_a_database_that_does_not_answer_makes_the_service_unready(
+    app: FastAPI, document: Document, own_database: str
+) -> None:
+    async with connected(patient(own_database), 1) as database:
+        app.state.database = database
+        await database._pool.close()  # type: ignore[attr-defined]
+        async with client_of(app) as client:
+            ready = await client.get("/health/ready")
+            live = await client.get("/health/live")
+
+    assert problem(ready) == (503, "/problems/unavailable", [])
+    assert ready.json()["detail"] == "The database does not answer."
+    assert live.json() == {"status": "live"}
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://postgres@127.0.0.1:1/gym", "Connect call failed"),
+        ("postgresql://postgres@127.0.0.1:port/gym", "invalid literal"),
+    ],
+)
+async def test_a_server_that_is_not_there_is_told_in_one_line(url: str, reason: str) -> None:
+    app = create_app(Settings(_env_file=None, database_url=url))
+    sent: list[dict[str, Any]] = []
+    asked = iter([{"type": "lifespan.startup"}])
+
+    async def receive() -> dict[str, str]:
+        return next(asked)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    with pytest.raises(UnusableDatabase):
+        await app({"type": "lifespan", "state": {}}, receive, send)  # type: ignore[arg-type]
+
+    (failed,) = sent
+    assert failed["type"] == "lifespan.startup.failed"
+    assert failed["message"].startswith("cannot reach the database of DATABASE_URL: ")
+    assert reason in failed["message"]
+    assert "\n" not in failed["message"]
+
+
+async def test_closing_waits_for_what_is_under_way(own_database: str) -> None:
+    slow = Statement(sa.select(sa.func.pg_sleep(sa.literal_column("0.2")), sa.literal("done")))
+    async with connected(usual(own_database), 2) as database:
+        under_way = asyncio.create_task(database.row(slow, {}))
+        await asyncio.sleep(0.05)
+
+    assert under_way.done()
+    assert (await under_way)[1] == "done"
+    with pytest.raises(Unavailable):
+        await database.row(slow, {})
+
+
+async def test_a_connection_is_whole_again_after_its_statement_was_given_up(
+    database: Database,
+) -> None:
+    slow = Statement(sa.select(sa.func.pg_sleep(sa.literal_column("30"))))
+    given_up = asyncio.create_task(database.row(slow, {}))
+    await asyncio.sleep(0.05)
+    given_up.cancel()
+
+    assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
+    assert given_up.cancelled()
+
+
+async def test_processes_with_as_many_connections_as_the_server_has_have_room(
+    own_database: str,
+) -> None:
+    connection = await asyncpg.connect(own_database)
+    room = int(await connection.fetchval("SHOW max_connections"))
+    room -= int(await connection.fetchval("SHOW superuser_reserved_connections"))
+    await connection.close()
+
+    await check_room(usual(own_database).model_copy(update={"db_pool_size": room}), 1)
+    too_many = usual(own_database).model_copy(update={"db_pool_size": room // 2 + 1})
+    with pytest.raises(UnusableDatabase, match=f"more than the {room} that"):
+        await check_room(too_many, 2)
+    await check_room(too_many.model_copy(update={"db_pgbouncer": True}), 2)
+
+
+async def test_a_pool_that_the_server_has_no_room_for_is_told(own_database: str) -> None:
+    with pytest.raises(UnusableDatabase, match="too many clients"):
+        async with connected(patient(own_database), 200):
+            pass

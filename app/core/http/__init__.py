@@ -1,0 +1,1 @@
+"""HTTP: how requests come in, and how answers and errors go out."""

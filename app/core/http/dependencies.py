@@ -1,0 +1,16 @@
+"""What endpoints are given."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.core.db.transactions import Runner
+
+
+async def get_database(request: Request) -> Runner:
+    """Return the app's database, or the unit of work that this request is one part of."""
+    runner: Runner = request.scope["state"].get("database") or request.app.state.database
+    return runner
+
+
+DatabaseDep = Annotated[Runner, Depends(get_database)]

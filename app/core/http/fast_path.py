@@ -1,0 +1,184 @@
+"""What an endpoint is called with, worked out once for each route.
+
+FastAPI works it out for each request, from the same declarations: more than half of a read's time
+in Python. Here are the declarations that our endpoints use; a route with any other, such as a form,
+a cookie or a generator, is left to FastAPI, and so is one that returns something else than a
+``Response`` or None.
+"""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from dataclasses import fields
+from http import HTTPStatus
+from typing import Any, TypeGuard
+
+from fastapi import Request, params
+from fastapi._compat import (
+    ModelField,
+    field_annotation_is_sequence,
+    get_missing_field_error,
+)
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from starlette.responses import Response
+
+from app.core.http.json_bodies import JSONRequest
+
+Errors = list[dict[str, Any]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+NOTHING: Any = PydanticUndefined
+"""What a parameter is given that a request does not have."""
+
+_OTHERS = {declared.name for declared in fields(Dependant)} - {
+    *("path_params", "query_params", "header_params", "body_params", "dependencies"),
+    *("name", "call", "path", "scope", "request_param_name", "use_cache"),
+}
+"""Declarations that are not known here."""
+
+
+def handler_of(route: APIRoute) -> Handler | None:
+    """Return what handles the requests of a route; None if it declares what is not known here.
+
+    The handler raises ``RequestValidationError``. If there is a body, it takes a ``JSONRequest``.
+    """
+    dependant = route.dependant
+    # With several, or one to be embedded, the field of the body is another one.
+    body = [] if route.body_field is None else [route.body_field]
+    if dependant.body_params != body or not _is_known(dependant):
+        return None
+    assert dependant.call
+    returned = inspect.signature(dependant.call).return_annotation
+    empty = returned is None and route.status_code == HTTPStatus.NO_CONTENT
+    if not empty and not (isinstance(returned, type) and issubclass(returned, Response)):
+        return None
+    endpoint, call = dependant.call, _Call(dependant)
+
+    async def handle(request: Request) -> Response:
+        errors: Errors = []
+        arguments = await call.arguments(request, {}, errors)
+        if errors:
+            raise RequestValidationError(errors)
+        response: Response | None = await endpoint(**arguments)
+        return Response(status_code=HTTPStatus.NO_CONTENT) if response is None else response
+
+    return handle
+
+
+def _is_known(dependant: Dependant) -> bool:
+    return (
+        not any(getattr(dependant, name) for name in _OTHERS)
+        and dependant.use_cache
+        and inspect.iscoroutinefunction(dependant.call)
+        and all(map(_has_one_value, [*dependant.query_params, *dependant.header_params]))
+        and all(map(_is_known, dependant.dependencies))
+    )
+
+
+def _has_one_value(field: ModelField) -> bool:
+    """Tell whether a parameter is one value, or a query one model: no list, no model of headers."""
+    kind = field.field_info.annotation
+    if is_model(kind):
+        assert isinstance(field.field_info, params.Param)
+        return field.field_info.in_ == params.ParamTypes.query
+    return not field_annotation_is_sequence(kind)
+
+
+def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    """Tell whether a parameter is all that a model asks for."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+class _Call:
+    """How the arguments of an endpoint, or of what it depends on, are found in a request."""
+
+    def __init__(self, dependant: Dependant) -> None:
+        assert dependant.call
+        self._function = dependant.call
+        self._dependencies = [(needed.name, _Call(needed)) for needed in dependant.dependencies]
+        self._parameters = [
+            *(_Parameter(field, "path", _in_path) for field in dependant.path_params),
+            *(_query_parameter(field) for field in dependant.query_params),
+            *(_Parameter(field, "header", _in_headers) for field in dependant.header_params),
+            *(_Parameter(field, "body", _in_body) for field in dependant.body_params),
+        ]
+        self._request_name = dependant.request_param_name
+
+    async def arguments(
+        self, request: Request, results: dict[object, Any], errors: Errors
+    ) -> dict[str, Any]:
+        """Find the arguments, and add what is wrong with them to the errors."""
+        arguments: dict[str, Any] = {}
+        for name, needed in self._dependencies:
+            result = await needed._result(request, results, errors)
+            if name is not None:
+                arguments[name] = result
+        for parameter in self._parameters:
+            arguments[parameter.name] = parameter.read(request, errors)
+        if self._request_name is not None:
+            arguments[self._request_name] = request
+        return arguments
+
+    async def _result(self, request: Request, results: dict[object, Any], errors: Errors) -> Any:
+        """Call the function, unless it has been for this request or its arguments are wrong."""
+        if self._function in results:
+            return results[self._function]
+        before = len(errors)
+        arguments = await self.arguments(request, results, errors)
+        if len(errors) > before:
+            return None
+        result = results[self._function] = await self._function(**arguments)
+        return result
+
+
+class _Parameter:
+    """A value that a request is asked for."""
+
+    def __init__(self, field: ModelField, place: str, find: Callable[[Request, str], Any]) -> None:
+        self.name = field.name
+        self._field = field
+        self._alias = field.validation_alias or field.alias
+        # A body, and a query that is a model, is validated as a whole.
+        self._location = (place,) if find in (_in_body, _whole_query) else (place, self._alias)
+        self._find = find
+
+    def read(self, request: Request, errors: Errors) -> Any:
+        """Return the value, or its default; add what is wrong with it to the errors."""
+        value = self._find(request, self._alias)
+        if value is NOTHING:
+            if not self._field.field_info.is_required():
+                return self._field.get_default()
+            errors.append(get_missing_field_error(self._location))
+            return None
+        value, problems = self._field.validate(value, loc=self._location)
+        errors += problems
+        return value
+
+
+def _query_parameter(field: ModelField) -> _Parameter:
+    whole = is_model(field.field_info.annotation)
+    return _Parameter(field, "query", _whole_query if whole else _in_query)
+
+
+def _in_path(request: Request, alias: str) -> Any:
+    return request.path_params.get(alias, NOTHING)
+
+
+def _in_query(request: Request, alias: str) -> Any:
+    return request.query_params.get(alias, NOTHING)
+
+
+def _whole_query(request: Request, alias: str) -> Any:
+    return dict(request.query_params)
+
+
+def _in_headers(request: Request, alias: str) -> Any:
+    return request.headers.get(alias, NOTHING)
+
+
+def _in_body(request: Request, alias: str) -> Any:
+    assert isinstance(request, JSONRequest)
+    return request.parsed

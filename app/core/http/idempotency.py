@@ -1,0 +1,148 @@
+"""Requests that are done once, however often they are sent: ``Idempotency-Key``.
+
+In one transaction the key is claimed, the request is handled, and the answer is stored. Who comes
+with the same key meanwhile waits for that transaction, and then finds the answer; if it is rolled
+back, there is no key either.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b
+
+import sqlalchemy as sa
+from asyncpg import LockNotAvailableError
+from fastapi import Request
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Field, Index, SQLModel
+from starlette.responses import Response
+
+from app.core.db.statements import Statement, new_value, new_values
+from app.core.db.transactions import Database, Unit
+from app.core.errors import Invalid, KeyInFlight, KeyReused
+from app.core.resources.models import table_of
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEPT = "24 hours"
+"""How long an answer is kept at least."""
+FORGOTTEN_AT_ONCE = 10
+"""How many expired keys a new one removes at most: more than come in, and hardly noticed."""
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A key that a client sent with a request, and the answer to that."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "created_at"),)
+
+    key: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
+    request: str
+    """A hash of its method, path and body."""
+    status: int | None
+    headers: str | None
+    """As a JSON object."""
+    body: str | None
+    created_at: datetime = Field(sa_column_kwargs={"server_default": sa.func.statement_timestamp()})
+
+
+_KEYS = table_of(IdempotencyKey)
+_EXPIRED = _KEYS.c.created_at < sa.func.statement_timestamp() - sa.cast(
+    sa.literal_column(f"'{KEPT}'"), sa.Interval
+)
+
+
+def key_of(request: Request) -> str | None:
+    """Return the key that a request came with; raise ``Invalid`` if it is none."""
+    keys = request.headers.getlist(HEADER)
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        detail = "The key should be one of 1 to 255 visible ASCII characters, and be given once."
+        raise Invalid.of_field(HEADER, "bad_key", detail)
+    return keys[0]
+
+
+async def answered_once(
+    key: str, request: Request, database: Database, handle: Handler
+) -> Response:
+    """Handle a request, or return the answer that the same one had before.
+
+    Raise ``KeyReused`` if the key came with another request, and ``KeyInFlight`` if that takes
+    longer than a lock is waited for.
+    """
+    path = request.scope["path"]
+    request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
+    request_hash.update(await request.body())
+    values = {"key": key, "request": request_hash.hexdigest()}
+
+    async def work(unit: Unit) -> Response:
+        if earlier := await _earlier_answer(unit, values):
+            return earlier
+        request.state.database = unit
+        response = await handle(request)
+        headers = {
+            name: value for name, value in response.headers.items() if name != "content-length"
+        }
+        answer = {
+            "status": response.status_code,
+            "headers": json.dumps(headers),
+            "body": bytes(response.body).decode(),
+        }
+        await unit.row(_store_statement(), {"key": key, **new_values(answer)})
+        return response
+
+    return await database.transaction(work)
+
+
+async def _earlier_answer(unit: Unit, values: dict[str, str]) -> Response | None:
+    """Claim a key, or return the answer that is stored with it."""
+    await unit.row(_forget_statement(), values)
+    try:
+        if await unit.row(_claim_statement(), values):
+            return None
+    except LockNotAvailableError:
+        raise KeyInFlight("The first request with this key is still under way.") from None
+    earlier = await unit.row(_find_statement(), values)
+    if earlier is None:  # it has expired this very moment
+        raise KeyInFlight("The key is being forgotten; try again.")
+    if earlier["request"] != values["request"]:
+        raise KeyReused.of_field(HEADER, "reused", "This key came with another request before.")
+    headers = json.loads(earlier["headers"]) | {REPLAYED: "true"}
+    return Response(earlier["body"], earlier["status"], headers)
+
+
+@cache
+def _forget_statement() -> Statement:
+    """Remove a key if it is expired, and some more expired ones that nobody else holds."""
+    expired = sa.select(_KEYS.c.key).where(_EXPIRED).with_for_update(skip_locked=True)
+    this = expired.where(_KEYS.c.key == sa.bindparam("key")).cte("this")
+    limit: sa.ColumnElement[int] = sa.literal_column(str(FORGOTTEN_AT_ONCE))
+    oldest = expired.order_by(_KEYS.c.created_at).limit(limit).cte("oldest")
+    forgotten = sa.union_all(sa.select(this.c.key), sa.select(oldest.c.key))
+    return Statement(sa.delete(_KEYS).where(_KEYS.c.key.in_(forgotten)))
+
+
+@cache
+def _claim_statement() -> Statement:
+    claim = insert(_KEYS).values(key=sa.bindparam("key"), request=sa.bindparam("request"))
+    return Statement(claim.on_conflict_do_nothing().returning(_KEYS.c.key))
+
+
+@cache
+def _find_statement() -> Statement:
+    return Statement(sa.select(_KEYS).where(_KEYS.c.key == sa.bindparam("key")))
+
+
+@cache
+def _store_statement() -> Statement:
+    answer = {
+        column: new_value(column) for column in (_KEYS.c.status, _KEYS.c.headers, _KEYS.c.body)
+    }
+    return Statement(sa.update(_KEYS).where(_KEYS.c.key == sa.bindparam("key")).values(answer))

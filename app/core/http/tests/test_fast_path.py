@@ -1,0 +1,244 @@
+"""How endpoints are called: by us as by FastAPI, and by FastAPI where we do not know how."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, Query, Request
+from fastapi.routing import APIRoute
+from httpx import ASGITransport, AsyncClient, Response
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+from starlette.responses import Response as Answer
+
+from app.application import create_app
+from app.conftest import problem
+from app.core.http.fast_path import handler_of
+from app.core.http.routes import ContractRoute
+from app.core.http.routing import RouteTree
+from app.core.settings import Settings
+
+calls: list[str] = []
+
+
+class Paging(BaseModel):
+    limit: int = Field(default=20, le=100)
+    name: str | None = None
+
+
+class Thing(BaseModel):
+    name: str
+    size: int = 1
+
+
+async def get_store(request: Request) -> str:
+    calls.append("store")
+    return f"store of {request.url.path}"
+
+
+Store = Annotated[str, Depends(get_store)]
+
+
+async def get_things(store: Store, if_match: Annotated[str, Header()] = "any") -> str:
+    calls.append("things")
+    return f"things in {store}, {if_match}"
+
+
+Things = Annotated[str, Depends(get_things)]
+
+
+async def refuse_none(number: int) -> None:
+    calls.append(f"refuse {number}")
+
+
+async def generated() -> AsyncIterator[str]:
+    yield "generated"
+
+
+router = APIRouter(route_class=ContractRoute)
+
+
+@router.put("/things/{number}", dependencies=[Depends(refuse_none)])
+async def put_thing(
+    number: int,
+    query: Annotated[Paging, Query()],
+    thing: Thing,
+    things: Things,
+    store: Store,
+    request: Request,
+    plain: float = 0.5,
+) -> Answer:
+    values = {"number": number, "query": query.model_dump(), "thing": thing.model_dump()}
+    return JSONResponse(values | {"things": things, "store": store, "plain": plain})
+
+
+@router.delete("/things/{number}", status_code=204)
+async def delete_thing(number: int) -> None:
+    calls.append(f"delete {number}")
+
+
+@router.get("/cookie")
+async def get_cookie(session: Annotated[str, Cookie()]) -> Answer:
+    return JSONResponse(session)
+
+
+@router.get("/generated")
+async def get_generated(value: Annotated[str, Depends(generated)]) -> Answer:
+    return JSONResponse(value)
+
+
+@router.post("/embedded")
+async def post_embedded(thing: Annotated[Thing, Body(embed=True)]) -> Answer:
+    return JSONResponse(thing.model_dump())
+
+
+@router.get("/several")
+async def get_several(tags: Annotated[list[str], Query()]) -> Answer:
+    return JSONResponse(tags)
+
+
+@router.get("/accepted", status_code=202)
+async def get_accepted() -> None:
+    calls.append("accepted")
+
+
+@router.get("/model")
+async def get_model() -> Thing:
+    return Thing(name="a model")
+
+
+@pytest.fixture
+def asking() -> FastAPI:
+    app = create_app(Settings(_env_file=None))
+    app.include_router(router)
+    calls.clear()
+    return app
+
+
+@pytest.fixture
+async def client(asking: FastAPI) -> AsyncIterator[AsyncClient]:
+    transport = ASGITransport(asking)
+    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+def route(name: str) -> APIRoute:
+    return next(one for one in router.routes if isinstance(one, APIRoute) and one.name == name)
+
+
+async def put(client: AsyncClient, url: str, **options: Any) -> Response:
+    return await client.put(url, json={"name": "rope"}, **options)
+
+
+async def test_everything_declared_is_there(client: AsyncClient) -> None:
+    response = await put(client, "/things/7?limit=3&plain=2", headers={"If-Match": "x"})
+
+    assert response.json() == {
+        "number": 7,
+        "query": {"limit": 3, "name": None},
+        "thing": {"name": "rope", "size": 1},
+        "things": "things in store of /things/7, x",
+        "store": "store of /things/7",
+        "plain": 2,
+    }
+
+
+async def test_what_is_absent_has_its_default(client: AsyncClient) -> None:
+    answer = (await put(client, "/things/7")).json()
+
+    assert answer["query"] == {"limit": 20, "name": None}
+    assert (answer["things"], answer["plain"]) == ("things in store of /things/7, any", 0.5)
+
+
+async def test_a_dependency_is_called_once_and_the_routes_own_too(client: AsyncClient) -> None:
+    await put(client, "/things/7")
+
+    assert sorted(calls) == ["refuse 7", "store", "things"]
+
+
+async def test_all_that_is_wrong_is_told_and_nothing_called(
+    asking: FastAPI, client: AsyncClient
+) -> None:
+    wrong = "/things/x?limit=101&plain=y"
+
+    by_us = await client.put(wrong, json={"size": "big"})
+    asking.dependency_overrides[print] = print
+    by_fastapi = await client.put(wrong, json={"size": "big"})
+
+    assert problem(by_us) == (
+        422,
+        "/problems/invalid",
+        [
+            ("{number}", "int_parsing"),
+            ("{number}", "int_parsing"),
+            ("?limit", "less_than_equal"),
+            ("?plain", "float_parsing"),
+            ("/name", "missing"),
+            ("/size", "int_parsing"),
+        ],
+    )
+    assert sorted(problem(by_us)[2]) == sorted(problem(by_fastapi)[2])
+    assert "refuse" not in "".join(calls)
+
+
+async def test_an_absent_body_is_told(client: AsyncClient) -> None:
+    response = await client.put("/things/7")
+
+    assert problem(response) == (422, "/problems/invalid", [("", "missing")])
+
+
+async def test_nothing_is_204(client: AsyncClient) -> None:
+    response = await client.delete("/things/7")
+
+    assert (response.status_code, response.content, calls) == (204, b"", ["delete 7"])
+    assert "content-type" not in response.headers
+
+
+async def test_an_override_is_heeded(asking: FastAPI, client: AsyncClient) -> None:
+    async def get_other() -> str:
+        return "another"
+
+    asking.dependency_overrides[get_store] = get_other
+
+    assert (await put(client, "/things/7")).json()["store"] == "another"
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path", "options", "answer"),
+    [
+        ("get_cookie", "GET", "/cookie", {"headers": {"Cookie": "session=s"}}, "s"),
+        ("get_generated", "GET", "/generated", {}, "generated"),
+        (
+            "post_embedded",
+            "POST",
+            "/embedded",
+            {"json": {"thing": {"name": "rope"}}},
+            {"name": "rope", "size": 1},
+        ),
+        ("get_accepted", "GET", "/accepted", {}, None),
+        ("get_model", "GET", "/model", {}, {"name": "a model", "size": 1}),
+    ],
+)
+async def test_what_we_do_not_know_is_left_to_fastapi(
+    client: AsyncClient, name: str, method: str, path: str, options: dict[str, Any], answer: object
+) -> None:
+    response = await client.request(method, path, **options)
+
+    assert handler_of(route(name)) is None
+    assert response.json() == answer
+
+
+def test_a_list_of_values_is_left_to_fastapi_too() -> None:
+    assert handler_of(route("get_several")) is None
+
+
+def test_the_others_are_not() -> None:
+    assert handler_of(route("put_thing"))
+    assert handler_of(route("delete_thing"))
+
+
+def test_dependencies_of_an_inclusion_are_refused(asking: FastAPI) -> None:
+    asking.include_router(router, prefix="/again", dependencies=[Depends(get_store)])
+
+    with pytest.raises(AssertionError, match="give dependencies to a router"):
+        RouteTree(asking)

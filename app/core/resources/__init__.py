@@ -1,0 +1,1 @@
+"""What every resource shares: its table, fields, lists, JSON and CRUD."""

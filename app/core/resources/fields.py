@@ -1,0 +1,263 @@
+"""The types of fields: how JSON becomes text, numbers, dates and identifiers.
+
+JSON already tells text from numbers, so a value of the other kind is refused, never converted.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Annotated, Any
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import (
+    no_info_after_validator_function,
+    no_info_before_validator_function,
+)
+from uuid_utils.compat import uuid7
+
+from app.core.resources.text import LONGEST_NORMALISED, clean_text, name_key
+
+new_id = uuid7
+"""Make an identifier: a UUIDv7, so that new rows sort last."""
+
+LONGEST_EMAIL = 254
+
+_PLAIN_USER = re.compile(r"(?=.{1,64}$)[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.IGNORECASE | re.ASCII)
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Of a ``Moment`` in UTC: so far from the ends of the calendar that what is added stays in it."""
+
+_MOMENT = re.compile(
+    # With bounds where Python has none: it takes an offset of +01:99, and from 3.14 on 24:00.
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-5][0-9])",
+    re.IGNORECASE | re.ASCII,
+)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def _json_number(value: object) -> object:
+    if isinstance(value, str | bytes | bool):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    # 3.0 is 3 in JSON; as a float, a large one would be refused for another reason.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _usual_uuid(value: object) -> object:
+    if not isinstance(value, UUID) and not (isinstance(value, str) and _UUID.fullmatch(value)):
+        raise PydanticCustomError("uuid", "Input should be a UUID in its usual form")
+    return value
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,100}", value):
+        raise PydanticCustomError("int_parsing", "Input should be a whole number")
+    return value
+
+
+def _true_or_false(value: object) -> object:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise PydanticCustomError("bool_parsing", "Input should be true or false")
+    return value
+
+
+def _calendar_date(value: object) -> object:
+    if not isinstance(value, date) and not (
+        isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
+    ):
+        raise PydanticCustomError("date_type", "Input should be a date like 1990-12-31")
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise PydanticCustomError("no_such_day", "There is no such day") from None
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise PydanticCustomError(
+            "datetime_type",
+            "Input should be a date and time with an offset like 2026-12-01T18:00:00+01:00",
+        )
+    try:
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        in_range = FIRST_YEAR <= moment.year <= LAST_YEAR
+    except OverflowError:
+        in_range = False
+    except ValueError:
+        raise PydanticCustomError("no_such_moment", "There is no such date and time") from None
+    if not in_range:
+        raise PydanticCustomError(
+            "datetime_out_of_range",
+            "Input should be in the years {first} to {last}",
+            {"first": FIRST_YEAR, "last": LAST_YEAR},
+        )
+    return moment
+
+
+def _past(day: date) -> date:
+    if not date(1900, 1, 1) <= day <= datetime.now(UTC).date():
+        raise PydanticCustomError(
+            "date_out_of_range", "Input should be a date from 1900-01-01 to today"
+        )
+    return day
+
+
+def _email(address: str) -> str:
+    try:
+        if len(address) > LONGEST_NORMALISED:
+            raise EmailNotValidError
+        user, _, domain = address.rpartition("@")
+        if len(address) <= LONGEST_EMAIL and domain.isascii() and _PLAIN_USER.fullmatch(user):
+            return f"{user}@{_email_domain(domain)}"
+        return validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError("email", "Input should be an email address") from None
+
+
+@lru_cache(maxsize=1000)
+def _email_domain(domain: str) -> str:
+    """Write a domain the one way; most addresses are of a few, and this is most of the work."""
+    return validate_email(f"a@{domain}", check_deliverability=False).domain
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    # The package's own list: what the machine's zone files hold differs between machines.
+    zones = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
+    return frozenset(zones.split()) - {"Factory"}  # which stands for "not set yet"
+
+
+def _time_zone(name: str) -> str:
+    if name not in _time_zones():
+        raise PydanticCustomError(
+            "time_zone", "Input should be an IANA time zone like Europe/Madrid"
+        )
+    return name
+
+
+def text_pattern(without: str = "") -> str:
+    """Write what JSON Schema can say of ``Text``: no control character, and something to see."""
+    usable = rf"[^\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f{without}]"
+    visible = rf"[^\s\u0000-\u001f\u007f-\u009f{without}]"
+    return f"^{usable}*{visible}{usable}*$"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Mark a ``str`` that is stored cleaned and has 1 to ``longest`` characters then.
+
+    A ``name`` needs a visible one among them, so that its key is never empty.
+    """
+
+    longest: int
+    name: bool = False
+
+    def _check(self, text: str) -> str:
+        if len(text) > self.longest:
+            raise PydanticCustomError(
+                "text_too_long",
+                "Text should have at most {longest} characters",
+                {"longest": self.longest},
+            )
+        if not text or (self.name and not name_key(text)):
+            raise PydanticCustomError("text_empty", "Text needs at least one visible character")
+        return text
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_after_validator_function(
+            self._check, no_info_before_validator_function(clean_text, handler(source))
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            **handler(schema),
+            "minLength": 1,
+            "maxLength": self.longest,
+            "pattern": text_pattern(),
+        }
+
+
+class JSONNumber:
+    """Mark an ``int`` or ``Decimal`` that JSON writes as a number, never as text or ``true``."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_before_validator_function(_json_number, handler(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        documented = handler(schema)
+        number: dict[str, Any] = dict(schema["schema"])
+        if number["type"] != "decimal":
+            return documented
+        # Pydantic documents a decimal as a string, or as a number or a string.
+        for string_too in ("anyOf", "type", "pattern"):
+            documented.pop(string_too, None)
+        return {
+            **documented,
+            "type": "number",
+            "minimum": float(number["ge"]),
+            "maximum": float(number["le"]),
+            "multipleOf": 10.0 ** -number["decimal_places"],
+        }
+
+
+Id = Annotated[UUID, BeforeValidator(_usual_uuid)]
+"""An identifier, in its usual form only: 8-4-4-4-12 hexadecimal digits."""
+
+ExampleId = Annotated[Id, Field(examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"])]
+"""An identifier in an answer or a body."""
+
+FROM_DIGITS = BeforeValidator(_digits)
+"""Reads an integer in a query, where everything is text; stands after its bounds, if any."""
+
+QueryInteger = Annotated[int, FROM_DIGITS]
+"""An integer in a query; its bounds are those of the field."""
+
+QueryBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
+"""A flag in a query."""
+
+SearchText = Annotated[str, Text(100, name=True), AfterValidator(name_key)]
+"""What to look for in a name; becomes a name key."""
+
+Email = Annotated[
+    str,
+    BeforeValidator(clean_text),
+    AfterValidator(_email),
+    Field(max_length=LONGEST_EMAIL, json_schema_extra={"format": "idn-email"}),
+]
+"""An email address, written the one way that its domain has."""
+
+TimeZone = Annotated[
+    str,
+    AfterValidator(_time_zone),
+    Field(max_length=64, json_schema_extra={"format": "time-zone"}),
+]
+"""The IANA name of a time zone."""
+
+PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past)]
+"""A day from 1900-01-01 to today (in UTC)."""
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A date and time with its offset (RFC 3339); becomes one in UTC."""

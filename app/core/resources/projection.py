@@ -1,0 +1,183 @@
+"""From a read model to the SQL that writes its JSON.
+
+PostgreSQL builds the answers. What an answer holds is read off the same model that documents
+it, so the two cannot drift: a plain field is a column of the row's table or, with ``ReadAs``,
+derived from its columns; a field that is a model follows a to-one relationship, or else groups
+fields of the row itself; a field that is a list of models follows a many-to-many relationship.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import RelationshipProperty
+from sqlalchemy.sql.selectable import NamedFromClause
+from sqlmodel import SQLModel
+
+from app.core.resources.models import table_of
+
+Links = Mapping[sa.Table, sa.FromClause]
+"""What to read in place of a link table that the same statement is changing."""
+
+_EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
+
+
+@dataclass(frozen=True)
+class ReadAs:
+    """Mark a field of a read model that no column holds, and tell how it follows from the row."""
+
+    derive: Callable[[sa.FromClause], sa.ColumnElement[Any]]
+    """From something with the row's columns to the value."""
+
+
+class Projection:
+    """A read model over a row's table."""
+
+    def __init__(self, read: type[BaseModel], row: type[SQLModel]) -> None:
+        relationships = sa.inspect(row).relationships
+        self._columns: list[str] = []
+        self._derived: dict[str, ReadAs] = {}
+        self._groups: dict[str, Projection] = {}
+        self._to_one: dict[str, tuple[Projection, RelationshipProperty[Any]]] = {}
+        self._to_many: dict[str, tuple[type[BaseModel], RelationshipProperty[Any]]] = {}
+        for name, field in read.model_fields.items():
+            derived = [mark for mark in field.metadata if isinstance(mark, ReadAs)]
+            if derived:
+                (self._derived[name],) = derived
+            elif name not in relationships:
+                if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                    self._groups[name] = Projection(field.annotation, row)
+                else:
+                    self._columns.append(name)
+            elif relationships[name].uselist:
+                self._to_many[name] = (get_args(field.annotation)[0], relationships[name])
+            else:
+                assert isinstance(field.annotation, type)
+                target = Projection(field.annotation, relationships[name].mapper.class_)
+                self._to_one[name] = (target, relationships[name])
+        self._fields = list(read.model_fields)
+        self._table = table_of(row)
+        keys = [_owner_key(relationship) for _, relationship in self._to_one.values()]
+        needed = dict.fromkeys([*self._columns, "id", *keys])
+        if self._derived or self._groups:
+            needed |= dict.fromkeys(self._table.c.keys())  # a derivation says not which of them
+        self.columns = [self._table.c[name] for name in needed]
+        """The columns that a source of rows must have."""
+
+    def each(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any, Any, str]:
+        """Select ``id, version, body`` of each row in ``source``."""
+        joined, item = self._items(source, links or {})
+        body = sa.func.row_to_json(_whole_row(item)).label("body")
+        return sa.select(source.c.id, source.c.version, body).select_from(joined)
+
+    def many(
+        self, source: sa.FromClause, key: str, limit: sa.ColumnElement[int]
+    ) -> sa.Select[*tuple[Any, ...]]:
+        """Select ``items, key, id``: the rows of ``source`` up to a limit, and what comes next.
+
+        The source numbers its rows by ``position``, from 1, and has one row more than the limit
+        if it can: that one's sort key and id are ``key`` and ``id``.
+        """
+        joined, item = self._items(source, {})
+        columns = source.c.position, source.c[key].label("key"), source.c.id
+        # json_agg takes the rows in the order in which the subquery gives them.
+        row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)
+        listed = row.order_by(source.c.position).subquery("listed")
+        items = sa.func.json_agg(listed.c.item)
+        after = listed.c.position > limit
+        return sa.select(
+            sa.func.coalesce(items.filter(listed.c.position <= limit), _EMPTY_LIST).label("items"),
+            sa.func.min(listed.c.key).filter(after).label("key"),
+            sa.func.min(sa.cast(listed.c.id, sa.Text)).filter(after).label("id"),
+        )
+
+    def _items(self, source: sa.FromClause, links: Links) -> tuple[sa.FromClause, NamedFromClause]:
+        """Join what the model nests to ``source``, and beside it an ``item`` of all its fields."""
+        joined, fields, nested = self._joined(source, links)
+        beside = sa.select(*fields).correlate(source, *nested).lateral("item")
+        return joined.join(beside, sa.true()), beside
+
+    def _joined(
+        self, source: sa.FromClause, links: Links
+    ) -> tuple[sa.FromClause, list[sa.Label[Any]], list[sa.FromClause]]:
+        """Join what the model nests to ``source``; return that, the fields, and what is nested."""
+        joined = source
+        nested: list[sa.FromClause] = []
+        fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
+        fields |= {name: derived.derive(source) for name, derived in self._derived.items()}
+        for name, group in self._groups.items():
+            _, grouped, _ = group._joined(source, links)
+            beside = sa.select(*grouped).correlate(source).lateral(name)
+            joined = joined.join(beside, sa.true())
+            fields[name] = _whole_row(beside)
+            nested.append(beside)
+        for name, (projection, relationship) in self._to_one.items():
+            read, of_target, _ = projection._joined(projection._table, links)
+            target = sa.select(*of_target).select_from(read).subquery(name)
+            # Outer, though each row has its target: a change that had to wait sees the newest row,
+            # but of other tables not what is newer than itself.
+            joined = joined.outerjoin(target, target.c.id == source.c[_owner_key(relationship)])
+            fields[name] = _whole_row(target)
+            nested.append(target)
+        for name, (model, relationship) in self._to_many.items():
+            lists = _lists(name, model, relationship, source, links)
+            joined = joined.outerjoin(lists, lists.c.owner_id == source.c.id)
+            fields[name] = sa.func.coalesce(lists.c["items"], _EMPTY_LIST)
+            nested.append(lists)
+        return joined, [fields[name].label(name) for name in self._fields], nested
+
+
+def _lists(
+    name: str,
+    model: type[BaseModel],
+    relationship: RelationshipProperty[Any],
+    source: sa.FromClause,
+    links: Links,
+) -> sa.CTE:
+    """Select ``owner_id, items`` for each row of ``source`` that has any.
+
+    Grouped once for the whole source, which is far cheaper than a subquery in each row; and
+    materialized, for where few rows are expected the planner would group them again in each row.
+    """
+    table = relationship.secondary
+    assert isinstance(table, sa.Table)
+    link = links.get(table, table)
+    ((_, owner_key),) = relationship.synchronize_pairs
+    ((_, target_key),) = relationship.secondary_synchronize_pairs or ()
+    owner_id, target_id = link.c[owner_key.name], link.c[target_key.name]
+    target = relationship.mapper.local_table
+    order = relationship.order_by or [target.c.id]
+    item = _nested(model, target).correlate(target).lateral("item")
+    items = sa.func.json_agg(aggregate_order_by(_whole_row(item), *order))
+    return (
+        sa.select(owner_id.label("owner_id"), items.label("items"))
+        .select_from(
+            source.join(link, owner_id == source.c.id)
+            .join(target, target.c.id == target_id)
+            .join(item, sa.true())
+        )
+        .group_by(owner_id)
+        .cte(f"{name}_of_each")
+        .prefix_with("MATERIALIZED")
+    )
+
+
+def _nested(model: type[BaseModel], table: sa.FromClause) -> sa.Select[Any]:
+    """Select a nested model's fields, each a column of its table, ``id`` among them."""
+    return sa.select(*(table.c[name] for name in model.model_fields))
+
+
+def _whole_row(source: NamedFromClause) -> sa.ColumnElement[Any]:
+    return source.table_valued()
+
+
+def _owner_key(relationship: RelationshipProperty[Any]) -> str:
+    """Name the column by which a row refers to its to-one target."""
+    pairs = relationship.local_remote_pairs or ()
+    # The other columns of a key only repeat what the target holds.
+    (key,) = (local for local, remote in pairs if remote.name == "id")
+    assert isinstance(key, sa.Column)
+    return key.name
