@@ -21,8 +21,8 @@ from app.core.http.middleware import (
     WithoutRanges,
 )
 from app.core.http.problems import handle_errors
-from app.core.http.routing import RouteTree
-from app.core.limits import Bound
+from app.core.http.routes import RouteTable
+from app.core.limits import Limit
 from app.core.settings import Settings
 
 EXPOSED_HEADERS = [
@@ -51,10 +51,10 @@ def create_app(settings: Settings) -> FastAPI:
         if isinstance(route, Mount):  # the files of the docs
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
-    app.state.streams = Bound(settings.max_streams, settings.db_pool_wait)
+    app.state.streams = Limit(settings.max_streams, settings.db_pool_wait)
     app.include_router(health.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
-    app.router.routes.insert(0, RouteTree(app))
+    app.router.routes.insert(0, _table(app, settings))
     handle_errors(app)
     openapi.document(app)
     # The last one added is the outermost.
@@ -71,6 +71,15 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
     app.add_middleware(RequestContext)
     return app
+
+
+def _table(app: FastAPI, settings: Settings) -> RouteTable:
+    if settings.fast_path:
+        # Not imported without need: an upgrade of FastAPI may change what it uses.
+        from app.core.http.fast_path import FastPath
+
+        return FastPath(app)
+    return RouteTable(app)
 
 
 @asynccontextmanager

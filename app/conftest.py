@@ -171,8 +171,8 @@ async def connection(shared_connection: Any) -> AsyncIterator[Any]:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    """Build the app; ``client`` gives it a database."""
-    return create_app(Settings.model_construct())
+    """Build the app, with FAST_PATH as set; ``client`` gives it a database."""
+    return create_app(Settings.model_construct(fast_path=get_settings().fast_path))
 
 
 @pytest.fixture(scope="session")

@@ -97,22 +97,22 @@ async def _seats(stage: Stage, name: str) -> list[Ids]:
 async def _book(connection: Any, ids: Ids) -> None:
     training_id, athlete_id = ids
     both = {"training_id": training_id, "athlete_id": athlete_id}
-    training = await _row(connection, seats.lock_training_and_athlete(), both)
-    statement = BookingsCRUD.book_statement(seat=training["taken"] < training["capacity"])
+    training = await _row(connection, seats.lock_training_and_athlete_query(), both)
+    statement = BookingsCRUD.queries.book_query(seat=training["taken"] < training["capacity"])
     assert await _row(connection, statement, {**both, "id": new_id(), "now": training["now"]})
 
 
 async def _cancel(connection: Any, ids: Ids) -> None:
     (booking_id,) = ids
-    training = await _row(connection, seats.lock_training_of_booking(), {"id": booking_id})
+    training = await _row(connection, seats.lock_training_of_booking_query(), {"id": booking_id})
     values = {"id": booking_id, "training_id": training["id"], "now": training["now"]}
-    await _row(connection, seats.lock_waiting_for_seat(), values)
-    assert await _row(connection, BookingsCRUD.cancel_statement(seat=True), values)
+    await _row(connection, seats.lock_waiting_for_seat_query(), values)
+    assert await _row(connection, BookingsCRUD.queries.cancel_query(seat=True), values)
 
 
 async def _check_in(connection: Any, ids: Ids) -> None:
     (booking_id,) = ids
-    statement = BookingsCRUD.note_statement("checked_in_at")
+    statement = BookingsCRUD.queries.note_query("checked_in_at")
     assert await _row(connection, statement, {"id": booking_id, "now": None})
 
 

@@ -82,7 +82,7 @@ def _gets(sample: Sample, chance: random.Random) -> list[Request]:
 def _cursor_at(sample: Sample, depth: int) -> str:
     """Make the cursor that a client has who has read so many athletes."""
     key, row_id = asyncio.run(_row_at(sample.url, depth))
-    return Place(key, row_id).cursor(name_of_list(AthletesCRUD.row.__name__, {}, "name"))
+    return Place(key, row_id).cursor(name_of_list(AthletesCRUD.queries.row.__name__, {}, "name"))
 
 
 async def _row_at(url: str, depth: int) -> tuple[str, UUID]:

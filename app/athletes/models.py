@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
-from sqlmodel import Field as Column
+from sqlmodel import Field as TableField
 from sqlmodel import Index, Relationship, SQLModel
 
 from app.categories.models import Category, CategoryReference
@@ -63,14 +63,14 @@ class AthletePerson(SQLModel):
     email: EmailAddress | None = None
     national_id: NationalId | None = None
     birth_date: BirthDate | None = None
-    sex: Sex | None = Column(default=None, sa_type=sa.Text)
+    sex: Sex | None = TableField(default=None, sa_type=sa.Text)
 
 
 class AthleteBase(AthletePerson):
     """What an athlete is made of."""
 
-    height_cm: HeightCm | None = Column(default=None, sa_type=sa.Numeric(4, 1))
-    weight_kg: WeightKg | None = Column(default=None, sa_type=sa.Numeric(5, 2))
+    height_cm: HeightCm | None = TableField(default=None, sa_type=sa.Numeric(4, 1))
+    weight_kg: WeightKg | None = TableField(default=None, sa_type=sa.Numeric(5, 2))
 
 
 class Enrolment(SQLModel, table=True):
@@ -79,13 +79,13 @@ class Enrolment(SQLModel, table=True):
     __tablename__ = "enrolments"
     __table_args__ = (Index(None, "centre_id", "athlete_id"),)
 
-    athlete_id: UUID = Column(primary_key=True, foreign_key="athletes.id", ondelete="CASCADE")
-    centre_id: UUID = Column(
+    athlete_id: UUID = TableField(primary_key=True, foreign_key="athletes.id", ondelete="CASCADE")
+    centre_id: UUID = TableField(
         primary_key=True,
         foreign_key="centres.id",
         sa_column_kwargs={"info": {"source": "centre_ids"}},
     )
-    enrolled_at: datetime = Column(
+    enrolled_at: datetime = TableField(
         sa_column_kwargs={"server_default": sa.func.statement_timestamp()}
     )
 
@@ -110,7 +110,7 @@ class Athlete(AthleteBase, Row, table=True):
 
     name_key: str = derived_from("name", name_key)
     email_key: str | None = derived_from("email", email_key, unique=True)
-    category_id: UUID = Column(foreign_key="categories.id")
+    category_id: UUID = TableField(foreign_key="categories.id")
 
     category: Category = Relationship(sa_relationship_kwargs={"lazy": "raise"})
     centres: list[Centre] = Relationship(
@@ -172,13 +172,13 @@ class AthleteListQuery(NamedListQuery):
     sex: Sex | SkipJsonSchema[None] = None
 
 
-class CategoryFilter(AthleteListQuery):
+class AthletesAtCentreQuery(AthleteListQuery):
     """What can be asked of the athletes at a centre."""
 
     category_id: Id | SkipJsonSchema[None] = Field(default=None, description="Their category.")
 
 
-class CentreFilter(AthleteListQuery):
+class AthletesOfCategoryQuery(AthleteListQuery):
     """What can be asked of the athletes of a category."""
 
     centre_id: Id | SkipJsonSchema[None] = Field(
@@ -186,7 +186,7 @@ class CentreFilter(AthleteListQuery):
     )
 
 
-class AthletesQuery(CategoryFilter, CentreFilter):
+class AthletesQuery(AthletesAtCentreQuery, AthletesOfCategoryQuery):
     """What can be asked of all athletes."""
 
 

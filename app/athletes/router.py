@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.athletes.crud import AthletesCRUD
 from app.athletes.dependencies import AthletesDep, AthletesStorageDep
 from app.athletes.files.exporting import exported_athletes
 from app.athletes.files.importing import import_file
@@ -17,18 +18,16 @@ from app.athletes.models import (
     AthleteLookup,
     AthletePage,
     AthleteRead,
+    AthletesAtCentreQuery,
+    AthletesOfCategoryQuery,
     AthletesQuery,
     AthleteUpdate,
-    CategoryFilter,
-    CentreFilter,
 )
 from app.centres.models import CentrePage
 from app.core.csv.streaming import STREAMS, CSVResponse, csv_response, received_csv, takes_csv
 from app.core.http.dependencies import DatabaseDep
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
-    CREATES,
-    DELETES,
     EXPORTS,
     GETS,
     IMPORTS,
@@ -36,17 +35,17 @@ from app.core.http.openapi import (
     LISTS_WITHIN,
     LOOKS_UP,
     READS,
-    REFERS,
-    UPDATES,
-    merged,
+    creates,
+    deletes,
+    updates,
 )
-from app.core.http.routes import (
-    ContractRoute,
+from app.core.http.responses import (
     created_response,
     found_response,
     page_response,
     resource_response,
 )
+from app.core.http.routes import ContractRoute
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
@@ -57,7 +56,7 @@ router = APIRouter(tags=["athletes"], route_class=ContractRoute)
     "/athletes",
     status_code=HTTPStatus.CREATED,
     response_model=AthleteRead,
-    responses=merged(CREATES, REFERS),
+    responses=creates(AthletesCRUD),
 )
 async def create_athlete(
     payload: AthleteCreate, athletes: AthletesDep, request: Request
@@ -110,9 +109,7 @@ async def get_athlete(athlete_id: Id, athletes: AthletesDep, request: Request) -
     return found_response(request, await athletes.get(athlete_id))
 
 
-@router.patch(
-    "/athletes/{athlete_id}", response_model=AthleteRead, responses=merged(UPDATES, REFERS)
-)
+@router.patch("/athletes/{athlete_id}", response_model=AthleteRead, responses=updates(AthletesCRUD))
 async def update_athlete(
     athlete_id: Id, payload: AthleteUpdate, athletes: AthletesDep, expected: ExpectedVersions
 ) -> Response:
@@ -120,7 +117,9 @@ async def update_athlete(
     return resource_response(await athletes.update(athlete_id, payload, expected))
 
 
-@router.delete("/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+@router.delete(
+    "/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(AthletesCRUD)
+)
 async def delete_athlete(athlete_id: Id, athletes: AthletesDep, expected: ExpectedVersions) -> None:
     """Delete an athlete who has never booked, and their enrolments."""
     await athletes.delete(athlete_id, expected)
@@ -162,7 +161,7 @@ async def withdraw_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep)
 )
 async def list_athletes_of_category(
     category_id: Id,
-    query: Annotated[CentreFilter, Query()],
+    query: Annotated[AthletesOfCategoryQuery, Query()],
     athletes: AthletesDep,
     request: Request,
 ) -> Response:
@@ -173,7 +172,7 @@ async def list_athletes_of_category(
 @router.get("/centres/{centre_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN)
 async def list_athletes_at_centre(
     centre_id: Id,
-    query: Annotated[CategoryFilter, Query()],
+    query: Annotated[AthletesAtCentreQuery, Query()],
     athletes: AthletesDep,
     request: Request,
 ) -> Response:

@@ -2,11 +2,10 @@
 
 from app.categories.models import Category, CategoryCreate, CategoryRead, CategoryUpdate
 from app.core.resources.crud import CRUD
+from app.core.resources.queries import Queries
 
 
 class CategoriesCRUD(CRUD[CategoryCreate, CategoryUpdate]):
-    """Creates, reads, lists, changes and deletes categories."""
+    """Creates, reads, lists, updates and deletes categories."""
 
-    row = Category
-    read = CategoryRead
-    summary = CategoryRead
+    queries = Queries(Category, CategoryRead)

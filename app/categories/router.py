@@ -5,24 +5,30 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.categories.crud import CategoriesCRUD
 from app.categories.dependencies import CategoriesDep
 from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
 from app.core.http.etags import ExpectedVersions
-from app.core.http.openapi import CREATES, DELETES, GETS, LISTS, UPDATES
-from app.core.http.routes import (
-    ContractRoute,
+from app.core.http.openapi import GETS, LISTS, creates, deletes, updates
+from app.core.http.responses import (
     created_response,
     found_response,
     page_response,
     resource_response,
 )
+from app.core.http.routes import ContractRoute
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
 router = APIRouter(prefix="/categories", tags=["categories"], route_class=ContractRoute)
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=CategoryRead, responses=CREATES)
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=CategoryRead,
+    responses=creates(CategoriesCRUD),
+)
 async def create_category(
     payload: CategoryCreate, categories: CategoriesDep, request: Request
 ) -> Response:
@@ -44,7 +50,7 @@ async def get_category(category_id: Id, categories: CategoriesDep, request: Requ
     return found_response(request, await categories.get(category_id))
 
 
-@router.patch("/{category_id}", response_model=CategoryRead, responses=UPDATES)
+@router.patch("/{category_id}", response_model=CategoryRead, responses=updates(CategoriesCRUD))
 async def update_category(
     category_id: Id, payload: CategoryUpdate, categories: CategoriesDep, expected: ExpectedVersions
 ) -> Response:
@@ -52,7 +58,9 @@ async def update_category(
     return resource_response(await categories.update(category_id, payload, expected))
 
 
-@router.delete("/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+@router.delete(
+    "/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(CategoriesCRUD)
+)
 async def delete_category(
     category_id: Id, categories: CategoriesDep, expected: ExpectedVersions
 ) -> None:

@@ -2,11 +2,10 @@
 
 from app.centres.models import Centre, CentreCreate, CentreRead, CentreUpdate
 from app.core.resources.crud import CRUD
+from app.core.resources.queries import Queries
 
 
 class CentresCRUD(CRUD[CentreCreate, CentreUpdate]):
-    """Creates, reads, lists, changes and deletes centres."""
+    """Creates, reads, lists, updates and deletes centres."""
 
-    row = Centre
-    read = CentreRead
-    summary = CentreRead
+    queries = Queries(Centre, CentreRead)

@@ -5,25 +5,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.centres.crud import CentresCRUD
 from app.centres.dependencies import CentresDep
+from app.centres.errors import CentreFull
 from app.centres.models import CentreCreate, CentrePage, CentreRead, CentreUpdate
-from app.core.errors import ProblemType
 from app.core.http.etags import ExpectedVersions
-from app.core.http.openapi import CREATES, DELETES, GETS, LISTS, UPDATES, merged, refusals
-from app.core.http.routes import (
-    ContractRoute,
+from app.core.http.openapi import GETS, LISTS, creates, deletes, updates
+from app.core.http.responses import (
     created_response,
     found_response,
     page_response,
     resource_response,
 )
+from app.core.http.routes import ContractRoute
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
 router = APIRouter(prefix="/centres", tags=["centres"], route_class=ContractRoute)
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=CentreRead, responses=CREATES)
+@router.post(
+    "", status_code=HTTPStatus.CREATED, response_model=CentreRead, responses=creates(CentresCRUD)
+)
 async def create_centre(payload: CentreCreate, centres: CentresDep, request: Request) -> Response:
     """Create a centre."""
     return created_response(request, await centres.create(payload))
@@ -46,7 +49,7 @@ async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Re
 @router.patch(
     "/{centre_id}",
     response_model=CentreRead,
-    responses=merged(UPDATES, refusals(ProblemType.CENTRE_FULL)),
+    responses=updates(CentresCRUD, CentreFull),
 )
 async def update_centre(
     centre_id: Id, payload: CentreUpdate, centres: CentresDep, expected: ExpectedVersions
@@ -55,7 +58,7 @@ async def update_centre(
     return resource_response(await centres.update(centre_id, payload, expected))
 
 
-@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(CentresCRUD))
 async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
     """Delete a centre that no athlete trains at, and that has no trainings."""
     await centres.delete(centre_id, expected)

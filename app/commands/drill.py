@@ -26,7 +26,7 @@ from app.commands.postgres import temporary_postgres
 from app.commands.postgres_server import OwnPostgres, wait_until_ended
 from app.commands.service import NotStarted, running_service
 from app.commands.signals import run_until_stopped
-from app.core.errors import ProblemType
+from app.core.errors import KeyInFlight
 from app.core.settings import get_settings
 
 WRITERS = 8
@@ -44,12 +44,6 @@ RECOVERY = 30.0
 """Seconds after a kill by which every writer has to be answered as before."""
 LOG_SHOWN = 4000
 """Characters of the service's log that are shown if it does not recover."""
-REFUSALS = {
-    problem.uri
-    for problem in ProblemType
-    if problem.status == httpx.codes.CONFLICT and problem is not ProblemType.KEY_IN_FLIGHT
-}
-"""Conflicts that another try does not end."""
 
 SEATS = 50
 """Of the training that all athletes of the drill book; the others wait."""
@@ -279,8 +273,9 @@ class Writer:
 
 
 def _is_refusal(response: httpx.Response) -> bool:
+    """Tell whether another try would be refused as well."""
     if response.status_code == httpx.codes.CONFLICT:
-        return response.json()["type"] in REFUSALS
+        return bool(response.json()["type"] != KeyInFlight.type.uri)
     return response.is_client_error
 
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from schemathesis import Case, CheckContext, HookContext, Response, SerializationContext
 from schemathesis.generation.meta import TestPhase
 
-from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
+from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken
 from app.core.resources.fields import FIRST_YEAR, LAST_YEAR, new_id
 from app.core.resources.text import clean_text, name_key
 
@@ -132,7 +132,7 @@ class Rows:
         return _phase(case) is TestPhase.FUZZING and not self._chance.randrange(ONE_IN)
 
     def _learn_taken(self, operation: str, problem: Json) -> None:
-        if problem["type"] == ProblemType.ALREADY_TAKEN.uri:
+        if problem["type"] == AlreadyTaken.type.uri:
             pointers = [error["pointer"].removeprefix("/") for error in problem["errors"]]
             self._taken |= {(operation, field) for field in pointers}
 

@@ -5,6 +5,7 @@
     DomainError
       MalformedBody            400
       NotFound                 404
+      MethodNotAllowed         405
       BodyTimeout              408
       Conflict                 409
         AlreadyTaken
@@ -18,14 +19,14 @@
       UntrustedHost            421
       Invalid                  422
         KeyReused
+      InternalError            500
       Unavailable              503
 
-The data layer raises these; ``app.core.problems`` makes HTTP answers of them.
+The data layer raises these; ``app.core.http.problems`` makes HTTP answers of them.
 """
 
-from collections.abc import Sequence
-from enum import Enum
-from http import HTTPStatus
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -33,58 +34,13 @@ from pydantic import AfterValidator, BaseModel, Field
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
-class ProblemType(Enum):
-    """Every type of problem that the API reports: its slug, status and title."""
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of problem that the API reports."""
 
-    MALFORMED_BODY = ("malformed-body", HTTPStatus.BAD_REQUEST, "Malformed body")
-    NOT_FOUND = ("not-found", HTTPStatus.NOT_FOUND, "Not found")
-    METHOD_NOT_ALLOWED = (
-        "method-not-allowed",
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        "Method not allowed",
-    )
-    BODY_TIMEOUT = ("body-timeout", HTTPStatus.REQUEST_TIMEOUT, "Body timeout")
-    ALREADY_TAKEN = ("already-taken", HTTPStatus.CONFLICT, "Already taken")
-    REFERENCE_MISSING = ("reference-missing", HTTPStatus.CONFLICT, "Reference missing")
-    STILL_IN_USE = ("still-in-use", HTTPStatus.CONFLICT, "Still in use")
-    KEY_IN_FLIGHT = (
-        "idempotency-key-in-flight",
-        HTTPStatus.CONFLICT,
-        "Idempotency key in flight",
-    )
-    TRAINING_FULL = ("training-full", HTTPStatus.CONFLICT, "Training full")
-    ATHLETE_BUSY = ("athlete-busy", HTTPStatus.CONFLICT, "Athlete busy")
-    CENTRE_FULL = ("centre-full", HTTPStatus.CONFLICT, "Centre full")
-    WRONG_STATE = ("wrong-state", HTTPStatus.CONFLICT, "Wrong state")
-    PRECONDITION_FAILED = (
-        "precondition-failed",
-        HTTPStatus.PRECONDITION_FAILED,
-        "Precondition failed",
-    )
-    CONTENT_TOO_LARGE = (
-        "content-too-large",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "Content too large",
-    )
-    UNSUPPORTED_MEDIA_TYPE = (
-        "unsupported-media-type",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "Unsupported media type",
-    )
-    UNTRUSTED_HOST = ("untrusted-host", HTTPStatus.MISDIRECTED_REQUEST, "Untrusted host")
-    INVALID = ("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
-    KEY_REUSED = (
-        "idempotency-key-reused",
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "Idempotency key reused",
-    )
-    INTERNAL_ERROR = ("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
-    UNAVAILABLE = ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable")
-
-    def __init__(self, slug: str, status: HTTPStatus, title: str) -> None:
-        self.slug = slug
-        self.status = int(status)
-        self.title = title
+    slug: str
+    status: int
+    title: str
 
     @property
     def uri(self) -> str:
@@ -112,7 +68,7 @@ class FieldError(BaseModel):
 
 
 class DomainError(Exception):
-    """A refusal that the caller can understand; subclasses name its type."""
+    """An error that the client can understand; each subclass that is raised has a ``type``."""
 
     type: ClassVar[ProblemType]
     retry_after: ClassVar[int | None] = None
@@ -132,19 +88,25 @@ class DomainError(Exception):
 class MalformedBody(DomainError):
     """The body is not what it is declared to be, JSON for example, or not UTF-8."""
 
-    type = ProblemType.MALFORMED_BODY
+    type = ProblemType("malformed-body", 400, "Malformed body")
 
 
 class NotFound(DomainError):
     """There is no such row."""
 
-    type = ProblemType.NOT_FOUND
+    type = ProblemType("not-found", 404, "Not found")
+
+
+class MethodNotAllowed(DomainError):
+    """The path does not have the method of the request."""
+
+    type = ProblemType("method-not-allowed", 405, "Method not allowed")
 
 
 class BodyTimeout(DomainError):
     """The body does not arrive in time."""
 
-    type = ProblemType.BODY_TIMEOUT
+    type = ProblemType("body-timeout", 408, "Body timeout")
 
 
 class Conflict(DomainError):
@@ -154,66 +116,84 @@ class Conflict(DomainError):
 class AlreadyTaken(Conflict):
     """Another row has the value of a unique field."""
 
-    type = ProblemType.ALREADY_TAKEN
+    type = ProblemType("already-taken", 409, "Already taken")
 
 
 class ReferenceMissing(Conflict):
     """A row that the request refers to does not exist."""
 
-    type = ProblemType.REFERENCE_MISSING
+    type = ProblemType("reference-missing", 409, "Reference missing")
 
 
 class StillInUse(Conflict):
     """Other rows refer to the row that should go."""
 
-    type = ProblemType.STILL_IN_USE
+    type = ProblemType("still-in-use", 409, "Still in use")
 
 
 class KeyInFlight(Conflict):
     """Another request with the same idempotency key is under way."""
 
-    type = ProblemType.KEY_IN_FLIGHT
+    type = ProblemType("idempotency-key-in-flight", 409, "Idempotency key in flight")
     retry_after = 1
 
 
 class PreconditionFailed(DomainError):
     """The row is not in the version that the client knows."""
 
-    type = ProblemType.PRECONDITION_FAILED
+    type = ProblemType("precondition-failed", 412, "Precondition failed")
 
 
 class ContentTooLarge(DomainError):
     """The body is longer than it may be."""
 
-    type = ProblemType.CONTENT_TOO_LARGE
+    type = ProblemType("content-too-large", 413, "Content too large")
 
 
 class UnsupportedMediaType(DomainError):
     """The body is not declared as what the endpoint reads."""
 
-    type = ProblemType.UNSUPPORTED_MEDIA_TYPE
+    type = ProblemType("unsupported-media-type", 415, "Unsupported media type")
 
 
 class UntrustedHost(DomainError):
     """The request is for a host that this service does not answer for."""
 
-    type = ProblemType.UNTRUSTED_HOST
+    type = ProblemType("untrusted-host", 421, "Untrusted host")
 
 
 class Invalid(DomainError):
     """The request is well-formed, and its values are not what they may be."""
 
-    type = ProblemType.INVALID
+    type = ProblemType("invalid", 422, "Invalid request")
 
 
 class KeyReused(Invalid):
     """The idempotency key belongs to another request."""
 
-    type = ProblemType.KEY_REUSED
+    type = ProblemType("idempotency-key-reused", 422, "Idempotency key reused")
+
+
+class InternalError(DomainError):
+    """The service has a bug."""
+
+    type = ProblemType("internal-error", 500, "Internal error")
 
 
 class Unavailable(DomainError):
     """The service cannot answer now."""
 
-    type = ProblemType.UNAVAILABLE
+    type = ProblemType("unavailable", 503, "Unavailable")
     retry_after = 1
+
+
+def problem_types() -> list[ProblemType]:
+    """List every problem type, those of the imported features too, by status and slug."""
+
+    def declared(error: type[DomainError]) -> Iterator[ProblemType]:
+        if "type" in vars(error):
+            yield error.type
+        for more_special in error.__subclasses__():
+            yield from declared(more_special)
+
+    return sorted(declared(DomainError), key=lambda one: (one.status, one.slug))

@@ -1,4 +1,4 @@
-"""A bound on work that goes on at once."""
+"""A limit on work that goes on at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from app.core.errors import Unavailable
 
 
-class Bound:
-    """So many at once; others wait in line, and are refused if that takes longer than ``wait``."""
+class Limit:
+    """At most ``places`` at once; the rest queue (FIFO) for at most ``wait`` seconds."""
 
     def __init__(self, places: int, wait: float) -> None:
         self._places = asyncio.Semaphore(places)
@@ -16,7 +16,7 @@ class Bound:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place, the first who came the first; raise ``Unavailable`` after the wait."""
+        """Hold a place for the time of an ``async with``; raise ``Unavailable`` after the wait."""
         await self.enter()
         try:
             yield
@@ -26,15 +26,15 @@ class Bound:
     async def enter(self) -> None:
         """Take a place, which has to be left; raise ``Unavailable`` after the wait."""
         if self._places.locked():
-            await self._stand_in_line()
+            await self._queue()
         else:
             await self._places.acquire()
 
     def leave(self) -> None:
-        """Leave a place to the next in line."""
+        """Give a place to the next in the queue."""
         self._places.release()
 
-    async def _stand_in_line(self) -> None:
+    async def _queue(self) -> None:
         try:
             async with asyncio.timeout(self._wait):
                 await self._places.acquire()

@@ -6,22 +6,16 @@ from app.core.errors import Conflict, ProblemType
 class TrainingFull(Conflict):
     """There is no seat left, or fewer than the request leaves."""
 
-    type = ProblemType.TRAINING_FULL
+    type = ProblemType("training-full", 409, "Training full")
 
 
 class AthleteBusy(Conflict):
     """The athlete has a seat in another training at that time."""
 
-    type = ProblemType.ATHLETE_BUSY
-
-
-class CentreFull(Conflict):
-    """The centre cannot hold as many as have a seat there at one time."""
-
-    type = ProblemType.CENTRE_FULL
+    type = ProblemType("athlete-busy", 409, "Athlete busy")
 
 
 class WrongState(Conflict):
     """The training or booking is not, or no longer, in a state for this."""
 
-    type = ProblemType.WRONG_STATE
+    type = ProblemType("wrong-state", 409, "Wrong state")

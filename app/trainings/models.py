@@ -7,18 +7,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from pydantic import Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
-from sqlmodel import Field as Column
+from sqlmodel import Field as TableField
 from sqlmodel import Index, Relationship, SQLModel
 
 from app.athletes.models import Athlete, Enrolment
 from app.athletes.models import Name as AthleteName
+from app.centres.errors import CentreFull
 from app.centres.models import Centre, CentreReference
+from app.core.db.constraints import RULES, Rule
+from app.core.db.schema import table_of
 from app.core.errors import Invalid
 from app.core.resources.fields import ExampleId, Id, JSONNumber, Moment, QueryBoolean, Text
-from app.core.resources.models import ABSENT, Payload, Refusal, Row, table_of
+from app.core.resources.models import ABSENT, Payload, Row
 from app.core.resources.paging import ListQuery, Page
 from app.core.resources.projection import ReadAs
-from app.trainings.errors import CentreFull, TrainingFull
+from app.trainings.errors import TrainingFull
 
 LONGEST = "24 hours"
 """How long a training may be."""
@@ -58,6 +61,23 @@ class TrainingBase(SQLModel):
     capacity: Capacity
 
 
+_RULES = {
+    "ck_trainings_ends_at": Rule(
+        Invalid, "ends_at", "span", "It should end after its start, by 24 hours at most."
+    ),
+    "ck_trainings_taken": Rule(
+        TrainingFull, "capacity", "taken", "More seats than that are taken."
+    ),
+    # By a trigger, on trainings and on centres.
+    "ck_trainings_at_once": Rule(
+        CentreFull,
+        "capacity",
+        "at_once",
+        "The trainings at one time would have more seats than the centre can hold.",
+    ),
+}
+
+
 class Training(TrainingBase, Row, table=True):
     """A class or an open hour at a centre, with so many seats.
 
@@ -77,29 +97,15 @@ class Training(TrainingBase, Row, table=True):
         sa.CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
         sa.CheckConstraint("taken BETWEEN 0 AND capacity", name="taken"),
         sa.CheckConstraint("waiting >= 0", name="waiting"),
+        {"info": {RULES: _RULES}},
     )
-    refusals = {
-        "ck_trainings_ends_at": Refusal(
-            Invalid, "ends_at", "span", "It should end after its start, by 24 hours at most."
-        ),
-        "ck_trainings_taken": Refusal(
-            TrainingFull, "capacity", "taken", "More seats than that are taken."
-        ),
-        # By a trigger, on trainings and on centres.
-        "ck_trainings_at_once": Refusal(
-            CentreFull,
-            "capacity",
-            "at_once",
-            "The trainings at one time would have more seats than the centre can hold.",
-        ),
-    }
 
-    centre_id: UUID = Column(foreign_key="centres.id")
-    status: TrainingStatus = Column(
+    centre_id: UUID = TableField(foreign_key="centres.id")
+    status: TrainingStatus = TableField(
         sa_type=sa.Text, sa_column_kwargs={"server_default": "scheduled"}
     )
-    taken: int = Column(sa_column_kwargs={"server_default": sa.text("0")})
-    waiting: int = Column(sa_column_kwargs={"server_default": sa.text("0")})
+    taken: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
+    waiting: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
 
     centre: Centre = Relationship(sa_relationship_kwargs={"lazy": "raise"})
 
@@ -144,10 +150,10 @@ class Booking(Row, table=True):
     )
 
     training_id: UUID
-    athlete_id: UUID = Column(foreign_key="athletes.id")
+    athlete_id: UUID = TableField(foreign_key="athletes.id")
     starts_at: datetime
     ends_at: datetime
-    status: BookingStatus = Column(sa_type=sa.Text)
+    status: BookingStatus = TableField(sa_type=sa.Text)
     booked_at: datetime
     checked_in_at: datetime | None
     checked_out_at: datetime | None
@@ -296,7 +302,7 @@ class Occupancy(SQLModel):
     trainings: list[TrainingRead]
 
 
-class Schedule(ListQuery):
+class ScheduleQuery(ListQuery):
     """What can be asked of a list by the time of trainings."""
 
     from_: Moment | SkipJsonSchema[None] = Field(
@@ -308,7 +314,7 @@ class Schedule(ListQuery):
     )
 
 
-class TrainingsQuery(Schedule):
+class TrainingsQuery(ScheduleQuery):
     """What can be asked of all trainings."""
 
     centre_id: Id | SkipJsonSchema[None] = Field(default=None, description="Where they are.")
@@ -322,7 +328,7 @@ class TrainingsQuery(Schedule):
         return {name: value for name, value in super().filters().items() if value is not False}
 
 
-class BookingsOfTraining(ListQuery):
+class BookingsOfTrainingQuery(ListQuery):
     """What can be asked of the bookings of a training."""
 
     status: BookingStatus | SkipJsonSchema[None] = None
@@ -331,7 +337,7 @@ class BookingsOfTraining(ListQuery):
     )
 
 
-class BookingsOfAthlete(Schedule):
+class BookingsOfAthleteQuery(ScheduleQuery):
     """What can be asked of the bookings of an athlete."""
 
     status: BookingStatus | SkipJsonSchema[None] = None

@@ -25,7 +25,7 @@ _EMPTY_LIST: sa.ColumnElement[str] = sa.literal_column("'[]'::json")
 
 
 @cache
-def occupancy_statement() -> Statement:
+def occupancy_query() -> Statement:
     """Read how full the centre of an ``id`` is ``at`` some time, or now; nothing without a centre.
 
     Who has come is here also before the training starts; who has left keeps the seat, and makes

@@ -5,37 +5,40 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.core.errors import ProblemType
+from app.centres.errors import CentreFull
+from app.core.errors import AlreadyTaken
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
     ACTS,
-    CREATES,
-    DELETES,
     GETS,
     LISTS,
     LISTS_WITHIN,
     READS,
-    REFERS,
-    UPDATES,
+    creates,
+    deletes,
     merged,
-    refusals,
+    problems,
+    updates,
 )
-from app.core.http.routes import (
-    ContractRoute,
+from app.core.http.responses import (
     created_response,
     found_response,
     json_response,
     page_response,
     resource_response,
 )
+from app.core.http.routes import ContractRoute
 from app.core.resources.fields import Id
+from app.trainings.bookings import BookingsCRUD
+from app.trainings.crud import TrainingsCRUD
 from app.trainings.dependencies import BookingsDep, TrainingsDep
+from app.trainings.errors import AthleteBusy, TrainingFull, WrongState
 from app.trainings.models import (
     BookingCreate,
     BookingPage,
     BookingRead,
-    BookingsOfAthlete,
-    BookingsOfTraining,
+    BookingsOfAthleteQuery,
+    BookingsOfTrainingQuery,
     Occupancy,
     OccupancyQuery,
     TrainingCreate,
@@ -47,21 +50,19 @@ from app.trainings.models import (
 
 router = APIRouter(tags=["trainings"], route_class=ContractRoute)
 
-SCHEDULES = merged(REFERS, refusals(ProblemType.CENTRE_FULL))
-RESIZES = refusals(ProblemType.TRAINING_FULL, ProblemType.WRONG_STATE)
 BOOKS = merged(
-    CREATES,
+    problems(AlreadyTaken),
+    creates(BookingsCRUD, TrainingFull, AthleteBusy, WrongState),
     READS,
-    REFERS,
-    refusals(ProblemType.TRAINING_FULL, ProblemType.ATHLETE_BUSY, ProblemType.WRONG_STATE),
 )
+MOVES = merged(ACTS, problems(WrongState))
 
 
 @router.post(
     "/trainings",
     status_code=HTTPStatus.CREATED,
     response_model=TrainingRead,
-    responses=merged(CREATES, SCHEDULES),
+    responses=creates(TrainingsCRUD, CentreFull),
 )
 async def create_training(
     payload: TrainingCreate, trainings: TrainingsDep, request: Request
@@ -90,7 +91,7 @@ async def get_training(training_id: Id, trainings: TrainingsDep, request: Reques
 @router.patch(
     "/trainings/{training_id}",
     response_model=TrainingRead,
-    responses=merged(UPDATES, SCHEDULES, RESIZES),
+    responses=updates(TrainingsCRUD, CentreFull, TrainingFull, WrongState),
 )
 async def update_training(
     training_id: Id, payload: TrainingUpdate, trainings: TrainingsDep, expected: ExpectedVersions
@@ -102,7 +103,9 @@ async def update_training(
     return resource_response(await trainings.update(training_id, payload, expected))
 
 
-@router.delete("/trainings/{training_id}", status_code=HTTPStatus.NO_CONTENT, responses=DELETES)
+@router.delete(
+    "/trainings/{training_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(TrainingsCRUD)
+)
 async def delete_training(
     training_id: Id, trainings: TrainingsDep, expected: ExpectedVersions
 ) -> None:
@@ -110,7 +113,7 @@ async def delete_training(
     await trainings.delete(training_id, expected)
 
 
-@router.post("/trainings/{training_id}/cancel", response_model=TrainingRead, responses=ACTS)
+@router.post("/trainings/{training_id}/cancel", response_model=TrainingRead, responses=MOVES)
 async def cancel_training(training_id: Id, trainings: TrainingsDep) -> Response:
     """Cancel a training and its bookings, before it starts; it stays cancelled if it is."""
     return resource_response(await trainings.cancel(training_id))
@@ -132,7 +135,7 @@ async def create_booking(
 @router.get("/trainings/{training_id}/bookings", response_model=BookingPage, responses=LISTS_WITHIN)
 async def list_bookings_of_training(
     training_id: Id,
-    query: Annotated[BookingsOfTraining, Query()],
+    query: Annotated[BookingsOfTrainingQuery, Query()],
     bookings: BookingsDep,
     request: Request,
 ) -> Response:
@@ -146,19 +149,19 @@ async def get_booking(booking_id: Id, bookings: BookingsDep, request: Request) -
     return found_response(request, await bookings.get(booking_id))
 
 
-@router.post("/bookings/{booking_id}/cancel", response_model=BookingRead, responses=ACTS)
+@router.post("/bookings/{booking_id}/cancel", response_model=BookingRead, responses=MOVES)
 async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Cancel a booking before the training starts; a seat goes to the next who waits for it."""
     return resource_response(await bookings.cancel(booking_id))
 
 
-@router.post("/bookings/{booking_id}/check-in", response_model=BookingRead, responses=ACTS)
+@router.post("/bookings/{booking_id}/check-in", response_model=BookingRead, responses=MOVES)
 async def check_in_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Check in an athlete with a seat, from an hour before the start until the end."""
     return resource_response(await bookings.check_in(booking_id))
 
 
-@router.post("/bookings/{booking_id}/check-out", response_model=BookingRead, responses=ACTS)
+@router.post("/bookings/{booking_id}/check-out", response_model=BookingRead, responses=MOVES)
 async def check_out_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Check out an athlete who is checked in."""
     return resource_response(await bookings.check_out(booking_id))
@@ -167,7 +170,7 @@ async def check_out_booking(booking_id: Id, bookings: BookingsDep) -> Response:
 @router.get("/athletes/{athlete_id}/bookings", response_model=BookingPage, responses=LISTS_WITHIN)
 async def list_bookings_of_athlete(
     athlete_id: Id,
-    query: Annotated[BookingsOfAthlete, Query()],
+    query: Annotated[BookingsOfAthleteQuery, Query()],
     bookings: BookingsDep,
     request: Request,
 ) -> Response:

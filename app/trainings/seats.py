@@ -28,9 +28,9 @@ import sqlalchemy as sa
 
 from app.athletes.models import Athlete
 from app.centres.models import Centre
+from app.core.db.schema import table_of
 from app.core.db.statements import Statement
-from app.core.resources.crud import as_expected
-from app.core.resources.models import one_change_more, table_of
+from app.core.resources.queries import as_expected, next_version
 from app.trainings.models import LONGEST, Booking, Training
 
 ATHLETES, CENTRES = table_of(Athlete), table_of(Centre)
@@ -84,7 +84,7 @@ def seats_meanwhile(
     )
 
 
-def promoted(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int]) -> sa.CTE:
+def promoted_cte(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int]) -> sa.CTE:
     """Give so many seats to the longest waiting whom no other training keeps.
 
     The training and all who wait have to be locked.
@@ -109,13 +109,13 @@ def promoted(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int])
     return (
         sa.update(BOOKINGS)
         .where(BOOKINGS.c.id.in_(first))
-        .values({BOOKINGS.c.status: RESERVED, **one_change_more(BOOKINGS)})
+        .values({BOOKINGS.c.status: RESERVED, **next_version(BOOKINGS)})
         .returning(BOOKINGS.c.id)
         .cte("promoted")
     )
 
 
-def counted(
+def counted_cte(
     training_id: sa.ColumnElement[object],
     taken: sa.ColumnElement[int],
     waiting: sa.ColumnElement[int],
@@ -129,16 +129,16 @@ def counted(
     )
 
 
-def line_served(
+def queue_served_ctes(
     training_id: sa.ColumnElement[object], freed: sa.ColumnElement[int]
 ) -> list[sa.CTE]:
     """Give free seats to those who wait, and count; the same statement frees so many of them."""
     free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken + freed).where(
         TRAININGS.c.id == training_id
     )
-    served = promoted(training_id, free.scalar_subquery())
+    served = promoted_cte(training_id, free.scalar_subquery())
     number = number_of(served)
-    return [served, counted(training_id, number - freed, -number)]
+    return [served, counted_cte(training_id, number - freed, -number)]
 
 
 def number_of(rows: sa.CTE) -> sa.ColumnElement[int]:
@@ -147,13 +147,13 @@ def number_of(rows: sa.CTE) -> sa.ColumnElement[int]:
 
 
 @cache
-def lock_training() -> Statement:
+def lock_training_query() -> Statement:
     """Lock a training of an ``id``, if as ``expected``."""
-    return _locking(*as_expected(TRAININGS))
+    return _locking_query(*as_expected(TRAININGS))
 
 
 @cache
-def lock_training_at_centres() -> Statement:
+def lock_training_at_centres_query() -> Statement:
     """Lock a training of an ``id``, if as ``expected``, after its centre and ``centre_id``."""
     current = sa.select(TRAININGS.c.centre_id).where(TRAININGS.c.id == sa.bindparam("id"))
     new = sa.select(sa.bindparam("centre_id", type_=sa.Uuid))
@@ -164,23 +164,23 @@ def lock_training_at_centres() -> Statement:
         .with_for_update(key_share=True)
         .cte("locked_centres")
     )
-    return _locking(*as_expected(TRAININGS), number_of(centres) > 0)
+    return _locking_query(*as_expected(TRAININGS), number_of(centres) > 0)
 
 
 @cache
-def lock_training_of_booking() -> Statement:
+def lock_training_of_booking_query() -> Statement:
     """Lock the training of a booking of an ``id``."""
     of_booking = sa.select(BOOKINGS.c.training_id).where(BOOKINGS.c.id == sa.bindparam("id"))
-    return _locking(TRAININGS.c.id == of_booking.scalar_subquery())
+    return _locking_query(TRAININGS.c.id == of_booking.scalar_subquery())
 
 
 @cache
-def lock_training_and_athlete() -> Statement:
+def lock_training_and_athlete_query() -> Statement:
     """Lock a training of a ``training_id``, and then the athlete of an ``athlete_id``.
 
     ``athlete`` is null in the row if there is none.
     """
-    training = _locked_training(TRAININGS.c.id == sa.bindparam("training_id"))
+    training = _locked_training_cte(TRAININGS.c.id == sa.bindparam("training_id"))
     athlete = (
         sa.select(ATHLETES.c.id)
         .where(ATHLETES.c.id == sa.bindparam("athlete_id"), sa.exists().select_from(training))
@@ -195,13 +195,13 @@ def lock_training_and_athlete() -> Statement:
 
 
 @cache
-def lock_waiting() -> Statement:
+def lock_waiting_query() -> Statement:
     """Lock all who wait in the training of a ``training_id``, which is locked; tell ``now``."""
-    return Statement(sa.select(_now_after(_locked_waiting())))
+    return Statement(sa.select(_now_after(_locked_waiting_cte())))
 
 
 @cache
-def lock_waiting_for_seat() -> Statement:
+def lock_waiting_for_seat_query() -> Statement:
     """Read the ``status`` of a booking of an ``id``, and lock all who wait if it has a seat.
 
     Its training, of a ``training_id``, is locked.
@@ -209,12 +209,12 @@ def lock_waiting_for_seat() -> Statement:
     this = BOOKINGS.alias("this")
     of_id = this.c.id == sa.bindparam("id")
     has_seat = sa.select(this.c.id).where(of_id, seated(this)).exists()
-    athletes = _locked_waiting(has_seat)
+    athletes = _locked_waiting_cte(has_seat)
     return Statement(sa.select(this.c.status, _now_after(athletes)).where(of_id))
 
 
 @cache
-def lock_booking() -> Statement:
+def lock_booking_query() -> Statement:
     """Lock a booking of an ``id``."""
     booking = (
         sa.select(BOOKINGS)
@@ -232,11 +232,11 @@ def _now_after(locked: sa.CTE) -> sa.ColumnElement[datetime]:
     return sa.case((number_of(locked) >= NONE, sa.func.clock_timestamp())).label("now")
 
 
-def _locked_training(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
+def _locked_training_cte(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
     return sa.select(TRAININGS).where(*conditions).with_for_update(key_share=True).cte("training")
 
 
-def _locked_waiting(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
+def _locked_waiting_cte(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
     waiting = sa.select(BOOKINGS.c.athlete_id).where(
         BOOKINGS.c.training_id == sa.bindparam("training_id"), waitlisted(BOOKINGS), *conditions
     )
@@ -249,6 +249,6 @@ def _locked_waiting(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
     )
 
 
-def _locking(*conditions: sa.ColumnElement[bool]) -> Statement:
+def _locking_query(*conditions: sa.ColumnElement[bool]) -> Statement:
     # The time is told outside of what locks: there it would be that before the wait.
-    return Statement(sa.select(_locked_training(*conditions), _NOW))
+    return Statement(sa.select(_locked_training_cte(*conditions), _NOW))

@@ -15,10 +15,10 @@ import orjson
 from app.athletes.crud import AthletesCRUD
 from app.athletes.models import Athlete
 from app.core.db.statements import new_values
-from app.core.resources.crud import Start
 from app.core.resources.fields import new_id
 from app.core.resources.models import derived_columns
 from app.core.resources.paging import Place
+from app.core.resources.queries import Start
 
 COLLECTION = "/api/v1/athletes"
 JSON = [(b"content-type", b"application/json")]
@@ -36,17 +36,17 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if path != COLLECTION:
         row_id = UUID(path[len(COLLECTION) + 1 :])
         if method == "GET":
-            found = await _row(AthletesCRUD.find_statement("id"), {"id": row_id})
+            found = await _row(AthletesCRUD.queries.find_query("id"), {"id": row_id})
             await _answer(send, 200, found["body"].encode())
         elif method == "PATCH":
             fields = await _body(receive)
             values = {"id": row_id, "expected": None, **new_values(fields)}
-            changed = await _row(AthletesCRUD.update_statement(frozenset(fields)), values)
+            changed = await _row(AthletesCRUD.queries.update_query(frozenset(fields)), values)
             if changed["body"] is None:
-                changed = await _row(AthletesCRUD.find_statement("id"), {"id": row_id})
+                changed = await _row(AthletesCRUD.queries.find_query("id"), {"id": row_id})
             await _answer(send, 200, changed["body"].encode())
         else:
-            await _row(AthletesCRUD.delete_statement(), {"id": row_id, "expected": None})
+            await _row(AthletesCRUD.queries.delete_query(), {"id": row_id, "expected": None})
             await _answer(send, 204, b"")
     elif method == "GET":
         query: dict[str, Any] = dict(parse_qsl(scope["query_string"].decode()))
@@ -58,7 +58,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         filters = frozenset(query.keys() - {"limit"})
         if start == "place":
             query |= {"place_key": place.key, "place_id": place.id}
-        page = await _row(AthletesCRUD.list_statement(filters, "name", start, False), query)
+        page = await _row(AthletesCRUD.queries.list_query(filters, "name", start, False), query)
         following = "null"
         if page["id"]:
             cursor = Place(page["key"], UUID(page["id"])).cursor("")
@@ -68,7 +68,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         fields = NO_FIELDS | await _body(receive)
         fields["birth_date"] = date.fromisoformat(fields["birth_date"])
         values = new_values({"id": new_id(), **fields, **derived_columns(Athlete, fields)})
-        created = await _row(AthletesCRUD.insert_statement(), values)
+        created = await _row(AthletesCRUD.queries.insert_query(), values)
         await _answer(send, 201, created["body"].encode())
 
 

@@ -14,8 +14,9 @@ from app.athletes.crud import AthletesCRUD, CentresOfAthlete
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
 from app.core.db.statements import Statement
-from app.core.resources.crud import CRUD, Start
+from app.core.resources.crud import CRUD
 from app.core.resources.paging import ListQuery, Page
+from app.core.resources.queries import Start
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
 
@@ -96,11 +97,11 @@ class Shape(NamedTuple):
 
     def statement(self) -> Statement:
         """Return the statement."""
-        return self.crud.list_statement(self.filters, self.sort, self.start, self.total)
+        return self.crud.queries.list_query(self.filters, self.sort, self.start, self.total)
 
     def table(self) -> str:
         """Name the table whose rows are listed."""
-        return str(self.crud.row.__tablename__)
+        return str(self.crud.queries.row.__tablename__)
 
     def may_scan(self) -> bool:
         """Tell whether the statement may read all of a large table.

@@ -14,9 +14,9 @@ from app.athletes.files.records import COLUMNS, SEPARATOR
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category
 from app.centres.models import Centre
+from app.core.db.schema import table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner
-from app.core.resources.models import table_of
 
 ROWS_AT_ONCE = 1000
 
@@ -29,7 +29,7 @@ async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
     By id, some at a time: whoever is there all the while is written once.
     """
     rows: list[Any] = [tuple(COLUMNS)]
-    page = await database.rows(_page_statement(after=False), {})
+    page = await database.rows(_page_query(after=False), {})
     while True:
         rows += page
         piece = StringIO()
@@ -37,12 +37,12 @@ async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
         yield piece.getvalue().encode()
         if len(page) < ROWS_AT_ONCE:
             return
-        page = await database.rows(_page_statement(after=True), {"after": page[-1]["id"]})
+        page = await database.rows(_page_query(after=True), {"after": page[-1]["id"]})
         rows = []
 
 
 @cache
-def _page_statement(*, after: bool) -> Statement:
+def _page_query(*, after: bool) -> Statement:
     """Read athletes by id, a column for each of a file, from the first one or after another."""
     athletes = (
         sa.select(_ATHLETES).order_by(_ATHLETES.c.id).limit(sa.literal_column(str(ROWS_AT_ONCE)))

@@ -13,8 +13,9 @@ from app.athletes.files.records import COLUMNS, record_of
 from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
 from app.core.csv.reader import Row, check_text, read_rows
+from app.core.db.schema import source_of, table_of, unique_columns
 from app.core.errors import Invalid
-from app.core.resources.models import derived_columns, source_of, table_of, unique_columns
+from app.core.resources.models import derived_columns
 from app.core.resources.text import clean_text
 
 ROWS_IN_BATCH = 1000

@@ -17,17 +17,12 @@ from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
 from app.centres.models import Centre, CentreCreate
 from app.core.db.constraints import taken_fields
+from app.core.db.schema import table_of, written_columns
 from app.core.db.statements import Statement
-from app.core.db.transactions import Runner, Unit
+from app.core.db.transactions import Runner, Transaction
 from app.core.resources.fields import new_id
-from app.core.resources.models import (
-    Payload,
-    Row,
-    derived_columns,
-    one_change_more,
-    table_of,
-    written_columns,
-)
+from app.core.resources.models import Payload, Row, derived_columns
+from app.core.resources.queries import next_version
 from app.core.resources.text import name_key
 
 _ATHLETES = table_of(Athlete)
@@ -70,8 +65,8 @@ class AthletesStorage:
 
         Until then its plans are those for so few rows that it reads all of them for each new one.
         """
-        if await self._database.row(_doubled_statement(), {"few": FEW}):
-            await self._database.row(_count_statement(), {})
+        if await self._database.row(_doubled_query(), {"few": FEW}):
+            await self._database.row(_count_query(), {})
 
     async def _store_alone(self, entry: Entry) -> Outcome:
         put = partial(_put, [entry])
@@ -87,14 +82,14 @@ class AthletesStorage:
             return outcome
 
 
-async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
+async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     """Create or change the athletes of some rows, and what categories and centres they name."""
     # In this order in every import: one may wait for another, but never both for each other.
     # Athletes are locked before their categories and centres, as by every other change.
     entries = sorted(entries, key=lambda entry: entry.key)
     outcome = Outcome()
     accepted: list[tuple[Entry, UUID | None]] = []
-    for entry, athlete_id in zip(entries, await _locked(entries, unit), strict=True):
+    for entry, athlete_id in zip(entries, await _locked(entries, transaction), strict=True):
         absent = [column for column in _NEEDED if column not in entry.values]
         if athlete_id is None and absent:
             needed = " and ".join(f"a {column}" for column in absent)
@@ -107,8 +102,8 @@ async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
     in_file = sorted((entry for entry, _ in accepted), key=lambda entry: entry.row.line)
     categories = [entry.values["category"] for entry in in_file if "category" in entry.values]
     centres = [name for entry in in_file for name in entry.values.get("centres", ())]
-    category_ids, new_categories = await _named(unit, Category, CategoryCreate, categories)
-    centre_ids, new_centres = await _named(unit, Centre, CentreCreate, centres)
+    category_ids, new_categories = await _named(transaction, Category, CategoryCreate, categories)
+    centre_ids, new_centres = await _named(transaction, Centre, CentreCreate, centres)
     rows = [
         {
             **entry.values,
@@ -121,8 +116,8 @@ async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
     ]
     if rows:
         # All rows of a file have the same columns.
-        statement = _put_statement(frozenset(in_file[0].values))
-        created, updated = await unit.row(statement, _recordset_of(rows))
+        statement = _put_query(frozenset(in_file[0].values))
+        created, updated = await transaction.row(statement, _recordset_of(rows))
         counts = Counts(
             read=len(rows),
             created=created,
@@ -136,11 +131,11 @@ async def _put(entries: Sequence[Entry], unit: Unit) -> Outcome:
     return outcome
 
 
-async def _locked(entries: Sequence[Entry], unit: Unit) -> list[UUID | None]:
+async def _locked(entries: Sequence[Entry], transaction: Transaction) -> list[UUID | None]:
     """Find the athletes of some rows, by id or else by reference, and lock them."""
     ids = [entry.values.get("id") for entry in entries]
     references = [entry.values.get("reference") for entry in entries]
-    found = await unit.rows(_lock_statement(), {"ids": ids, "references": references})
+    found = await transaction.rows(_lock_query(), {"ids": ids, "references": references})
     there = {athlete_id for athlete_id, _ in found}
     by_reference = {reference: athlete_id for athlete_id, reference in found if reference}
     locked = [
@@ -154,7 +149,7 @@ async def _locked(entries: Sequence[Entry], unit: Unit) -> list[UUID | None]:
 
 
 async def _named(
-    unit: Unit, row: type[Row], create: type[Payload], names: Iterable[str]
+    transaction: Transaction, row: type[Row], create: type[Payload], names: Iterable[str]
 ) -> tuple[dict[str, UUID], int]:
     """Find the rows with some names, or create them; return ids by name key, and how many are new.
 
@@ -167,14 +162,14 @@ async def _named(
     created = 0
     # Once more for a name that somebody else creates or deletes between the two statements.
     while missing:
-        ids.update(await unit.rows(_find_names_statement(row), {"keys": list(missing)}))
+        ids.update(await transaction.rows(_find_names_query(row), {"keys": list(missing)}))
         new = [
             create.model_validate({"name": name}).model_dump()
             for key, name in sorted(missing.items())
             if key not in ids
         ]
         rows = [{"id": new_id(), **fields, **derived_columns(row, fields)} for fields in new]
-        made = await unit.rows(_create_names_statement(row), _recordset_of(rows)) if rows else []
+        made = await transaction.rows(_create_names_query(row), _recordset_of(rows)) if rows else []
         ids.update(made)
         created += len(made)
         missing = {key: name for key, name in missing.items() if key not in ids}
@@ -193,7 +188,7 @@ def _recordset(*columns: sa.Column[Any]) -> sa.CTE:
 
 
 @cache
-def _lock_statement() -> Statement:
+def _lock_query() -> Statement:
     """Lock the athletes with some ids or references: ``id, reference``."""
     ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
     references = sa.bindparam("references", type_=ARRAY(sa.Text))
@@ -210,7 +205,7 @@ def _lock_statement() -> Statement:
 
 
 @cache
-def _find_names_statement(row: type[Row]) -> Statement:
+def _find_names_query(row: type[Row]) -> Statement:
     """Find the rows with some name keys, and keep them from being deleted: ``name_key, id``."""
     table = table_of(row)
     keys = sa.bindparam("keys", type_=ARRAY(sa.Text))
@@ -223,7 +218,7 @@ def _find_names_statement(row: type[Row]) -> Statement:
 
 
 @cache
-def _create_names_statement(row: type[Row]) -> Statement:
+def _create_names_query(row: type[Row]) -> Statement:
     """Create rows but those whose names are there: ``name_key, id`` of the new ones."""
     table = table_of(row)
     columns = written_columns(table)
@@ -237,7 +232,7 @@ def _create_names_statement(row: type[Row]) -> Statement:
 
 
 @cache
-def _put_statement(given: frozenset[str]) -> Statement:
+def _put_query(given: frozenset[str]) -> Statement:
     """Create or change athletes: ``created, updated``. Only the given fields are changed."""
     columns = written_columns(_ATHLETES)
     is_new = sa.Column("is_new", sa.Boolean)
@@ -261,7 +256,7 @@ def _put_statement(given: frozenset[str]) -> Statement:
         .where(_ATHLETES.c.id == incoming.c.id, sa.not_(incoming.c.is_new))
         .where(sa.or_(sa.false(), *differs))
         .values({column: incoming.c[column.name] for column in changed})
-        .values(one_change_more(_ATHLETES))
+        .values(next_version(_ATHLETES))
         .returning(_ATHLETES.c.id)
         .cte("updated")
     )
@@ -292,7 +287,7 @@ def _replaced_enrolments(incoming: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
 
 
 @cache
-def _doubled_statement() -> Statement:
+def _doubled_query() -> Statement:
     """Tell, by a row, that there are twice as many athletes as PostgreSQL has counted."""
     return Statement(
         sa.text(
@@ -304,5 +299,5 @@ def _doubled_statement() -> Statement:
 
 
 @cache
-def _count_statement() -> Statement:
+def _count_query() -> Statement:
     return Statement(sa.text("ANALYZE athletes, enrolments, centres"))

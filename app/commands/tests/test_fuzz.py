@@ -23,7 +23,7 @@ from app.commands.fuzz import verdict
 from app.commands.fuzz_hooks import MOMENTS, Rows, contract_is_kept, filter_body, filter_query
 from app.commands.tests.launcher import launched, living
 from app.conftest import API
-from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
+from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken, NotFound
 from app.core.resources.fields import Moment
 
 Json = dict[str, Any]
@@ -174,7 +174,7 @@ class TestRows:
         def answer(request: httpx.Request) -> httpx.Response:
             asked.append(request)
             if NOBODY in request.url.path:
-                return httpx.Response(404, json={"type": ProblemType.NOT_FOUND.uri})
+                return httpx.Response(404, json={"type": NotFound.type.uri})
             if request.method == "POST":
                 return httpx.Response(201, json={"id": f"new {request.url.path}"})
             etag = {"ETag": '"3-a"'} if request.url.path.count("/") > 3 else {}
@@ -362,7 +362,7 @@ class TestRows:
             body={"name": "Mara", "reference": "M-1", "email": "mara@example.com"},
         )
         errors = [{"pointer": "/reference"}, {"pointer": "/email"}]
-        taken = json.dumps({"type": ProblemType.ALREADY_TAKEN.uri, "errors": errors})
+        taken = json.dumps({"type": AlreadyTaken.type.uri, "errors": errors})
         rows.learn(case, answer_of(409, taken.encode()))
 
         rows.make_acceptable(case)

@@ -17,9 +17,10 @@ ReadRows = Callable[[list[UUID]], Awaitable[list[Any]]]
 class Batches:
     """Reads rows one statement at a time: ids that come meanwhile share the next one.
 
-    So nobody waits for others to come, and the busier the service, the fewer the statements. Who
-    leaves takes nobody along, and an id whose row cannot be read fails alone. If the database does
-    not answer, all who wait are told at once: the next statement would have to wait as long again.
+    No request waits for others to come, and the busier the service, the fewer the statements. A
+    client that disconnects does not cancel the others in its batch, and an id whose row cannot be
+    read fails alone. If the database does not answer, all waiting requests fail at once: the next
+    statement would have to wait as long again.
     """
 
     def __init__(self, read_rows: ReadRows) -> None:

@@ -1,28 +1,46 @@
-"""What a violated constraint means to the client: which field, and what is wrong with it."""
+"""The client-facing errors for violated constraints: which field, and what is wrong with it."""
 
 import re
 from collections.abc import Container
+from dataclasses import dataclass
 from functools import cache
 
 import sqlalchemy as sa
 from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolationError
 from sqlmodel import SQLModel
 
+from app.core.db.schema import source_of
 from app.core.errors import AlreadyTaken, DomainError, FieldError, ReferenceMissing
-from app.core.resources.models import Refusal, Row, source_of
+
+RULES = "rules"
+"""Where a table's ``info`` has its rules, by the full names of the constraints.
+
+Only those that requests may break: ``{"info": {RULES: {"ck_trainings_taken": Rule(…)}}}``. What a
+trigger reports as a CHECK constraint is a rule too.
+"""
 
 
-def refused(error: CheckViolationError, given: Container[str]) -> DomainError | None:
-    """Explain that a row would break a rule; None if no request should come so far.
+@dataclass(frozen=True)
+class Rule:
+    """The client-facing error for a violated CHECK constraint."""
 
-    The field is to blame only if it is among the given ones.
+    error: type[DomainError]
+    field: str
+    code: str
+    detail: str
+
+
+def rule_broken(error: CheckViolationError, given: Container[str]) -> DomainError | None:
+    """Return the error for a violated CHECK constraint; None if no request should get so far.
+
+    The error names the field only if the request gave it.
     """
-    refusal = _refusals().get(error.constraint_name or "")
-    if refusal is None:
+    rule = _rules().get(error.constraint_name or "")
+    if rule is None:
         return None
-    if refusal.field not in given:
-        return refusal.error(refusal.detail)
-    return refusal.error.of_field(f"/{refusal.field}", refusal.code, refusal.detail)
+    if rule.field not in given:
+        return rule.error(rule.detail)
+    return rule.error.of_field(f"/{rule.field}", rule.code, rule.detail)
 
 
 def taken_fields(error: UniqueViolationError) -> list[str]:
@@ -31,7 +49,7 @@ def taken_fields(error: UniqueViolationError) -> list[str]:
 
 
 def already_taken(error: UniqueViolationError) -> AlreadyTaken:
-    """Explain that another row has a unique value."""
+    """Return the error for a violated UNIQUE constraint."""
     fields = taken_fields(error)
     named = " and ".join(field.replace("_", " ") for field in fields)
     detail = f"This {named} is already taken."
@@ -40,7 +58,7 @@ def already_taken(error: UniqueViolationError) -> AlreadyTaken:
 
 
 def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
-    """Explain that a row refers to another one that is not there."""
+    """Return the error for a foreign key to a row that is not there."""
     (field,) = _fields()[error.constraint_name or ""]
     noun = re.sub("_ids?$", "", field).replace("_", " ")
     return ReferenceMissing.of_field(f"/{field}", "missing", f"There is no such {noun}.")
@@ -60,6 +78,10 @@ def _fields() -> dict[str, list[str]]:
 
 
 @cache
-def _refusals() -> dict[str, Refusal]:
-    """Map the name of each rule to what it means."""
-    return {name: refusal for row in Row.__subclasses__() for name, refusal in row.refusals.items()}
+def _rules() -> dict[str, Rule]:
+    """Map the name of each constraint that requests may break to its rule."""
+    return {
+        name: rule
+        for table in SQLModel.metadata.tables.values()
+        for name, rule in table.info.get(RULES, {}).items()
+    }

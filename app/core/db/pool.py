@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from app.core.db.transactions import Database
-from app.core.limits import Bound
+from app.core.limits import Limit
 from app.core.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ class UnusableDatabase(Exception):
     """The database cannot be reached, or its server is too old."""
 
 
-class BoundedPool:
+class LimitedPool:
     """So many connections; who finds none free waits in line, for so long at most.
 
     The driver's own pool knows no line: whoever asks at the right moment overtakes. And it takes as
@@ -32,7 +32,7 @@ class BoundedPool:
     def __init__(self, connections: asyncpg.Pool, settings: Settings, size: int) -> None:
         self._connections = connections
         self._wait = settings.db_pool_wait
-        self._bound = Bound(size, self._wait)
+        self._limit = Limit(size, self._wait)
         self._idle: list[Any] = []
         self._closing = False
 
@@ -43,7 +43,7 @@ class BoundedPool:
         It is given back as it is: the usual reset costs a third of a read's time. So no statement
         may leave anything behind in its session, and a test holds us to it.
         """
-        await self._bound.enter()
+        await self._limit.enter()
         try:
             connection = await self._usable()
             try:
@@ -56,7 +56,7 @@ class BoundedPool:
             else:
                 self._idle.append(connection)
         finally:
-            self._bound.leave()
+            self._limit.leave()
 
     async def close(self) -> None:
         """Close the connections, once what is under way is done; cancelled, by force."""
@@ -144,7 +144,7 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
     )
     with _reaching():
         await connections
-    pool = BoundedPool(connections, settings, size)
+    pool = LimitedPool(connections, settings, size)
     try:
         async with pool.acquire() as connection:
             _check_version(connection)

@@ -1,4 +1,4 @@
-"""The database: the one way to run something on it."""
+"""The one way to run something on the database: a statement, or a transaction of several."""
 
 import asyncio
 import logging
@@ -16,9 +16,9 @@ from app.core.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-RERUNS = 3
+RETRIES = 3
 LONGEST_PAUSE = 0.05
-"""Seconds before a rerun: random, so that those who were in each other's way are apart."""
+"""Seconds before a retry: random, so that transactions that collided do not collide again."""
 
 _FAILED_BY_OTHERS = (
     asyncpg.SerializationError,
@@ -52,14 +52,14 @@ class UnusableValue(Exception):
 
 
 class Pool(Protocol):
-    """What lends a connection for one unit of work."""
+    """What lends a connection for one transaction."""
 
     def acquire(self) -> AbstractAsyncContextManager[Any]:
         """Lend a connection for the time of an ``async with``."""
 
 
 class Runner(Protocol):
-    """What runs statements: a database, or a unit of work on one."""
+    """What runs statements: a database, or a transaction on it."""
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run a statement and return its first row, or None."""
@@ -67,15 +67,15 @@ class Runner(Protocol):
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run a statement and return its rows."""
 
-    async def row_of(self, statement: Statement, row_id: UUID) -> Any:
+    async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
 
-    async def transaction(self, work: Callable[["Unit"], Awaitable[Result]]) -> Result:
+    async def transaction(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
         """Run several statements as one: all of them are done, or none is."""
 
 
-class Unit:
-    """A connection at work; nothing it does may outlive its transaction."""
+class Transaction:
+    """A connection in a transaction; nothing it does may outlive that."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -89,12 +89,12 @@ class Unit:
         rows: list[Any] = await self._run(self._connection.fetch, statement, values)
         return rows
 
-    async def row_of(self, statement: Statement, row_id: UUID) -> Any:
+    async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
         return await self.row(statement, {"ids": [row_id]})
 
-    async def transaction(self, work: Callable[["Unit"], Awaitable[Result]]) -> Result:
-        """Run several statements, within the transaction that this unit is."""
+    async def transaction(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
+        """Run several statements within this transaction."""
         return await work(self)
 
     async def _run(
@@ -110,9 +110,9 @@ class Unit:
 
 
 class Database:
-    """Runs statements and units of work on a pool of connections.
+    """Runs statements and transactions on a pool of connections.
 
-    What fails because of others, a deadlock for example, is run again, up to ``RERUNS`` times. What
+    A deadlock or a serialization failure is retried, up to ``RETRIES`` times. What
     fails because the database does not answer, or not in time, raises ``Unavailable``. With a
     ``preamble``, every statement runs in a transaction that begins with that. ``wait`` is how long
     a transaction may take to begin, in seconds; the driver's own limit unless given.
@@ -126,13 +126,13 @@ class Database:
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement, a transaction of its own, and return its first row, or None."""
-        return await self._run(lambda unit: unit.row(statement, values))
+        return await self._run(lambda transaction: transaction.row(statement, values))
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run one statement, a transaction of its own, and return its rows."""
-        return await self._run(lambda unit: unit.rows(statement, values))
+        return await self._run(lambda transaction: transaction.rows(statement, values))
 
-    async def row_of(self, statement: Statement, row_id: UUID) -> Any:
+    async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over ``ids`` for some that are asked for at the same time.
 
         Return the row of this one, or None. The statement begins after it was asked for.
@@ -143,25 +143,25 @@ class Database:
             self._batches[statement] = batches
         return await batches.row(row_id)
 
-    async def transaction(self, work: Callable[[Unit], Awaitable[Result]]) -> Result:
-        """Run a unit of work in one transaction, which is committed when this returns."""
+    async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run some work in one transaction, which is committed when this returns."""
         return await self._run(work, explicitly=True)
 
     async def _run(
-        self, work: Callable[[Unit], Awaitable[Result]], *, explicitly: bool = False
+        self, work: Callable[[Transaction], Awaitable[Result]], *, explicitly: bool = False
     ) -> Result:
         """Run some work, explicitly in a transaction, or in that of its one statement."""
-        reruns = 0
+        retries = 0
         while True:
             try:
                 async with self._pool.acquire() as connection:
                     if not explicitly and self._preamble is None:
-                        return await work(Unit(connection))
+                        return await work(Transaction(connection))
                     async with AsyncExitStack() as stack:
                         await self._begin(connection, stack)
-                        return await work(Unit(connection))
+                        return await work(Transaction(connection))
             except _FAILED_BY_OTHERS:
-                if reruns == RERUNS:
+                if retries == RETRIES:
                     raise Unavailable("Others change the same just now; try again.") from None
             except asyncpg.LockNotAvailableError:
                 raise Unavailable("Others hold on to the same just now; try again.") from None
@@ -178,7 +178,7 @@ class Database:
             except asyncpg.PostgresError as error:
                 error.detail = None  # it holds values too
                 raise
-            reruns += 1
+            retries += 1
             await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret
 
     async def _begin(self, connection: Any, stack: AsyncExitStack) -> None:

@@ -1,18 +1,25 @@
-"""What the service says of itself: its name, and whether it lives and is ready."""
+"""What the service says of itself: its name, whether it lives, is ready, and is being stopped."""
 
-from typing import Literal
+from collections.abc import MutableMapping
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from app.core.db.migrations import is_current
-from app.core.errors import ProblemType, Unavailable
+from app.core.errors import Invalid, Unavailable
 from app.core.http.dependencies import DatabaseDep
-from app.core.http.lifecycle import is_stopping
-from app.core.http.openapi import refusals
+from app.core.http.openapi import problems
 from app.core.http.routes import ContractRoute
 
 router = APIRouter(tags=["service"], route_class=ContractRoute)
+
+STOPPING = "stopping"
+"""Where the event is, in each request's ``scope["state"]``, that tells of a graceful shutdown.
+
+All requests share it: it may be set while they are under way. It is a ``threading.Event``, since a
+signal sets it.
+"""
 
 
 class Service(BaseModel):
@@ -30,7 +37,7 @@ class Health(BaseModel):
     status: Literal["live", "ready"]
 
 
-@router.get("/", responses=refusals(ProblemType.INVALID))
+@router.get("/", responses=problems(Invalid))
 async def get_service(request: Request) -> Service:
     """Describe the service."""
     app = request.app
@@ -47,13 +54,13 @@ async def get_service(request: Request) -> Service:
     )
 
 
-@router.get("/health/live", responses=refusals(ProblemType.INVALID))
+@router.get("/health/live", responses=problems(Invalid))
 async def get_liveness() -> Health:
     """Tell that the process answers, whatever its database does."""
     return Health(status="live")
 
 
-@router.get("/health/ready", responses=refusals(ProblemType.INVALID, ProblemType.UNAVAILABLE))
+@router.get("/health/ready", responses=problems(Invalid, Unavailable))
 async def get_readiness(database: DatabaseDep, request: Request) -> Health:
     """Tell whether requests can be served: the database answers, and its schema is current.
 
@@ -64,3 +71,9 @@ async def get_readiness(database: DatabaseDep, request: Request) -> Health:
     if not await is_current(database):
         raise Unavailable("The database does not have the newest schema.")
     return Health(status="ready")
+
+
+def is_stopping(scope: MutableMapping[str, Any]) -> bool:
+    """Tell whether the server that received a request is being stopped."""
+    told = scope.get("state", {}).get(STOPPING)
+    return told is not None and bool(told.is_set())

@@ -19,10 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, Index, SQLModel
 from starlette.responses import Response
 
+from app.core.db.schema import table_of
 from app.core.db.statements import Statement, new_value, new_values
-from app.core.db.transactions import Database, Unit
+from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused
-from app.core.resources.models import table_of
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -82,10 +82,10 @@ async def answered_once(
     request_hash.update(await request.body())
     values = {"key": key, "request": request_hash.hexdigest()}
 
-    async def work(unit: Unit) -> Response:
-        if earlier := await _earlier_answer(unit, values):
+    async def work(transaction: Transaction) -> Response:
+        if earlier := await _earlier_answer(transaction, values):
             return earlier
-        request.state.database = unit
+        request.state.database = transaction
         response = await handle(request)
         headers = {
             name: value for name, value in response.headers.items() if name != "content-length"
@@ -95,21 +95,21 @@ async def answered_once(
             "headers": json.dumps(headers),
             "body": bytes(response.body).decode(),
         }
-        await unit.row(_store_statement(), {"key": key, **new_values(answer)})
+        await transaction.row(_store_query(), {"key": key, **new_values(answer)})
         return response
 
     return await database.transaction(work)
 
 
-async def _earlier_answer(unit: Unit, values: dict[str, str]) -> Response | None:
+async def _earlier_answer(transaction: Transaction, values: dict[str, str]) -> Response | None:
     """Claim a key, or return the answer that is stored with it."""
-    await unit.row(_forget_statement(), values)
+    await transaction.row(_forget_query(), values)
     try:
-        if await unit.row(_claim_statement(), values):
+        if await transaction.row(_claim_query(), values):
             return None
     except LockNotAvailableError:
         raise KeyInFlight("The first request with this key is still under way.") from None
-    earlier = await unit.row(_find_statement(), values)
+    earlier = await transaction.row(_find_query(), values)
     if earlier is None:  # it has expired this very moment
         raise KeyInFlight("The key is being forgotten; try again.")
     if earlier["request"] != values["request"]:
@@ -119,7 +119,7 @@ async def _earlier_answer(unit: Unit, values: dict[str, str]) -> Response | None
 
 
 @cache
-def _forget_statement() -> Statement:
+def _forget_query() -> Statement:
     """Remove a key if it is expired, and some more expired ones that nobody else holds."""
     expired = sa.select(_KEYS.c.key).where(_EXPIRED).with_for_update(skip_locked=True)
     this = expired.where(_KEYS.c.key == sa.bindparam("key")).cte("this")
@@ -130,18 +130,18 @@ def _forget_statement() -> Statement:
 
 
 @cache
-def _claim_statement() -> Statement:
+def _claim_query() -> Statement:
     claim = insert(_KEYS).values(key=sa.bindparam("key"), request=sa.bindparam("request"))
     return Statement(claim.on_conflict_do_nothing().returning(_KEYS.c.key))
 
 
 @cache
-def _find_statement() -> Statement:
+def _find_query() -> Statement:
     return Statement(sa.select(_KEYS).where(_KEYS.c.key == sa.bindparam("key")))
 
 
 @cache
-def _store_statement() -> Statement:
+def _store_query() -> Statement:
     answer = {
         column: new_value(column) for column in (_KEYS.c.status, _KEYS.c.headers, _KEYS.c.body)
     }

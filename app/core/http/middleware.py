@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from app.core.db.pool import UnusableDatabase
-from app.core.errors import ProblemType, Unavailable, UntrustedHost
-from app.core.http.lifecycle import is_stopping
-from app.core.http.problems import problem_response, refusal
-from app.core.http.routing import ROUTE
+from app.core.errors import InternalError, Unavailable, UntrustedHost
+from app.core.http.health import is_stopping
+from app.core.http.problems import problem_response
+from app.core.http.routes import ROUTE
 from app.core.resources.fields import new_id
 
 logger = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class TrustedHosts:
             host = _PORT.sub("", Headers(scope=scope).get("host", "")).lower()
             if host not in self._hosts and not host.endswith(self._domains):
                 error = UntrustedHost("This service does not answer for this host.")
-                app = refusal(Request(scope), error)
+                app = problem_response(Request(scope), error)
         await app(scope, receive, send)
 
 
@@ -159,17 +159,13 @@ class UnhandledErrors:
             if started:
                 logger.warning("an answer was cut off: %s", error)
                 return
-            await refusal(Request(scope), error)(scope, receive, send)
+            await problem_response(Request(scope), error)(scope, receive, send)
         except Exception:
             logger.exception("unhandled error")
             if started:
                 return  # the server closes a connection that has half an answer
-            response = problem_response(
-                Request(scope),
-                ProblemType.INTERNAL_ERROR,
-                "The service has failed; this is its fault.",
-            )
-            await response(scope, receive, send)
+            failure = InternalError("The service has failed; this is its fault.")
+            await problem_response(Request(scope), failure)(scope, receive, send)
 
 
 class WithoutRanges:

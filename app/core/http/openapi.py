@@ -1,24 +1,54 @@
-"""The OpenAPI document: what endpoints can answer, and how errors look."""
+"""The OpenAPI document: what endpoints can answer, how errors look, and where rows lead to."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from sqlmodel import SQLModel
 
-from app.core.errors import PROBLEM_MEDIA_TYPE, ProblemType
-from app.core.http.links import add_links
+from app.core.db.schema import is_referred_to, unique_columns
+from app.core.errors import (
+    PROBLEM_MEDIA_TYPE,
+    AlreadyTaken,
+    BodyTimeout,
+    ContentTooLarge,
+    DomainError,
+    Invalid,
+    KeyInFlight,
+    KeyReused,
+    MalformedBody,
+    NotFound,
+    PreconditionFailed,
+    ReferenceMissing,
+    StillInUse,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from app.core.http.problems import Problem
+from app.core.resources.crud import CRUD
 
 Responses = dict[int | str, dict[str, Any]]
+Paths = dict[str, dict[str, dict[str, Any]]]
+
+_PROBLEMS = "x-problems"
+"""Where the titles of the problems of one status are, until the document is complete.
+
+Each has the name of the table to which others have to refer, or none. Which tables there are is not
+known before every feature is imported.
+"""
 
 
-def refusals(*problems: ProblemType) -> Responses:
-    """Document the problems that an endpoint can answer with, by status."""
+def problems(*errors: type[DomainError], of: sa.Table | None = None) -> Responses:
+    """Document the errors that an endpoint can answer with, by status.
+
+    ``of``: only if rows of other tables refer to those of this one.
+    """
     documented: Responses = {}
-    for problem in problems:
-        response = documented.setdefault(problem.status, {"model": Problem, "description": ""})
-        described = filter(None, [response["description"], problem.title])
-        response["description"] = ", or ".join(described)
+    for error in errors:
+        response = documented.setdefault(error.type.status, {"model": Problem, _PROBLEMS: {}})
+        response[_PROBLEMS][error.type.title] = "" if of is None else of.name
     return documented
 
 
@@ -27,12 +57,13 @@ def merged(*several: Responses) -> Responses:
     together: Responses = {}
     for responses in several:
         for status, response in responses.items():
-            described = together.setdefault(status, {"description": ""})
-            texts = filter(None, [described["description"], response["description"]])
-            headers = described.get("headers", {}) | response.get("headers", {})
-            described |= response | {"description": ", or ".join(dict.fromkeys(texts))}
-            if headers:
-                described["headers"] = headers
+            described = together.setdefault(status, {})
+            both = {
+                part: described.get(part, {}) | response.get(part, {})
+                for part in ("headers", _PROBLEMS)
+                if part in described or part in response
+            }
+            described |= response | both
     return together
 
 
@@ -46,9 +77,9 @@ def _with_headers(status: int, description: str, **headers: str) -> Responses:
 
 _TAG = "Its version and a hash of this answer: for `If-Match` and `If-None-Match`."
 _OK = "Successful Response"
-_QUERIES = refusals(ProblemType.INVALID, ProblemType.UNAVAILABLE)
+_QUERIES = problems(Invalid, Unavailable)
 
-READS = merged(_QUERIES, refusals(ProblemType.NOT_FOUND))
+READS = merged(_QUERIES, problems(NotFound))
 GETS = merged(
     READS,
     _with_headers(200, _OK, ETag=_TAG),
@@ -60,34 +91,47 @@ LISTS = merged(
 )
 LISTS_WITHIN = merged(LISTS, READS)
 TAKES_BODY = merged(
-    _QUERIES,
-    refusals(
-        ProblemType.MALFORMED_BODY,
-        ProblemType.BODY_TIMEOUT,
-        ProblemType.CONTENT_TOO_LARGE,
-        ProblemType.UNSUPPORTED_MEDIA_TYPE,
-    ),
+    _QUERIES, problems(MalformedBody, BodyTimeout, ContentTooLarge, UnsupportedMediaType)
 )
 LOOKS_UP = merged(TAKES_BODY, READS, _with_headers(200, _OK, ETag=_TAG))
-CREATES = merged(
-    TAKES_BODY,
-    _with_headers(
+ACTS = merged(READS, _with_headers(200, _OK, ETag=_TAG))
+"""A `POST` without a body that brings a row into another state."""
+IMPORTS = TAKES_BODY
+EXPORTS = _QUERIES
+
+
+def creates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
+    """Document the creation of a row, and the errors that are special to it."""
+    created = _with_headers(
         201,
         _OK,
         ETag=_TAG,
         Location="Where it is.",
         Idempotency_Replayed="`true` if this is the answer to an earlier request with the key.",
-    ),
-    refusals(ProblemType.ALREADY_TAKEN, ProblemType.KEY_IN_FLIGHT, ProblemType.KEY_REUSED),
-)
-UPDATES = merged(LOOKS_UP, refusals(ProblemType.ALREADY_TAKEN, ProblemType.PRECONDITION_FAILED))
-DELETES = merged(READS, refusals(ProblemType.STILL_IN_USE, ProblemType.PRECONDITION_FAILED))
-ACTS = merged(READS, _with_headers(200, _OK, ETag=_TAG), refusals(ProblemType.WRONG_STATE))
-"""A `POST` without a body that brings a row into another state."""
-IMPORTS = TAKES_BODY
-EXPORTS = _QUERIES
-REFERS = refusals(ProblemType.REFERENCE_MISSING)
-"""The conflict of a write that refers to other rows."""
+    )
+    keys = problems(KeyInFlight, KeyReused)
+    taken, missing = _conflicts(crud)
+    return merged(TAKES_BODY, created, taken, keys, missing, problems(*more))
+
+
+def updates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
+    """Document the change of a row, and the errors that are special to it."""
+    taken, missing = _conflicts(crud)
+    return merged(LOOKS_UP, taken, missing, problems(*more), problems(PreconditionFailed))
+
+
+def deletes(crud: type[CRUD[Any, Any]]) -> Responses:
+    """Document the deletion of a row: refused while others refer to it, if any table does."""
+    still_in_use = problems(StillInUse, of=crud.queries.table)
+    return merged(READS, still_in_use, problems(PreconditionFailed))
+
+
+def _conflicts(crud: type[CRUD[Any, Any]]) -> tuple[Responses, Responses]:
+    """Document the conflicts of writing a row: with unique values, and with missing rows."""
+    table = crud.queries.table
+    taken = problems(AlreadyTaken) if unique_columns(table) else {}
+    missing = problems(ReferenceMissing) if table.foreign_keys else {}
+    return taken, missing
 
 
 def document(app: FastAPI) -> None:
@@ -102,7 +146,7 @@ def document(app: FastAPI) -> None:
                 routes=app.routes,
                 tags=app.openapi_tags,
             )
-            app.openapi_schema = add_links(_completed(schema))
+            app.openapi_schema = _with_links(_completed(schema))
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -113,10 +157,18 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     for path in schema["paths"].values():
         for operation in path.values():
             responses = operation["responses"]
-            for status, response in responses.items():
-                if status >= "400":
-                    (described,) = response["content"].values()
-                    response["content"] = {PROBLEM_MEDIA_TYPE: described}
+            for status, response in list(responses.items()):
+                if _PROBLEMS not in response:
+                    continue
+                titles = _titles(response.pop(_PROBLEMS))
+                if not titles:
+                    del responses[status]
+                    continue
+                (described,) = response["content"].values()
+                responses[status] = {
+                    "description": ", or ".join(titles),
+                    "content": {PROBLEM_MEDIA_TYPE: described},
+                }
             if "503" in responses:
                 responses["503"]["headers"] = _RETRY_AFTER
             parameters = operation.get("parameters", [])
@@ -128,6 +180,12 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
             if parameters:
                 operation["parameters"] = parameters
     return schema
+
+
+def _titles(problems: dict[str, str]) -> list[str]:
+    """List the problems that can happen."""
+    tables = SQLModel.metadata.tables
+    return [title for title, of in problems.items() if not of or is_referred_to(tables[of])]
 
 
 _RETRY_AFTER = {
@@ -151,3 +209,44 @@ _IDEMPOTENCY_KEY = {
     "description": "Makes this request safe to repeat: with the same key it is done once, and the"
     " answer is the same. Kept for 24 hours at least.",
 }
+
+
+def _with_links(schema: dict[str, Any]) -> dict[str, Any]:
+    """Link each POST that creates a row to every operation with a parameter for its id.
+
+    The name of that parameter stands in the path of the row: ``centre_id`` in
+    ``/centres/{centre_id}``. That is the path of the POST and the id, or ends as it does:
+    ``/trainings/{training_id}/bookings`` creates ``/bookings/{booking_id}``.
+    """
+    paths: Paths = schema["paths"]
+    for collection, operations in paths.items():
+        created = operations.get("post", {}).get("responses", {}).get("201")
+        parameter = _parameter_after(collection, paths)
+        if created is None or parameter is None:
+            continue
+        created["links"] = {
+            operation["operationId"]: {
+                "operationId": operation["operationId"],
+                "parameters": {parameter: "$response.body#/id"},
+            }
+            for operation in _taking(parameter, paths)
+        }
+    return schema
+
+
+def _parameter_after(collection: str, paths: Paths) -> str | None:
+    """Name the parameter that stands alone behind a collection's path, or behind its end."""
+    for path in paths:
+        before, _, last = path.rpartition("/")
+        prefix, _, name = before.rpartition("/")
+        of_its_own = collection.startswith(prefix) and collection.endswith(f"/{name}")
+        if last.startswith("{") and (before == collection or of_its_own):
+            return last.strip("{}")
+    return None
+
+
+def _taking(parameter: str, paths: Paths) -> Iterator[dict[str, Any]]:
+    for operations in paths.values():
+        for operation in operations.values():
+            if any(one["name"] == parameter for one in operation.get("parameters", ())):
+                yield operation

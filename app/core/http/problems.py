@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -9,7 +10,16 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.core.errors import PROBLEM_MEDIA_TYPE, DomainError, FieldError, ProblemType
+from app.core.errors import (
+    PROBLEM_MEDIA_TYPE,
+    AlreadyTaken,
+    DomainError,
+    FieldError,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    problem_types,
+)
 
 _MOST_ERRORS = 50
 
@@ -21,13 +31,18 @@ _OWN_WORDS = {
 """Where Pydantic's message repeats a part of the input, or could be plainer."""
 
 
+def _catalogue(schema: dict[str, Any]) -> None:
+    """Document every problem type, those of features too: when asked, all are imported."""
+    schema["enum"] = [problem.uri for problem in problem_types()]
+
+
 class Problem(BaseModel):
     """Why a request was refused."""
 
     type: str = Field(
         description="What kind of problem this is.",
-        json_schema_extra={"enum": [problem.uri for problem in ProblemType]},
-        examples=[ProblemType.ALREADY_TAKEN.uri],
+        json_schema_extra=_catalogue,
+        examples=[AlreadyTaken.type.uri],
     )
     title: str = Field(description="The kind, in words.", examples=["Already taken"])
     status: int = Field(description="The HTTP status, again.", examples=[409])
@@ -48,22 +63,21 @@ class Problem(BaseModel):
 
 
 def problem_response(
-    request: Request,
-    problem: ProblemType,
-    detail: str,
-    errors: Sequence[FieldError] = (),
-    headers: dict[str, str] | None = None,
+    request: Request, error: DomainError, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer a request with a problem document."""
+    """Answer a request with the problem document of an error."""
+    problem = error.type
     body = Problem(
         type=problem.uri,
         title=problem.title,
         status=problem.status,
-        detail=detail,
+        detail=error.detail,
         instance=request.scope["path"],
         request_id=request.state.request_id,
-        errors=list(errors[:_MOST_ERRORS]),
+        errors=error.errors[:_MOST_ERRORS],
     )
+    if error.retry_after:
+        headers = {"Retry-After": str(error.retry_after), **(headers or {})}
     return Response(
         body.model_dump_json(),
         status_code=problem.status,
@@ -79,15 +93,9 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
 
 
-def refusal(request: Request, error: DomainError) -> Response:
-    """Answer a request with what the caller has to know of an error."""
-    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
-    return problem_response(request, error.type, error.detail, error.errors, headers)
-
-
 async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
-    return refusal(request, error)
+    return problem_response(request, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
@@ -102,23 +110,21 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         # That of the other branch, where a parameter may be absent.
         if problem["type"] != "none_required"
     ]
-    return problem_response(
-        request, ProblemType.INVALID, "The request is not valid; see the errors.", errors
-    )
+    return problem_response(request, Invalid("The request is not valid; see the errors.", errors))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework refuses by itself: no such route, or not with that method."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem_response(request, ProblemType.NOT_FOUND, "There is nothing at this path.")
+        return problem_response(request, NotFound("There is nothing at this path."))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         methods = (error.headers or {}).get("Allow", "").split(", ")
         allow = {"Allow": ", ".join(sorted({"OPTIONS", *methods}))}
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
-        detail = "This path has other methods: see the header Allow."
-        return problem_response(request, ProblemType.METHOD_NOT_ALLOWED, detail, headers=allow)
+        not_allowed = MethodNotAllowed("This path has other methods: see the header Allow.")
+        return problem_response(request, not_allowed, allow)
     raise error
 
 

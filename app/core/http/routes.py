@@ -1,23 +1,31 @@
-"""Routes that hold requests to the contract, and the answers that are ready-made JSON."""
+"""Routes that hold requests to the contract, and the table of all routes."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
-from fastapi import Request
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from pydantic import BaseModel
+from starlette.datastructures import URLPath
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import FieldError, Invalid
-from app.core.http.etags import is_known, tag_of
-from app.core.http.fast_path import handler_of, is_model
+from app.core.http.bodies import JSONRequest
 from app.core.http.idempotency import answered_once, key_of
-from app.core.http.json_bodies import JSONRequest
-from app.core.resources.crud import Resource
-from app.core.resources.paging import PageOfJSON
+
+ROUTE = "route"
+"""Where the template of the route that a request has met is, in ``scope["state"]``."""
+APP = "app_of_route"
+"""Where the table puts, in the scope, what handles a request."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class ContractRoute(APIRoute):
@@ -27,17 +35,19 @@ class ContractRoute(APIRoute):
     declared JSON, or are JSON only to Python.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap our handler of the route, or FastAPI's where ours does not know enough."""
-        by_fastapi = super().get_route_handler()
-        by_us = handler_of(self) or by_fastapi
+    def get_route_handler(self) -> Handler:
+        """Return FastAPI's handler of this route, within the contract."""
+        return self.by_contract(super().get_route_handler())
 
-        def handle(request: Request) -> Coroutine[Any, Any, Response]:
-            return (by_fastapi if request.app.dependency_overrides else by_us)(request)
+    def by_contract(self, handle: Handler) -> Handler:
+        """Hold the requests of a handler of this route to the contract.
 
-        known = _query_parameters(self.dependant)
+        A request with a body reaches the handler as a ``JSONRequest``.
+        """
+        known = _query_names(self.dependant)
         takes_body = self.body_field is not None
         creates = takes_body and self.status_code == HTTPStatus.CREATED
+        is_empty = self.status_code == HTTPStatus.NO_CONTENT
 
         async def handle_by_contract(request: Request) -> Response:
             if request.scope["query_string"]:
@@ -47,71 +57,120 @@ class ContractRoute(APIRoute):
                 await request.parse()
             if creates and (key := key_of(request)):
                 return await answered_once(key, request, request.app.state.database, handle)
-            return await handle(request)
+            response = await handle(request)
+            if is_empty:
+                del response.headers["content-type"]  # FastAPI's, of a body that is not there
+            return response
 
         return handle_by_contract
 
 
-def found_response(request: Request, resource: Resource) -> Response:
-    """Answer a GET with one resource, unless the client has it already as it is."""
-    response = resource_response(resource)
-    tag = response.headers["ETag"]
-    if is_known(tag, request):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
-    return response
+class Target(NamedTuple):
+    """Where a path leads: the template that it matches, and the routes by method."""
+
+    template: str
+    parameters: list[str]
+    routes: dict[str, RouteContext]
+
+    async def refuse(self, scope: Scope, receive: Receive, send: Send) -> NoReturn:
+        """Refuse a method that the path does not have."""
+        methods = [*self.routes, *(["HEAD"] if "GET" in self.routes else [])]
+        raise HTTPException(405, headers={"Allow": ", ".join(methods)})
 
 
-def resource_response(
-    resource: Resource, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> Response:
-    """Answer with one resource and its entity tag."""
-    body = resource.body.encode()
-    tag = {"ETag": tag_of(resource.version, body)}
-    return json_response(body, status, {**tag, **(headers or {})})
+class RouteTable(BaseRoute):
+    """The table of all routes, which every request meets first.
 
-
-def created_response(
-    request: Request, resource: Resource, collection: str | None = None
-) -> Response:
-    """Answer a POST to a collection with the resource that it created.
-
-    It is in the collection of that path, or in another one of the API, such as ``bookings``.
+    It answers 405 with all the methods of a path, where FastAPI knows those of one route only, and
+    tells the log which template a request has met. All other requests go on to FastAPI's routing.
     """
-    path = request.scope["path"]
-    if collection is not None:
-        path = f"{request.app.state.settings.api_v1_prefix}/{collection}"
-    location = f"{path}/{resource.id}"
-    return resource_response(resource, HTTPStatus.CREATED, {"Location": location})
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        """Every path of the app: made with the first request, for no route is added later.
+
+        A path without parameters goes before one with them: ``/athletes/export`` is no athlete.
+        """
+        targets: dict[str, Target] = {}
+        for route in iter_route_contexts(self._app.routes):
+            if route.path and route.methods:
+                parameters = re.findall(r"(?<=/){(\w+)}(?=/|$)", route.path)
+                assert route.path.count("{") == len(parameters), "a parameter is a whole segment"
+                target = targets.setdefault(route.path, Target(route.path, parameters, {}))
+                for method in route.methods:
+                    target.routes.setdefault(method, route)
+        return sorted(targets.values(), key=lambda target: _specific_first(target.template))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """One group for each target, and within it one for each of its parameters."""
+        return re.compile("|".join(f"({_pattern_of(target.template)})" for target in self.targets))
+
+    @cached_property
+    def _target_of_group(self) -> dict[int | None, Target]:
+        groups: dict[int | None, Target] = {}
+        group = 1
+        for target in self.targets:
+            groups[group] = target
+            group += 1 + len(target.parameters)
+        return groups
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Take a request that no route handles."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.endswith("\n"):
+            # The patterns of FastAPI end in $, which also matches before a line break.
+            return Match.FULL, {APP: _nothing_there}
+        match = self._pattern.fullmatch(path)
+        if match is None:
+            return Match.NONE, {}
+        # The group of a target closes after those of its parameters, so it is the last one.
+        target = self._target_of_group[match.lastindex]
+        scope["state"][ROUTE] = target.template
+        if scope["method"] not in target.routes:
+            return Match.FULL, {APP: target.refuse}
+        return self._lead(scope, target, match)
+
+    def _lead(self, scope: Scope, target: Target, match: re.Match[str]) -> tuple[Match, Scope]:
+        """Leave a request that some route handles to FastAPI's routing."""
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request that was taken."""
+        app: ASGIApp = scope[APP]
+        await app(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """Leave that to the routes themselves."""
+        raise NoMatchFound(name, path_params)
 
 
-def page_response(request: Request, page: PageOfJSON) -> Response:
-    """Answer with one page of a list, and a link to the next one."""
-    headers: dict[str, str] = {}
-    following = "null"
-    if page.cursor is not None:
-        again = [
-            (name, value)
-            for name, value in request.query_params.multi_items()
-            if name not in {"cursor", "offset"}
-        ]
-        query = urlencode(again) + "&" * bool(again) + f"cursor={page.cursor}"
-        url = f"{quote(request.scope['path'])}?{query}"
-        headers["Link"] = f'<{url}>; rel="next"'
-        following = f'"{url}"'
-    total = "null" if page.total is None else page.total
-    return json_response(
-        f'{{"items": {page.items}, "next": {following}, "total": {total}}}', headers=headers
+def _specific_first(template: str) -> list[tuple[bool, str]]:
+    return [(segment.startswith("{"), segment) for segment in template.split("/")]
+
+
+def _pattern_of(template: str) -> str:
+    segments = (
+        "([^/]+)" if part.startswith("{") else re.escape(part) for part in template.split("/")
     )
+    return "/".join(segments)
 
 
-def json_response(
-    body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> Response:
-    """Answer with JSON that is ready-made."""
-    return Response(body, status_code=status, headers=headers, media_type="application/json")
+async def _nothing_there(scope: Scope, receive: Receive, send: Send) -> NoReturn:
+    raise HTTPException(404)
 
 
-def _query_parameters(dependant: Dependant) -> frozenset[str]:
+def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    """Tell whether a parameter is all that a model asks for."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _query_names(dependant: Any) -> frozenset[str]:
     """Name the query parameters of a route, those of its dependencies and models among them."""
     names: set[str] = set()
     for parameter in dependant.query_params:
@@ -120,10 +179,11 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
             names |= {field.alias or name for name, field in model.model_fields.items()}
         else:
             names.add(parameter.alias)
-    return frozenset(names.union(*map(_query_parameters, dependant.dependencies)))
+    return frozenset(names.union(*map(_query_names, dependant.dependencies)))
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:
+    """Raise ``Invalid`` if a query parameter is unknown or repeated."""
     names = [name for name, _ in request.query_params.multi_items()]
     if known.issuperset(names) and len(set(names)) == len(names):
         return

@@ -1,47 +1,21 @@
-"""What every table has: names for its constraints, an id, a version and two times."""
+"""What every resource has: an id, a version, two times, payloads and derived columns."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.core.errors import DomainError
-
-# Errors are told apart by the constraint's name, so each needs one that does not change.
-SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
+from app.core.db.schema import table_of
 
 _now = sa.func.statement_timestamp()
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """What it means to a client that a row would break a rule which the database holds."""
-
-    error: type[DomainError]
-    field: str
-    code: str
-    detail: str
-
-
 class Row(SQLModel):
     """The columns that every table begins with."""
-
-    refusals: ClassVar[Mapping[str, Refusal]] = {}
-    """What the rules of a table mean that requests may break, by their full names.
-
-    A rule is a CHECK constraint, or what a trigger reports as one.
-    """
 
     # What a read model has stands in every answer, so its document says.
     model_config = {"json_schema_serialization_defaults_required": True}
@@ -98,35 +72,6 @@ def derived_from(source: str, derive: Callable[[str], str], **column: bool) -> A
         sa_column_kwargs={"info": {"source": source, "derive": derive}},
         **column,
     )
-
-
-def table_of(row: type[SQLModel]) -> sa.Table:
-    """Return the table that a row class declares."""
-    table = sa.inspect(row).local_table
-    assert isinstance(table, sa.Table)
-    return table
-
-
-def one_change_more(table: sa.Table) -> dict[sa.Column[Any], sa.ColumnElement[Any]]:
-    """Return what a change of a row sets besides its fields."""
-    return {table.c.version: table.c.version + sa.literal_column("1"), table.c.updated_at: _now}
-
-
-def written_columns(table: sa.Table) -> list[sa.Column[Any]]:
-    """Return the columns that a new row is given values for; the database fills the others."""
-    return [column for column in table.c if column.server_default is None]
-
-
-def unique_columns(table: sa.Table) -> list[sa.Column[Any]]:
-    """Return the columns of which no two rows have the same value; the id is not among them."""
-    constraints = (found for found in table.constraints if isinstance(found, sa.UniqueConstraint))
-    keys = [constraint.columns.keys() for constraint in constraints]
-    return [column for column in table.c if [column.name] in keys]
-
-
-def source_of(column: sa.Column[Any]) -> str:
-    """Return the field that a column stores: its own name, or what it is derived from."""
-    return str(column.info.get("source", column.name))
 
 
 def derived_columns(row: type[SQLModel], fields: Mapping[str, Any]) -> dict[str, str | None]:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.sql.selectable import NamedFromClause
 from sqlmodel import SQLModel
 
-from app.core.resources.models import table_of
+from app.core.db.schema import table_of
 
 Links = Mapping[sa.Table, sa.FromClause]
 """What to read in place of a link table that the same statement is changing."""

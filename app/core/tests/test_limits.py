@@ -13,9 +13,9 @@ from httpx import AsyncClient, Response
 from app.conftest import API, Json, lock_waiters, patient, problem, served, unavailable
 from app.core.db.pool import connected
 from app.core.db.statements import Statement
-from app.core.db.transactions import Database, Unit
+from app.core.db.transactions import Database, Transaction
 from app.core.errors import Unavailable
-from app.core.limits import Bound
+from app.core.limits import Limit
 from app.core.settings import Settings
 
 JSON = {"Content-Type": "application/json"}
@@ -176,31 +176,31 @@ class TestWaiting:
         await database.row(SLEEP, {"seconds": 30.0})
 
     async def sleep_in_a_transaction(self, database: Database) -> None:
-        async def work(unit: Unit) -> None:
-            await unit.row(SLEEP, {"seconds": 30.0})
+        async def work(transaction: Transaction) -> None:
+            await transaction.row(SLEEP, {"seconds": 30.0})
 
         await database.transaction(work)
 
     async def test_a_transaction_that_does_nothing_is_ended(self, limited: Limited) -> None:
         async with connected(limited(db_idle_timeout=0.1), 1) as database:
 
-            async def work(unit: Unit) -> None:
-                await unit.row(SLEEP, {"seconds": 0.0})
+            async def work(transaction: Transaction) -> None:
+                await transaction.row(SLEEP, {"seconds": 0.0})
                 await asyncio.sleep(0.5)
-                await unit.row(SLEEP, {"seconds": 0.0})
+                await transaction.row(SLEEP, {"seconds": 0.0})
 
             with pytest.raises(Unavailable, match="does not answer"):
                 await database.transaction(work)
             assert await database.row(SLEEP, {"seconds": 0.0}) is not None
 
 
-class TestBound:
+class TestLimit:
     async def test_who_came_first_is_first(self) -> None:
-        bound = Bound(1, wait=60)
+        limit = Limit(1, wait=60)
         done = []
 
         async def work(number: int) -> None:
-            async with bound.place():
+            async with limit.place():
                 await asyncio.sleep(0)
                 done.append(number)
 
@@ -209,16 +209,16 @@ class TestBound:
         assert done == list(range(10))
 
     async def test_a_place_is_given_back_whatever_happens(self) -> None:
-        bound = Bound(1, wait=0.01)
+        limit = Limit(1, wait=0.01)
         for error in (RuntimeError, asyncio.CancelledError):
             with pytest.raises(error):
-                async with bound.place():
+                async with limit.place():
                     raise error
-        async with bound.place():
+        async with limit.place():
             with pytest.raises(Unavailable):
-                async with bound.place():
+                async with limit.place():
                     pass
-        async with bound.place():
+        async with limit.place():
             pass
 
 

@@ -25,7 +25,7 @@ ROUNDS = 5
 @pytest.fixture(autouse=True)
 def no_reruns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer a deadlock with 503: the order of locks is to make that none happens."""
-    monkeypatch.setattr(transactions, "RERUNS", 0)
+    monkeypatch.setattr(transactions, "RETRIES", 0)
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ class TestCentre:
         self, gym: Gym, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Who finds its training moved meanwhile may have to run again.
-        monkeypatch.setattr(transactions, "RERUNS", 3)
+        monkeypatch.setattr(transactions, "RETRIES", 3)
         second = await gym.create("centres", {"name": "Second", "capacity": 10})
         await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 10})
         here = await gym.training(capacity=5)

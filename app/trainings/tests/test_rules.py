@@ -204,7 +204,7 @@ class TestStorm:
     @pytest.fixture(autouse=True)
     def no_reruns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Answer a deadlock with 503: the order of locks is to make that none happens."""
-        monkeypatch.setattr(transactions, "RERUNS", 0)
+        monkeypatch.setattr(transactions, "RETRIES", 0)
 
     @settings(
         max_examples=4,

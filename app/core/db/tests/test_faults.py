@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
-from app.athletes.files.exporting import ROWS_AT_ONCE, _page_statement
+from app.athletes.files.exporting import ROWS_AT_ONCE, _page_query
 from app.commands.postgres_server import OwnPostgres
 from app.conftest import API, lock_waiters, patient, served, unavailable
 from app.core.errors import Unavailable
@@ -162,7 +162,7 @@ class TestCut:
         )
         file: dict[str, Any] = {"content": members, "headers": {"Content-Type": "text/csv"}}
         await client.post(f"{API}/athletes/import", **file)
-        first_page = await app.state.database.rows(_page_statement(after=False), {})
+        first_page = await app.state.database.rows(_page_query(after=False), {})
         pages = AsyncMock(side_effect=[first_page, Unavailable(DOES_NOT_ANSWER)])
         monkeypatch.setattr(app.state.database, "rows", pages)
 

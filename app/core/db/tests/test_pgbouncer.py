@@ -35,7 +35,7 @@ from app.core.db.pool import UnusableDatabase, connected
 from app.core.db.statements import Statement
 from app.core.db.tests.pgbouncer import PROGRAM, PgBouncer, pgbouncer
 from app.core.db.tests.test_transactions import run_into_a_deadlock, use_everything
-from app.core.db.transactions import Unit
+from app.core.db.transactions import Transaction
 from app.core.errors import Unavailable
 from app.core.settings import CANNOT_START, Settings, get_settings
 
@@ -357,10 +357,10 @@ class TestLimits:
     async def test_a_transaction_left_idle_is_ended(
         self, url: str, other: asyncpg.Connection
     ) -> None:
-        async def dawdle(unit: Unit) -> None:
-            await unit.row(PID, {})
+        async def dawdle(transaction: Transaction) -> None:
+            await transaction.row(PID, {})
             await until(other, IDLE_IN_TRANSACTION, 0)
-            await unit.row(PID, {})
+            await transaction.row(PID, {})
 
         async with connected(through(url, db_idle_timeout=0.2), 1) as database:
             with pytest.raises(Unavailable, match="The database does not answer"):

@@ -18,12 +18,12 @@ from app.categories.models import Category
 from app.conftest import API, Json, client_of, patient, problem
 from app.core.db import pool as pool_module
 from app.core.db.pool import UnusableDatabase, check_room, connected
+from app.core.db.schema import table_of
 from app.core.db.statements import Statement
-from app.core.db.transactions import Database, Unit, UnusableValue
+from app.core.db.transactions import Database, Transaction, UnusableValue
 from app.core.errors import Unavailable
 from app.core.http.tests.document import Document
 from app.core.resources.fields import new_id
-from app.core.resources.models import table_of
 from app.core.settings import Settings
 
 SESSION = """
@@ -113,9 +113,9 @@ async def test_a_statement_is_committed_when_it_is_answered(
 
 
 async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database) -> None:
-    async def fail(unit: Unit) -> None:
-        await unit.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
-        assert (await unit.row(COUNT_CATEGORIES, {}))["count"] == 1
+    async def fail(transaction: Transaction) -> None:
+        await transaction.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
+        assert (await transaction.row(COUNT_CATEGORIES, {}))["count"] == 1
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -124,11 +124,11 @@ async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database
 
 
 async def test_a_unit_within_a_unit_is_one(database: Database) -> None:
-    async def insert(unit: Unit) -> None:
-        await unit.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
+    async def insert(transaction: Transaction) -> None:
+        await transaction.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
 
-    async def fail_afterwards(unit: Unit) -> None:
-        await unit.transaction(insert)
+    async def fail_afterwards(transaction: Transaction) -> None:
+        await transaction.transaction(insert)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -205,24 +205,24 @@ async def test_a_deadlock_is_run_again_and_not_seen(
 
 
 async def run_into_a_deadlock(database: Database) -> None:
-    """Lock the categories a and b in opposite order, each unit one before it asks for the other.
+    """Lock the categories a and b in opposite order, each one before it asks for the other.
 
-    One of the units is run again, and both succeed.
+    One of the transactions is run again, and both succeed.
     """
     both_have_one = asyncio.Barrier(2)
     runs: list[str] = []
 
-    async def lock(unit: Unit, first: str, second: str) -> str:
+    async def lock(transaction: Transaction, first: str, second: str) -> str:
         runs.append(first)
-        await unit.row(LOCK_CATEGORY, {"name": first})
+        await transaction.row(LOCK_CATEGORY, {"name": first})
         if len(runs) <= 2:
             await both_have_one.wait()
-        await unit.row(LOCK_CATEGORY, {"name": second})
+        await transaction.row(LOCK_CATEGORY, {"name": second})
         return first
 
     done = await asyncio.gather(
-        database.transaction(lambda unit: lock(unit, "a", "b")),
-        database.transaction(lambda unit: lock(unit, "b", "a")),
+        database.transaction(lambda transaction: lock(transaction, "a", "b")),
+        database.transaction(lambda transaction: lock(transaction, "b", "a")),
     )
 
     assert list(done) == ["a", "b"]
@@ -232,7 +232,7 @@ async def run_into_a_deadlock(database: Database) -> None:
 async def test_a_unit_that_others_always_make_fail_is_given_up(database: Database) -> None:
     runs = 0
 
-    async def fail(unit: Unit) -> None:
+    async def fail(transaction: Transaction) -> None:
         nonlocal runs
         runs += 1
         raise asyncpg.SerializationError

@@ -15,7 +15,6 @@ from app.application import create_app
 from app.conftest import problem
 from app.core.http.fast_path import handler_of
 from app.core.http.routes import ContractRoute
-from app.core.http.routing import RouteTree
 from app.core.settings import Settings
 
 calls: list[str] = []
@@ -235,10 +234,3 @@ def test_a_list_of_values_is_left_to_fastapi_too() -> None:
 def test_the_others_are_not() -> None:
     assert handler_of(route("put_thing"))
     assert handler_of(route("delete_thing"))
-
-
-def test_dependencies_of_an_inclusion_are_refused(asking: FastAPI) -> None:
-    asking.include_router(router, prefix="/again", dependencies=[Depends(get_store)])
-
-    with pytest.raises(AssertionError, match="give dependencies to a router"):
-        RouteTree(asking)

@@ -1,0 +1,181 @@
+"""The SQL of athletes and their enrolments."""
+
+from collections.abc import Iterator, Set
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from app.athletes.models import Athlete, AthleteRead, AthleteSummary, Enrolment
+from app.centres.models import Centre, CentreRead
+from app.core.db.schema import table_of
+from app.core.db.statements import Statement
+from app.core.resources.queries import Compare, Queries, as_expected, compiled_once, next_version
+
+_ATHLETES = table_of(Athlete)
+_CENTRES = table_of(Centre)
+_ENROLMENTS = table_of(Enrolment)
+_HAS_ID = _ATHLETES.c.id == sa.bindparam("id")
+
+
+class CentresOfAthleteQueries(Queries):
+    """Builds the list of the centres of one athlete."""
+
+    def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        yield from super().conditions(given)
+        if "athlete_id" in given:
+            of_athlete = _ENROLMENTS.c.athlete_id == sa.bindparam("athlete_id")
+            yield _among(_CENTRES.c.id, sa.select(_ENROLMENTS.c.centre_id).where(of_athlete))
+
+
+class AthleteQueries(Queries):
+    """Builds the statements of athletes, whose enrolments are written with them."""
+
+    def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        yield from super().conditions(given)
+        if "centre_id" in given:
+            at_centre = _ENROLMENTS.c.centre_id == sa.bindparam("centre_id")
+            yield _among(_ATHLETES.c.id, sa.select(_ENROLMENTS.c.athlete_id).where(at_centre))
+
+    @compiled_once
+    def find_query(self, column: str) -> Statement:
+        """Read the athlete with a value in a unique column."""
+        return self.read_query(_ATHLETES.c[column] == sa.bindparam(column))
+
+    @compiled_once
+    def insert_query(self) -> Statement:
+        """Insert an athlete and their enrolments, and read the athlete."""
+        athlete = self.inserted_cte()
+        wanted = _wanted_query(athlete.c.id.label("athlete_id")).select_from(athlete)
+        added = (
+            sa.insert(_ENROLMENTS)
+            .from_select(["athlete_id", "centre_id"], wanted)
+            .returning(_ENROLMENTS.c.athlete_id, _ENROLMENTS.c.centre_id)
+            .cte("added")
+        )
+        return Statement(self.projection.each(athlete, {_ENROLMENTS: added}))
+
+    @compiled_once
+    def update_query(self, fields: frozenset[str]) -> Statement:
+        """Change the given fields of an athlete, and read the athlete.
+
+        The body is null if another transaction changed the athlete while this one waited for it:
+        the body would show the centres of before. With ``centre_ids``, the athlete has to be
+        locked.
+        """
+        if "centre_ids" not in fields:
+            return self._update_alone_query(fields)
+        athlete_id = sa.bindparam("id", type_=sa.Uuid)
+        wanted = _wanted_query(athlete_id.label("athlete_id")).cte("wanted")
+        removed = (
+            sa.delete(_ENROLMENTS)
+            .where(
+                _ENROLMENTS.c.athlete_id == athlete_id,
+                _ENROLMENTS.c.centre_id.not_in(sa.select(wanted.c.centre_id)),
+            )
+            .returning(_ENROLMENTS.c.centre_id)
+            .cte("removed")
+        )
+        added = _enrolled_cte(sa.select(wanted))
+        differs = [sa.exists().select_from(removed), sa.exists().select_from(added)]
+        athlete = self.updated_cte(fields, *differs)
+        return Statement(self.projection.each(athlete, {_ENROLMENTS: wanted}))
+
+    def _update_alone_query(self, fields: frozenset[str]) -> Statement:
+        updated = self.updated_cte(fields)
+        before = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
+        raised = sa.case((updated.c.updated_at == sa.func.statement_timestamp(), 1), else_=0)
+        read = self.projection.each(updated)
+        row_id, version, body = read.selected_columns
+        alone = sa.case((version == before + raised, body)).label("body")
+        return Statement(read.with_only_columns(row_id, version, alone))
+
+    @compiled_once
+    def lock_query(self) -> Statement:
+        """Lock an athlete against changes until the transaction ends, if as expected."""
+        return Statement(_locked_query(*as_expected(_ATHLETES)))
+
+    @compiled_once
+    def enrol_query(self) -> Statement:
+        """Enrol an athlete at a centre, and tell whether each of them exists."""
+        athlete = _locked_query(_HAS_ID).cte("athlete")
+        centre = (
+            sa.select(_CENTRES.c.id).where(_CENTRES.c.id == sa.bindparam("centre_id")).cte("centre")
+        )
+        added = _enrolled_cte(sa.select(athlete.c.id, centre.c.id))
+        there = sa.select(sa.exists().select_from(athlete), sa.exists().select_from(centre))
+        return Statement(there.add_cte(_raised_cte(added)))
+
+    @compiled_once
+    def withdraw_query(self) -> Statement:
+        """Delete an enrolment."""
+        athlete = _locked_query(_HAS_ID).cte("athlete")
+        removed = (
+            sa.delete(_ENROLMENTS)
+            .where(
+                _ENROLMENTS.c.athlete_id == sa.select(athlete.c.id).scalar_subquery(),
+                _ENROLMENTS.c.centre_id == sa.bindparam("centre_id"),
+            )
+            .returning(_ENROLMENTS.c.centre_id)
+            .cte("removed")
+        )
+        return Statement(sa.select(removed.c.centre_id).add_cte(_raised_cte(removed)))
+
+
+ATHLETE_QUERIES = AthleteQueries(
+    Athlete,
+    AthleteRead,
+    AthleteSummary,
+    filters={
+        "reference": Compare(_ATHLETES.c.reference),
+        "sex": Compare(_ATHLETES.c.sex),
+        "category_id": Compare(_ATHLETES.c.category_id),
+    },
+)
+CENTRES_OF_ATHLETE_QUERIES = CentresOfAthleteQueries(Centre, CentreRead)
+
+
+def _among(row_id: sa.Column[UUID], enrolled: sa.Select[UUID]) -> sa.ColumnElement[bool]:
+    """Match the rows of the enrolled, in a time that depends on how many those are.
+
+    As ``IN``, it would be planned for the average: by looking at every row until enough match.
+    """
+    return row_id == sa.func.any(sa.func.array(enrolled.scalar_subquery()))
+
+
+def _locked_query(*conditions: sa.ColumnElement[bool]) -> sa.Select[UUID]:
+    """Select an athlete for update.
+
+    Every change of enrolments begins here, so that two changes of one athlete queue.
+    """
+    return sa.select(_ATHLETES.c.id).where(*conditions).with_for_update(key_share=True)
+
+
+def _raised_cte(change: sa.CTE) -> sa.CTE:
+    """Raise the athlete's version if a change of enrolments has rows."""
+    return (
+        sa.update(_ATHLETES)
+        .where(_HAS_ID, sa.exists().select_from(change))
+        .values(next_version(_ATHLETES))
+        .cte("raised")
+    )
+
+
+def _wanted_query(athlete_id: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Select the enrolments that a payload asks for, each once."""
+    given = sa.bindparam("new_centre_ids", type_=ARRAY(sa.Uuid))
+    return sa.select(athlete_id, sa.func.unnest(given).label("centre_id")).distinct()
+
+
+def _enrolled_cte(pairs: sa.Select[Any]) -> sa.CTE:
+    """Insert those of the pairs that are new, and return their centres."""
+    return (
+        insert(_ENROLMENTS)
+        .from_select(["athlete_id", "centre_id"], pairs)
+        .on_conflict_do_nothing()
+        .returning(_ENROLMENTS.c.centre_id)
+        .cte("added")
+    )

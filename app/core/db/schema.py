@@ -1,0 +1,46 @@
+"""What the tables declare: names of constraints, columns and their sources."""
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+# Errors are told apart by the constraint's name, so each needs one that does not change.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def table_of(row: type[SQLModel]) -> sa.Table:
+    """Return the table that a row class declares."""
+    table = sa.inspect(row).local_table
+    assert isinstance(table, sa.Table)
+    return table
+
+
+def written_columns(table: sa.Table) -> list[sa.Column[object]]:
+    """Return the columns that a new row is given values for; the database fills the others."""
+    return [column for column in table.c if column.server_default is None]
+
+
+def unique_columns(table: sa.Table) -> list[sa.Column[object]]:
+    """Return the columns of which no two rows have the same value; the id is not among them."""
+    constraints = (found for found in table.constraints if isinstance(found, sa.UniqueConstraint))
+    keys = [constraint.columns.keys() for constraint in constraints]
+    return [column for column in table.c if [column.name] in keys]
+
+
+def source_of(column: sa.Column[object]) -> str:
+    """Return the field that a column stores: its own name, or what it is derived from."""
+    return str(column.info.get("source", column.name))
+
+
+def is_referred_to(table: sa.Table) -> bool:
+    """Tell whether rows of other tables keep a row of this one from being deleted."""
+    return any(
+        key.column.table is table and key.ondelete is None
+        for other in SQLModel.metadata.tables.values()
+        for key in other.foreign_keys
+    )

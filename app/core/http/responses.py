@@ -1,0 +1,70 @@
+"""Answers whose JSON the database wrote."""
+
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.core.http.etags import is_known, tag_of
+from app.core.resources.crud import Resource
+from app.core.resources.paging import PageOfJSON
+
+
+def found_response(request: Request, resource: Resource) -> Response:
+    """Answer a GET with one resource, unless the client has it already as it is."""
+    response = resource_response(resource)
+    tag = response.headers["ETag"]
+    if is_known(tag, request):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+    return response
+
+
+def resource_response(
+    resource: Resource, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    """Answer with one resource and its entity tag."""
+    body = resource.body.encode()
+    tag = {"ETag": tag_of(resource.version, body)}
+    return json_response(body, status, {**tag, **(headers or {})})
+
+
+def created_response(
+    request: Request, resource: Resource, collection: str | None = None
+) -> Response:
+    """Answer a POST to a collection with the resource that it created.
+
+    It is in the collection of that path, or in another one of the API, such as ``bookings``.
+    """
+    path = request.scope["path"]
+    if collection is not None:
+        path = f"{request.app.state.settings.api_v1_prefix}/{collection}"
+    location = f"{path}/{resource.id}"
+    return resource_response(resource, HTTPStatus.CREATED, {"Location": location})
+
+
+def page_response(request: Request, page: PageOfJSON) -> Response:
+    """Answer with one page of a list, and a link to the next one."""
+    headers: dict[str, str] = {}
+    following = "null"
+    if page.cursor is not None:
+        again = [
+            (name, value)
+            for name, value in request.query_params.multi_items()
+            if name not in {"cursor", "offset"}
+        ]
+        query = urlencode(again) + "&" * bool(again) + f"cursor={page.cursor}"
+        url = f"{quote(request.scope['path'])}?{query}"
+        headers["Link"] = f'<{url}>; rel="next"'
+        following = f'"{url}"'
+    total = "null" if page.total is None else page.total
+    return json_response(
+        f'{{"items": {page.items}, "next": {following}, "total": {total}}}', headers=headers
+    )
+
+
+def json_response(
+    body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Response:
+    """Answer with JSON that is ready-made."""
+    return Response(body, status_code=status, headers=headers, media_type="application/json")

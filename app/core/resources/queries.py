@@ -1,0 +1,224 @@
+"""The SQL of a resource: what a statement of each kind looks like."""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from app.core.db.schema import table_of, written_columns
+from app.core.db.statements import Statement, new_value
+from app.core.resources.models import Row
+from app.core.resources.paging import LARGEST_PAGE
+from app.core.resources.projection import Projection
+from app.core.resources.text import LAST_ENDING
+
+BY_NAME: Mapping[str, str] = {"name": "name_key", "created_at": "created_at"}
+"""The sorts of a resource that has a name, and the column behind each."""
+
+Start = Literal["top", "place", "offset"]
+"""Where a page begins: at the first row, at the place of a cursor, or after some rows."""
+
+compiled_once = lru_cache(maxsize=2048)
+"""Keep the statements of a method: one for each set of fields or filters that is given."""
+
+
+class Compare(NamedTuple):
+    """A filter that compares a column with the given value."""
+
+    column: sa.ColumnElement[Any]
+    by: Callable[[Any, Any], Any] = operator.eq
+
+
+class Queries:
+    """Builds the statements of one resource.
+
+    ``row`` is its table, ``read`` what one row reads as, and ``summary`` what a row of a list reads
+    as, if that is something else. ``sorts`` names the column behind each sort, and ``filters``
+    what each filter of the list compares. A feature with other SQL overrides a method.
+    """
+
+    def __init__(
+        self,
+        row: type[Row],
+        read: type[BaseModel],
+        summary: type[BaseModel] | None = None,
+        *,
+        sorts: Mapping[str, str] = BY_NAME,
+        filters: Mapping[str, Compare] | None = None,
+    ) -> None:
+        self.row = row
+        self.table = table_of(row)
+        self.sorts = sorts
+        self._filters = filters or {}
+        self._read = read
+        self._summary = summary or read
+
+    @property
+    def projection(self) -> Projection:
+        """What one row reads as."""
+        return Projection(self._read, self.row)
+
+    # What CRUD runs.
+
+    @compiled_once
+    def get_query(self) -> Statement:
+        """Read the rows of some ``ids``."""
+        ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
+        return self.read_query(self.table.c.id == sa.func.any(ids))
+
+    @compiled_once
+    def list_query(
+        self, filters: frozenset[str], sort: str, start: Start, total: bool
+    ) -> Statement:
+        """Read a page of the rows that match: ``items, key, id, total``.
+
+        ``key`` and ``id`` are the place of the row after the page, null if there is none.
+        The page is found first, by one row more than it holds; only then is its JSON built.
+        """
+        table = self.table
+        projection = Projection(self._summary, self.row)
+        key = self.sort_column(sort)
+        columns = list(dict.fromkeys([*projection.columns, key]))
+        limit = sa.bindparam("limit", type_=sa.Integer)
+        if filters or start == "offset":
+            # Rows are skipped: an index tells the places, and only the rows of the page are read.
+            place = self._page_query([key, table.c.id], filters, sort, start, limit)
+            places = place.subquery("place")
+            found = sa.select(*columns, places.c.position).join(places, places.c.id == table.c.id)
+        else:
+            found = self._page_query(columns, filters, sort, start, limit)
+        page = projection.many(found.cte("found"), key.name, limit)
+        matching = sa.select(sa.func.count()).select_from(table).where(*self.conditions(filters))
+        counted = matching.scalar_subquery() if total else sa.null()
+        return Statement(page.add_columns(counted.label("total")))
+
+    @compiled_once
+    def insert_query(self) -> Statement:
+        """Insert one row and read it."""
+        return Statement(self.projection.each(self.inserted_cte()))
+
+    @compiled_once
+    def update_query(self, fields: frozenset[str]) -> Statement:
+        """Change the given fields of one row and read it."""
+        return Statement(self.projection.each(self.updated_cte(fields)))
+
+    @compiled_once
+    def delete_query(self) -> Statement:
+        """Delete one row."""
+        table = self.table
+        return Statement(sa.delete(table).where(*as_expected(table)).returning(table.c.id))
+
+    # What these are made of, for features too.
+
+    def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        for name, (column, compare) in self._filters.items():
+            if name in given:
+                yield compare(column, sa.bindparam(name))
+        if "name" in given:
+            yield sa.func.strpos(self.table.c.name_key, sa.bindparam("name")) > 0
+        if "name_prefix" in given:
+            name_key = self.table.c.name_key
+            prefix = sa.bindparam("name_prefix", type_=sa.Text)
+            yield name_key >= prefix
+            yield name_key < prefix + LAST_ENDING
+
+    def read_query(self, wanted: sa.ColumnElement[bool]) -> Statement:
+        """Read the rows that match a condition."""
+        projection = self.projection
+        found = sa.select(*projection.columns).where(wanted).cte("found")
+        return Statement(projection.each(found))
+
+    def sort_column(self, sort: str) -> sa.Column[Any]:
+        """Return the column behind a sort, ``name`` or ``-name``."""
+        return self.table.c[self.sorts[sort.removeprefix("-")]]
+
+    def inserted_cte(self) -> sa.CTE:
+        """Insert a row with every column that a client or the derivation gives a value."""
+        values = {column: new_value(column) for column in written_columns(self.table)}
+        returned = self.projection.columns
+        return sa.insert(self.table).values(values).returning(*returned).cte("inserted")
+
+    def updated_cte(self, fields: Set[str], *also_changed: sa.ColumnElement[bool]) -> sa.CTE:
+        """Set the given fields; raise the version if one differs, or something else has changed."""
+        table = self.table
+        written = [
+            column
+            for column in table.c
+            if column.name in fields or column.info.get("source") in fields
+        ]
+        values = {column: new_value(column) for column in written}
+        changed = sa.or_(
+            *(column.is_distinct_from(value) for column, value in values.items()), *also_changed
+        )
+        version = {
+            table.c.version: table.c.version + sa.case((changed, 1), else_=0),
+            table.c.updated_at: sa.case(
+                (changed, sa.func.statement_timestamp()), else_=table.c.updated_at
+            ),
+        }
+        return (
+            sa.update(table)
+            .where(*as_expected(table))
+            .values({**values, **version})
+            .returning(*self.projection.columns)
+            .cte("updated")
+        )
+
+    def _page_query(
+        self,
+        columns: Sequence[sa.Column[Any]],
+        filters: Set[str],
+        sort: str,
+        start: Start,
+        limit: sa.ColumnElement[int],
+    ) -> sa.Select[Any]:
+        """Select some columns of the rows of a page and of the next row, each with its position."""
+        table = self.table
+        key = self.sort_column(sort)
+
+        def ordered(source: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+            places = source.c[key.name], source.c.id
+            return [column.desc() if sort.startswith("-") else column.asc() for column in places]
+
+        # A LIMIT that is a parameter is planned badly, so the largest stands in the text.
+        candidates = (
+            sa.select(*columns)
+            .where(*self.conditions(filters))
+            .order_by(*ordered(table))
+            .limit(sa.literal_column(str(LARGEST_PAGE + 1)))
+        )
+        if start == "place":
+            here = sa.tuple_(key, table.c.id)
+            place = sa.tuple_(
+                sa.bindparam("place_key", type_=key.type), sa.bindparam("place_id", type_=sa.Uuid)
+            )
+            candidates = candidates.where(here <= place if sort.startswith("-") else here >= place)
+        elif start == "offset":
+            candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
+        candidate = candidates.subquery("candidate")
+        position = sa.func.row_number().over(order_by=ordered(candidate)).label("position")
+        return (
+            sa.select(candidate, position)
+            .order_by(*ordered(candidate))
+            .limit(limit + sa.literal_column("1"))
+        )
+
+
+def as_expected(table: sa.Table) -> Iterator[sa.ColumnElement[bool]]:
+    """Yield the conditions for the row of an ``id``, if ``If-Match`` accepts its version."""
+    expected = sa.bindparam("expected", type_=ARRAY(sa.Integer))
+    yield table.c.id == sa.bindparam("id")
+    yield sa.or_(expected.is_(None), table.c.version == sa.func.any(expected))
+
+
+def next_version(table: sa.Table) -> dict[sa.Column[Any], sa.ColumnElement[Any]]:
+    """Return what each change of a row sets besides its fields."""
+    return {
+        table.c.version: table.c.version + sa.literal_column("1"),
+        table.c.updated_at: sa.func.statement_timestamp(),
+    }

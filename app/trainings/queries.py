@@ -1,0 +1,221 @@
+"""The SQL of trainings and bookings; the locks before it are those of ``seats``."""
+
+import operator
+from collections.abc import Iterator, Set
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+from app.core.db.statements import Statement
+from app.core.resources.queries import Compare, Queries, compiled_once, next_version
+from app.trainings import seats
+from app.trainings.models import Booking, BookingRead, Training, TrainingRead
+from app.trainings.seats import (
+    BOOKINGS,
+    CANCELLED,
+    CHECK_IN_INTERVAL,
+    CHECKED_IN,
+    NONE,
+    ONE,
+    RESERVED,
+    SCHEDULED,
+    TRAININGS,
+    WAITLISTED,
+)
+
+_BOOKING_ID = sa.bindparam("id", type_=sa.Uuid)
+_TRAINING_ID = sa.bindparam("training_id", type_=sa.Uuid)
+_ATHLETE_ID = sa.bindparam("athlete_id", type_=sa.Uuid)
+_NOW = sa.bindparam("now", type_=UTCDateTime())
+
+
+class TrainingQueries(Queries):
+    """Builds the statements of trainings."""
+
+    def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        yield from super().conditions(given)
+        if "available" in given:
+            yield TRAININGS.c.status == SCHEDULED
+            yield TRAININGS.c.taken < TRAININGS.c.capacity
+            yield TRAININGS.c.starts_at > sa.func.statement_timestamp()
+
+    @compiled_once
+    def cancel_query(self) -> Statement:
+        """Cancel a training that is locked, with its bookings, and read it."""
+        training_id = sa.bindparam("id", type_=sa.Uuid)
+        bookings = (
+            sa.update(BOOKINGS)
+            .where(BOOKINGS.c.training_id == training_id, BOOKINGS.c.status != CANCELLED)
+            .values(
+                {
+                    BOOKINGS.c.status: CANCELLED,
+                    BOOKINGS.c.cancelled_at: _NOW,
+                    **next_version(BOOKINGS),
+                }
+            )
+            .cte("bookings_of_it")
+        )
+        training = (
+            sa.update(TRAININGS)
+            .where(TRAININGS.c.id == training_id)
+            .values(
+                {
+                    TRAININGS.c.status: CANCELLED,
+                    TRAININGS.c.taken: NONE,
+                    TRAININGS.c.waiting: NONE,
+                    **next_version(TRAININGS),
+                }
+            )
+            .returning(*self.projection.columns)
+            .cte("training")
+        )
+        return Statement(self.projection.each(training).add_cte(bookings))
+
+    @compiled_once
+    def promote_query(self) -> Statement:
+        """Give the free seats of a training that is locked to its waitlist."""
+        training_id = sa.bindparam("id", type_=sa.Uuid)
+        return Statement(sa.select(ONE).add_cte(*seats.queue_served_ctes(training_id, NONE)))
+
+
+class BookingQueries(Queries):
+    """Builds the statements of bookings."""
+
+    @compiled_once
+    def book_query(self, *, seat: bool) -> Statement:
+        """Book a seat, unless another training keeps the athlete, or a place in the waitlist."""
+        # The clock may be set back, but not the order.
+        newest = sa.select(sa.func.max(BOOKINGS.c.booked_at)).where(
+            BOOKINGS.c.training_id == _TRAINING_ID
+        )
+        later = newest.scalar_subquery() + sa.literal_column("interval '1 microsecond'")
+        booked: dict[sa.Column[Any], Any] = {
+            BOOKINGS.c.id: _BOOKING_ID,
+            BOOKINGS.c.training_id: TRAININGS.c.id,
+            BOOKINGS.c.athlete_id: _ATHLETE_ID,
+            BOOKINGS.c.starts_at: TRAININGS.c.starts_at,
+            BOOKINGS.c.ends_at: TRAININGS.c.ends_at,
+            BOOKINGS.c.status: RESERVED if seat else WAITLISTED,
+            BOOKINGS.c.booked_at: sa.func.greatest(_NOW, later),
+        }
+        row = sa.select(*booked.values()).where(TRAININGS.c.id == _TRAINING_ID)
+        if seat:
+            others, keep = seats.seats_meanwhile(
+                _ATHLETE_ID, _TRAINING_ID, TRAININGS.c.starts_at, TRAININGS.c.ends_at
+            )
+            row = row.where(~sa.select(others.c.id).where(keep).correlate(TRAININGS).exists())
+        made = (
+            sa.insert(BOOKINGS)
+            .from_select(list(booked), row)
+            .returning(*self.projection.columns)
+            .cte("made")
+        )
+        number = seats.number_of(made)
+        counted = seats.counted_cte(
+            _TRAINING_ID, number if seat else NONE, NONE if seat else number
+        )
+        return Statement(self.projection.each(made).add_cte(counted))
+
+    @compiled_once
+    def active_query(self) -> Statement:
+        """Find an athlete's booking of a training that is not cancelled."""
+        return Statement(
+            sa.select(BOOKINGS.c.id).where(
+                BOOKINGS.c.training_id == _TRAINING_ID,
+                BOOKINGS.c.athlete_id == _ATHLETE_ID,
+                BOOKINGS.c.cancelled_at.is_(None),
+            )
+        )
+
+    @compiled_once
+    def other_query(self) -> Statement:
+        """Find the training that keeps an athlete from another one."""
+        this, other = TRAININGS.alias("this"), TRAININGS.alias("other")
+        others, keep = seats.seats_meanwhile(
+            sa.bindparam("athlete_id"), this.c.id, this.c.starts_at, this.c.ends_at
+        )
+        return Statement(
+            sa.select(other.c.id, other.c.name, other.c.starts_at, other.c.ends_at)
+            .where(
+                this.c.id == sa.bindparam("training_id"), keep, other.c.id == others.c.training_id
+            )
+            .order_by(other.c.starts_at)
+            .limit(ONE)
+        )
+
+    @compiled_once
+    def cancel_query(self, *, seat: bool) -> Statement:
+        """Cancel a booking, and give its seat to the first in the waitlist, if it had one."""
+        read = self._changed_query(
+            {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _NOW},
+        )
+        if not seat:
+            return Statement(read.add_cte(seats.counted_cte(_TRAINING_ID, NONE, -ONE)))
+        return Statement(read.add_cte(*seats.queue_served_ctes(_TRAINING_ID, ONE)))
+
+    @compiled_once
+    def note_query(self, column: str) -> Statement:
+        """Note in a column of a booking that something has happened at ``now``, if it may."""
+        now = sa.func.coalesce(_NOW, sa.func.statement_timestamp())
+        may_be_noted = {
+            "checked_in_at": sa.and_(
+                BOOKINGS.c.status == RESERVED,
+                now >= BOOKINGS.c.starts_at - CHECK_IN_INTERVAL,
+                now < BOOKINGS.c.ends_at,
+            ),
+            "checked_out_at": sa.and_(
+                BOOKINGS.c.status == CHECKED_IN, BOOKINGS.c.checked_out_at.is_(None)
+            ),
+        }
+        # Nobody leaves before they came, also if the clock was set back.
+        noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
+        values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted}
+        return Statement(self._changed_query(values, may_be_noted[column]))
+
+    def _changed_query(
+        self,
+        values: dict[sa.Column[Any], sa.ColumnElement[Any]],
+        *conditions: sa.ColumnElement[bool],
+    ) -> sa.Select[Any, Any, str]:
+        """Change a booking, and read it."""
+        changed = (
+            sa.update(BOOKINGS)
+            .where(BOOKINGS.c.id == sa.bindparam("id"), *conditions)
+            .values({**values, **next_version(BOOKINGS)})
+            .returning(*self.projection.columns)
+            .cte("changed")
+        )
+        return self.projection.each(changed)
+
+
+def _schedule_of(table: sa.Table) -> dict[str, Compare]:
+    """Return the filters by the time of trainings."""
+    return {
+        "from_": Compare(table.c.starts_at, operator.ge),
+        "to": Compare(table.c.starts_at, operator.lt),
+    }
+
+
+TRAINING_QUERIES = TrainingQueries(
+    Training,
+    TrainingRead,
+    sorts={"starts_at": "starts_at"},
+    filters={
+        **_schedule_of(TRAININGS),
+        "centre_id": Compare(TRAININGS.c.centre_id),
+        "status": Compare(TRAININGS.c.status),
+    },
+)
+BOOKING_QUERIES = BookingQueries(
+    Booking,
+    BookingRead,
+    sorts={"booked_at": "booked_at", "starts_at": "starts_at"},
+    filters={
+        **_schedule_of(BOOKINGS),
+        "training_id": Compare(BOOKINGS.c.training_id),
+        "athlete_id": Compare(BOOKINGS.c.athlete_id),
+        "status": Compare(BOOKINGS.c.status),
+    },
+)
