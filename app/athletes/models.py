@@ -14,6 +14,7 @@ from sqlmodel import Index, Relationship, SQLModel
 
 from app.categories.models import Category, CategoryReference
 from app.centres.models import Centre, CentreReference
+from app.core.db.schema import NOW
 from app.core.resources.fields import Email, ExampleId, Id, JSONNumber, PastDate, Text
 from app.core.resources.models import ABSENT, Payload, Row, derived_from
 from app.core.resources.paging import NamedListQuery, Page
@@ -85,9 +86,7 @@ class Enrolment(SQLModel, table=True):
         foreign_key="centres.id",
         sa_column_kwargs={"info": {"source": "centre_ids"}},
     )
-    enrolled_at: datetime = TableField(
-        sa_column_kwargs={"server_default": sa.func.statement_timestamp()}
-    )
+    enrolled_at: datetime = TableField(sa_column_kwargs={"server_default": NOW})
 
 
 class Athlete(AthleteBase, Row, table=True):

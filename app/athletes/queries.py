@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from app.athletes.models import Athlete, AthleteRead, AthleteSummary, Enrolment
 from app.centres.models import Centre, CentreRead
-from app.core.db.schema import table_of
+from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.resources.queries import Compare, Queries, as_expected, compiled_once, next_version
 
@@ -87,7 +87,7 @@ class AthleteQueries(Queries):
     def _update_alone_query(self, fields: frozenset[str]) -> Statement:
         updated = self.updated_cte(fields)
         before = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
-        raised = sa.case((updated.c.updated_at == sa.func.statement_timestamp(), 1), else_=0)
+        raised = sa.case((updated.c.updated_at == NOW, 1), else_=0)
         read = self.projection.each(updated)
         row_id, version, body = read.selected_columns
         alone = sa.case((version == before + raised, body)).label("body")

@@ -18,7 +18,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from app.commands.database import migrate_to_head, require_room, service_database
 from app.commands.http import TimelyHttp
 from app.commands.project import ROOT
-from app.core.http.health import STOPPING
+from app.core.http.middleware import STOPPING
 from app.core.logs import configure_logs
 from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
 

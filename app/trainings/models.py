@@ -15,7 +15,7 @@ from app.athletes.models import Name as AthleteName
 from app.centres.errors import CentreFull
 from app.centres.models import Centre, CentreReference
 from app.core.db.constraints import RULES, Rule
-from app.core.db.schema import table_of
+from app.core.db.schema import NOW, table_of
 from app.core.errors import Invalid
 from app.core.resources.fields import ExampleId, Id, JSONNumber, Moment, QueryBoolean, Text
 from app.core.resources.models import ABSENT, Payload, Row
@@ -240,15 +240,11 @@ class BookingCreate(Payload):
 
 
 def _no_show(booking: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        booking.c.status == "reserved", booking.c.ends_at <= sa.func.statement_timestamp()
-    )
+    return sa.and_(booking.c.status == "reserved", booking.c.ends_at <= NOW)
 
 
 def _expired(booking: sa.FromClause) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        booking.c.status == "waitlisted", booking.c.starts_at <= sa.func.statement_timestamp()
-    )
+    return sa.and_(booking.c.status == "waitlisted", booking.c.starts_at <= NOW)
 
 
 def _drop_in(booking: sa.FromClause) -> sa.ColumnElement[bool]:

@@ -5,6 +5,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlmodel.sql.sqltypes import UTCDateTime
 
+from app.core.db.schema import NOW
 from app.core.db.statements import Statement
 from app.core.resources.projection import Projection
 from app.trainings.models import Training, TrainingRead
@@ -35,7 +36,7 @@ def occupancy_query() -> Statement:
     centre = (
         sa.select(
             CENTRES.c.capacity,
-            sa.func.coalesce(given, sa.func.statement_timestamp()).label("at"),
+            sa.func.coalesce(given, NOW).label("at"),
         )
         .where(CENTRES.c.id == sa.bindparam("id"))
         .cte("centre")

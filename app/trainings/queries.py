@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel.sql.sqltypes import UTCDateTime
 
+from app.core.db.schema import NOW
 from app.core.db.statements import Statement
 from app.core.resources.queries import Compare, Queries, compiled_once, next_version
 from app.trainings import seats
@@ -27,7 +28,7 @@ from app.trainings.seats import (
 _BOOKING_ID = sa.bindparam("id", type_=sa.Uuid)
 _TRAINING_ID = sa.bindparam("training_id", type_=sa.Uuid)
 _ATHLETE_ID = sa.bindparam("athlete_id", type_=sa.Uuid)
-_NOW = sa.bindparam("now", type_=UTCDateTime())
+_GIVEN_TIME = sa.bindparam("now", type_=UTCDateTime())
 
 
 class TrainingQueries(Queries):
@@ -39,7 +40,7 @@ class TrainingQueries(Queries):
         if "available" in given:
             yield TRAININGS.c.status == SCHEDULED
             yield TRAININGS.c.taken < TRAININGS.c.capacity
-            yield TRAININGS.c.starts_at > sa.func.statement_timestamp()
+            yield TRAININGS.c.starts_at > NOW
 
     @compiled_once
     def cancel_query(self) -> Statement:
@@ -51,7 +52,7 @@ class TrainingQueries(Queries):
             .values(
                 {
                     BOOKINGS.c.status: CANCELLED,
-                    BOOKINGS.c.cancelled_at: _NOW,
+                    BOOKINGS.c.cancelled_at: _GIVEN_TIME,
                     **next_version(BOOKINGS),
                 }
             )
@@ -98,7 +99,7 @@ class BookingQueries(Queries):
             BOOKINGS.c.starts_at: TRAININGS.c.starts_at,
             BOOKINGS.c.ends_at: TRAININGS.c.ends_at,
             BOOKINGS.c.status: RESERVED if seat else WAITLISTED,
-            BOOKINGS.c.booked_at: sa.func.greatest(_NOW, later),
+            BOOKINGS.c.booked_at: sa.func.greatest(_GIVEN_TIME, later),
         }
         row = sa.select(*booked.values()).where(TRAININGS.c.id == _TRAINING_ID)
         if seat:
@@ -149,7 +150,7 @@ class BookingQueries(Queries):
     def cancel_query(self, *, seat: bool) -> Statement:
         """Cancel a booking, and give its seat to the first in the waitlist, if it had one."""
         read = self._changed_query(
-            {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _NOW},
+            {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _GIVEN_TIME},
         )
         if not seat:
             return Statement(read.add_cte(seats.counted_cte(_TRAINING_ID, NONE, -ONE)))
@@ -158,7 +159,7 @@ class BookingQueries(Queries):
     @compiled_once
     def note_query(self, column: str) -> Statement:
         """Note in a column of a booking that something has happened at ``now``, if it may."""
-        now = sa.func.coalesce(_NOW, sa.func.statement_timestamp())
+        now = sa.func.coalesce(_GIVEN_TIME, NOW)
         may_be_noted = {
             "checked_in_at": sa.and_(
                 BOOKINGS.c.status == RESERVED,

@@ -13,10 +13,8 @@ import asyncpg
 import orjson
 
 from app.athletes.crud import AthletesCRUD
-from app.athletes.models import Athlete
 from app.core.db.statements import new_values
 from app.core.resources.fields import new_id
-from app.core.resources.models import derived_columns
 from app.core.resources.paging import Place
 from app.core.resources.queries import Start
 
@@ -40,7 +38,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await _answer(send, 200, found["body"].encode())
         elif method == "PATCH":
             fields = await _body(receive)
-            values = {"id": row_id, "expected": None, **new_values(fields)}
+            values = {
+                "id": row_id,
+                "expected": None,
+                **new_values(AthletesCRUD.queries.table, fields),
+            }
             changed = await _row(AthletesCRUD.queries.update_query(frozenset(fields)), values)
             if changed["body"] is None:
                 changed = await _row(AthletesCRUD.queries.find_query("id"), {"id": row_id})
@@ -67,7 +69,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     else:
         fields = NO_FIELDS | await _body(receive)
         fields["birth_date"] = date.fromisoformat(fields["birth_date"])
-        values = new_values({"id": new_id(), **fields, **derived_columns(Athlete, fields)})
+        values = new_values(AthletesCRUD.queries.table, {"id": new_id(), **fields})
         created = await _row(AthletesCRUD.queries.insert_query(), values)
         await _answer(send, 201, created["body"].encode())
 

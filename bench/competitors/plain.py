@@ -21,8 +21,9 @@ from app.athletes.models import (
     AthleteUpdate,
     Enrolment,
 )
+from app.core.db.schema import table_of
+from app.core.db.statements import derived_columns
 from app.core.resources.fields import new_id
-from app.core.resources.models import derived_columns
 from app.core.resources.text import name_key
 
 engine = create_async_engine(
@@ -56,7 +57,7 @@ SessionDep = Annotated[AsyncSession, Depends(get_session)]
 async def create_athlete(payload: AthleteCreate, session: SessionDep) -> Athlete:
     """Create an athlete, and enrol them at centres."""
     fields = payload.model_dump(exclude={"centre_ids"})
-    athlete = Athlete(id=new_id(), **fields | derived_columns(Athlete, fields))
+    athlete = Athlete(id=new_id(), **fields | derived_columns(table_of(Athlete), fields))
     session.add(athlete)
     session.add_all(
         Enrolment(athlete_id=athlete.id, centre_id=centre_id)  # type: ignore[call-arg]

@@ -14,8 +14,8 @@ from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
 from app.core.csv.reader import Row, check_text, read_rows
 from app.core.db.schema import source_of, table_of, unique_columns
+from app.core.db.statements import derived_columns
 from app.core.errors import Invalid
-from app.core.resources.models import derived_columns
 from app.core.resources.text import clean_text
 
 ROWS_IN_BATCH = 1000
@@ -116,7 +116,7 @@ class AthletesFile:
         cells = {column: cell for column, cell in row_cells if column in COLUMNS}
         self._earlier.take(row.line, self._unique_values(cells))
         fields = record_of(cells).model_dump(exclude_unset=True)
-        return Entry(row, {**fields, **derived_columns(Athlete, fields)})
+        return Entry(row, {**fields, **derived_columns(table_of(Athlete), fields)})
 
     def _unique_values(self, cells: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return what no other row may have, by column: also of a row that is no record."""

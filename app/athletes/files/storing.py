@@ -18,10 +18,10 @@ from app.categories.models import Category, CategoryCreate
 from app.centres.models import Centre, CentreCreate
 from app.core.db.constraints import taken_fields
 from app.core.db.schema import table_of, written_columns
-from app.core.db.statements import Statement
+from app.core.db.statements import Statement, derived_columns
 from app.core.db.transactions import Runner, Transaction
 from app.core.resources.fields import new_id
-from app.core.resources.models import Payload, Row, derived_columns
+from app.core.resources.models import Payload, Row
 from app.core.resources.queries import next_version
 from app.core.resources.text import name_key
 
@@ -168,7 +168,9 @@ async def _named(
             for key, name in sorted(missing.items())
             if key not in ids
         ]
-        rows = [{"id": new_id(), **fields, **derived_columns(row, fields)} for fields in new]
+        rows = [
+            {"id": new_id(), **fields, **derived_columns(table_of(row), fields)} for fields in new
+        ]
         made = await transaction.rows(_create_names_query(row), _recordset_of(rows)) if rows else []
         ids.update(made)
         created += len(made)

@@ -68,7 +68,11 @@ class LimitedPool:
     async def _usable(self) -> Any:
         while self._idle:
             connection = self._idle.pop()
-            if not _is_lost(connection):
+            try:
+                is_lost = connection.is_closed()
+            except asyncpg.InterfaceError:  # the driver has noticed, and taken it back
+                is_lost = True
+            if not is_lost:
                 return connection
             await self._give_back(connection)
         return await self._connections.acquire()
@@ -78,13 +82,6 @@ class LimitedPool:
         # What has been done stands, even if the connection is lost afterwards.
         with suppress(Exception):
             await self._connections.release(connection, timeout=self._wait)
-
-
-def _is_lost(connection: Any) -> bool:
-    try:
-        return bool(connection.is_closed())
-    except asyncpg.InterfaceError:  # the driver has noticed, and taken it back
-        return True
 
 
 async def check_usable(settings: Settings) -> None:

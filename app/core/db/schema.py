@@ -12,6 +12,9 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
+NOW = sa.func.statement_timestamp()
+"""What time it is for the database: when the statement reached it."""
+
 
 def table_of(row: type[SQLModel]) -> sa.Table:
     """Return the table that a row class declares."""

@@ -1,9 +1,10 @@
-"""SQL text, compiled once for each shape of a statement."""
+"""SQL text, compiled once for each shape of a statement, and its parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, bindparam
+from sqlalchemy import Column, Table, bindparam
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
@@ -41,6 +42,33 @@ def new_value(column: Column[Any]) -> BindParameter[Any]:
     return bindparam(f"new_{column.name}", type_=column.type)
 
 
-def new_values(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the values that are written to columns as ``new_value`` does."""
-    return {f"new_{column}": value for column, value in columns.items()}
+def new_values(table: Table, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the values that are written to columns as ``new_value`` does.
+
+    Those of the columns that are derived from the fields are among them.
+    """
+    values = {f"new_{field}": value for field, value in fields.items()}
+    for name, source, derive in _derivations(table):
+        if source in fields:
+            value = fields[source]
+            values[f"new_{name}"] = None if value is None else derive(value)
+    return values
+
+
+def derived_columns(table: Table, fields: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the values of the columns that are derived from the given fields."""
+    return {
+        name: None if fields[source] is None else derive(fields[source])
+        for name, source, derive in _derivations(table)
+        if source in fields
+    }
+
+
+@cache
+def _derivations(table: Table) -> list[tuple[str, str, Callable[[str], str]]]:
+    """List each derived column: its name, its source, and how it is derived."""
+    return [
+        (column.name, column.info["source"], column.info["derive"])
+        for column in table.c
+        if "derive" in column.info
+    ]

@@ -126,11 +126,11 @@ class Database:
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement, a transaction of its own, and return its first row, or None."""
-        return await self._run(lambda transaction: transaction.row(statement, values))
+        return await self._run(Transaction.row, statement, values)
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run one statement, a transaction of its own, and return its rows."""
-        return await self._run(lambda transaction: transaction.rows(statement, values))
+        return await self._run(Transaction.rows, statement, values)
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over ``ids`` for some that are asked for at the same time.
@@ -148,7 +148,7 @@ class Database:
         return await self._run(work, explicitly=True)
 
     async def _run(
-        self, work: Callable[[Transaction], Awaitable[Result]], *, explicitly: bool = False
+        self, work: Callable[..., Awaitable[Result]], *arguments: object, explicitly: bool = False
     ) -> Result:
         """Run some work, explicitly in a transaction, or in that of its one statement."""
         retries = 0
@@ -156,10 +156,10 @@ class Database:
             try:
                 async with self._pool.acquire() as connection:
                     if not explicitly and self._preamble is None:
-                        return await work(Transaction(connection))
+                        return await work(Transaction(connection), *arguments)
                     async with AsyncExitStack() as stack:
                         await self._begin(connection, stack)
-                        return await work(Transaction(connection))
+                        return await work(Transaction(connection), *arguments)
             except _FAILED_BY_OTHERS:
                 if retries == RETRIES:
                     raise Unavailable("Others change the same just now; try again.") from None

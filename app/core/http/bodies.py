@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from email.message import Message
@@ -23,6 +24,9 @@ SLOWEST = 20_000
 """Bytes a second: what comes or goes more slowly, after its time, holds up others for nothing."""
 
 
+_JSON_TYPE = re.compile(r"application/.*\+json")
+
+
 class JSONRequest(Request):
     """A request whose body is JSON as RFC 8259 has it, in UTF-8."""
 
@@ -34,7 +38,8 @@ class JSONRequest(Request):
         body = self._body = await whole_body(self, self.app.state.settings.max_body_size)
         if not body:
             return
-        if not _declares_json(self):
+        declared = declared_type(self)
+        if declared != "application/json" and not _JSON_TYPE.fullmatch(declared):
             raise UnsupportedMediaType("The body has to be declared as application/json.")
         try:
             self.parsed = json.loads(
@@ -91,17 +96,19 @@ class _Progress:
         self._longest = longest
         self.end = asyncio.get_running_loop().time() + request.app.state.settings.body_timeout
         self._received = 0
-        self._refuse_longer(int(request.headers.get("content-length", 0)))
+        if int(request.headers.get("content-length", 0)) > longest:
+            raise _too_long(longest)
 
     def take(self, piece: bytes) -> None:
         """Count a piece, which gives time for more; raise ``ContentTooLarge``."""
         self._received += len(piece)
-        self._refuse_longer(self._received)
+        if self._received > self._longest:
+            raise _too_long(self._longest)
         self.end += len(piece) / SLOWEST
 
-    def _refuse_longer(self, length: int) -> None:
-        if length > self._longest:
-            raise ContentTooLarge(f"The body is longer than {self._longest} bytes.")
+
+def _too_long(longest: int) -> ContentTooLarge:
+    return ContentTooLarge(f"The body is longer than {longest} bytes.")
 
 
 @contextmanager
@@ -124,13 +131,6 @@ def _media_type(declared: str) -> str:
     message = Message()
     message["content-type"] = declared
     return message.get_content_type()
-
-
-def _declares_json(request: Request) -> bool:
-    kind = declared_type(request)
-    return kind == "application/json" or (
-        kind.startswith("application/") and kind.endswith("+json")
-    )
 
 
 def _not_json(constant: str) -> NoReturn:

@@ -40,8 +40,10 @@ async def get_expected_versions(
     ] = None,
 ) -> Versions:
     """Read from ``If-Match`` of which versions a row has to be to be changed."""
+    if if_match is None:
+        return None
     expected = _listed(request, "If-Match")
-    if if_match is None or expected == "*":
+    if expected == "*":
         return None
     # Weak tags match nothing here: RFC 9110 wants the strong comparison.
     versions = (_VERSION.match(tag) for weak, tag in _TAG.findall(expected) if not weak)

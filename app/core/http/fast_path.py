@@ -12,7 +12,6 @@ or None. ``docs/decisions/0010-fast-path.md`` says what FastAPI would have to of
 
 import inspect
 import re
-from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
 from http import HTTPStatus
@@ -32,7 +31,6 @@ from starlette.responses import Response
 from starlette.routing import Match, request_response
 from starlette.types import ASGIApp, Scope
 
-from app.core.http.bodies import JSONRequest
 from app.core.http.routes import APP, ContractRoute, Handler, RouteTable, Target, is_model
 
 Errors = list[dict[str, Any]]
@@ -129,10 +127,10 @@ class _Call:
         self._function = dependant.call
         self._dependencies = [(needed.name, _Call(needed)) for needed in dependant.dependencies]
         self._parameters = [
-            *(_Parameter(field, "path", _in_path) for field in dependant.path_params),
-            *(_query_parameter(field) for field in dependant.query_params),
-            *(_Parameter(field, "header", _in_headers) for field in dependant.header_params),
-            *(_Parameter(field, "body", _in_body) for field in dependant.body_params),
+            *(_Parameter(field, "path", "path_params") for field in dependant.path_params),
+            *(_Parameter(field, "query", "query_params") for field in dependant.query_params),
+            *(_Parameter(field, "header", "headers") for field in dependant.header_params),
+            *(_Parameter(field, "body", "parsed") for field in dependant.body_params),
         ]
         self._request_name = dependant.request_param_name
 
@@ -164,19 +162,25 @@ class _Call:
 
 
 class _Parameter:
-    """A value that a request is asked for."""
+    """A value that a request is asked for: one of some place in it, or all that is there.
 
-    def __init__(self, field: ModelField, place: str, find: Callable[[Request, str], Any]) -> None:
+    A body is asked for as a whole, and so is the query if it is a model.
+    """
+
+    def __init__(self, field: ModelField, place: str, attribute: str) -> None:
         self.name = field.name
         self._field = field
         self._alias = field.validation_alias or field.alias
-        # A body, and a query that is a model, is validated as a whole.
-        self._location = (place,) if find in (_in_body, _whole_query) else (place, self._alias)
-        self._find = find
+        is_query_model = place == "query" and is_model(field.field_info.annotation)
+        self._is_whole = place == "body" or is_query_model
+        self._location = (place,) if self._is_whole else (place, self._alias)
+        self._attribute = attribute
 
     def read(self, request: Request, errors: Errors) -> Any:
         """Return the value, or its default; add what is wrong with it to the errors."""
-        value = self._find(request, self._alias)
+        value = getattr(request, self._attribute)
+        if not self._is_whole:
+            value = value.get(self._alias, NOTHING)
         if value is NOTHING:
             if not self._field.field_info.is_required():
                 return self._field.get_default()
@@ -185,29 +189,3 @@ class _Parameter:
         value, problems = self._field.validate(value, loc=self._location)
         errors += problems
         return value
-
-
-def _query_parameter(field: ModelField) -> _Parameter:
-    whole = is_model(field.field_info.annotation)
-    return _Parameter(field, "query", _whole_query if whole else _in_query)
-
-
-def _in_path(request: Request, alias: str) -> Any:
-    return request.path_params.get(alias, NOTHING)
-
-
-def _in_query(request: Request, alias: str) -> Any:
-    return request.query_params.get(alias, NOTHING)
-
-
-def _whole_query(request: Request, alias: str) -> Any:
-    return dict(request.query_params)
-
-
-def _in_headers(request: Request, alias: str) -> Any:
-    return request.headers.get(alias, NOTHING)
-
-
-def _in_body(request: Request, alias: str) -> Any:
-    assert isinstance(request, JSONRequest)
-    return request.parsed

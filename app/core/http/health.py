@@ -1,7 +1,6 @@
-"""What the service says of itself: its name, whether it lives, is ready, and is being stopped."""
+"""What the service says of itself: its name, and whether it lives and is ready."""
 
-from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -9,17 +8,11 @@ from pydantic import BaseModel
 from app.core.db.migrations import is_current
 from app.core.errors import Invalid, Unavailable
 from app.core.http.dependencies import DatabaseDep
+from app.core.http.middleware import is_stopping
 from app.core.http.openapi import problems
 from app.core.http.routes import ContractRoute
 
 router = APIRouter(tags=["service"], route_class=ContractRoute)
-
-STOPPING = "stopping"
-"""Where the event is, in each request's ``scope["state"]``, that tells of a graceful shutdown.
-
-All requests share it: it may be set while they are under way. It is a ``threading.Event``, since a
-signal sets it.
-"""
 
 
 class Service(BaseModel):
@@ -71,9 +64,3 @@ async def get_readiness(database: DatabaseDep, request: Request) -> Health:
     if not await is_current(database):
         raise Unavailable("The database does not have the newest schema.")
     return Health(status="ready")
-
-
-def is_stopping(scope: MutableMapping[str, Any]) -> bool:
-    """Tell whether the server that received a request is being stopped."""
-    told = scope.get("state", {}).get(STOPPING)
-    return told is not None and bool(told.is_set())

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, Index, SQLModel
 from starlette.responses import Response
 
-from app.core.db.schema import table_of
+from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused
@@ -49,13 +49,11 @@ class IdempotencyKey(SQLModel, table=True):
     headers: str | None
     """As a JSON object."""
     body: str | None
-    created_at: datetime = Field(sa_column_kwargs={"server_default": sa.func.statement_timestamp()})
+    created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
 
 
 _KEYS = table_of(IdempotencyKey)
-_EXPIRED = _KEYS.c.created_at < sa.func.statement_timestamp() - sa.cast(
-    sa.literal_column(f"'{KEPT}'"), sa.Interval
-)
+_EXPIRED = _KEYS.c.created_at < NOW - sa.cast(sa.literal_column(f"'{KEPT}'"), sa.Interval)
 
 
 def key_of(request: Request) -> str | None:
@@ -95,7 +93,7 @@ async def answered_once(
             "headers": json.dumps(headers),
             "body": bytes(response.body).decode(),
         }
-        await transaction.row(_store_query(), {"key": key, **new_values(answer)})
+        await transaction.row(_store_query(), {"key": key, **new_values(_KEYS, answer)})
         return response
 
     return await database.transaction(work)

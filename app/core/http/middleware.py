@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from time import perf_counter
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers
@@ -16,13 +17,19 @@ from structlog.contextvars import bind_contextvars
 
 from app.core.db.pool import UnusableDatabase
 from app.core.errors import InternalError, Unavailable, UntrustedHost
-from app.core.http.health import is_stopping
 from app.core.http.problems import problem_response
 from app.core.http.routes import ROUTE
 from app.core.resources.fields import new_id
 
 logger = logging.getLogger(__name__)
 requests = structlog.get_logger()
+
+STOPPING = "stopping"
+"""Where the event is, in each request's ``scope["state"]``, that tells of a graceful shutdown.
+
+All requests share it: it may be set while they are under way. It is a ``threading.Event``, since a
+signal sets it.
+"""
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -85,9 +92,8 @@ class RequestContext:
 
 def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
     """Return what an answer needs besides: how it may be kept, and whether more are welcome."""
-    has_tag = any(name == b"etag" for name, _ in headers)
     common = [
-        (b"cache-control", b"no-cache" if has_tag else b"no-store"),
+        (b"cache-control", b"no-cache" if b"etag" in dict(headers) else b"no-store"),
         (b"x-content-type-options", b"nosniff"),
     ]
     if is_stopping(scope):
@@ -191,3 +197,9 @@ class CORS(CORSMiddleware):
         headers = super().preflight_response(request_headers).headers
         del headers["Content-Length"], headers["Content-Type"]
         return Response(status_code=204, headers=headers)
+
+
+def is_stopping(scope: MutableMapping[str, Any]) -> bool:
+    """Tell whether the server that received a request is being stopped."""
+    told = scope.get("state", {}).get(STOPPING)
+    return told is not None and bool(told.is_set())

@@ -10,6 +10,8 @@ from app.core.http.etags import is_known, tag_of
 from app.core.resources.crud import Resource
 from app.core.resources.paging import PageOfJSON
 
+JSON = "application/json"
+
 
 def found_response(request: Request, resource: Resource) -> Response:
     """Answer a GET with one resource, unless the client has it already as it is."""
@@ -26,7 +28,7 @@ def resource_response(
     """Answer with one resource and its entity tag."""
     body = resource.body.encode()
     tag = {"ETag": tag_of(resource.version, body)}
-    return json_response(body, status, {**tag, **(headers or {})})
+    return Response(body, status, {**tag, **(headers or {})}, JSON)
 
 
 def created_response(
@@ -67,4 +69,4 @@ def json_response(
     body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
     """Answer with JSON that is ready-made."""
-    return Response(body, status_code=status, headers=headers, media_type="application/json")
+    return Response(body, status, headers, JSON)

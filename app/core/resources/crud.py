@@ -11,7 +11,7 @@ from app.core.db.statements import Statement, new_values
 from app.core.db.transactions import Runner
 from app.core.errors import DomainError, NotFound, PreconditionFailed, StillInUse
 from app.core.resources.fields import new_id
-from app.core.resources.models import Payload, derived_columns
+from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON, Place, name_of_list
 from app.core.resources.queries import Queries, Start
 
@@ -43,7 +43,8 @@ class CRUD(Generic[Create, Update]):
 
     async def create(self, payload: Create) -> Resource:
         """Insert a row; raise ``AlreadyTaken`` or ``ReferenceMissing``."""
-        values = self._written({"id": new_id(), **payload.model_dump()})
+        fields = {"id": new_id(), **payload.model_dump()}
+        values = new_values(self.queries.table, fields)
         created = await self._write(self._database, self.queries.insert_query(), values)
         assert created
         return created
@@ -97,7 +98,7 @@ class CRUD(Generic[Create, Update]):
             if expected is not None and found.version not in expected:
                 raise self.changed_meanwhile()
             return found
-        values = {"id": row_id, "expected": expected, **self._written(fields)}
+        values = {"id": row_id, "expected": expected, **new_values(self.queries.table, fields)}
         changed = await self._update(frozenset(fields), values)
         if changed is None:
             raise await self._why_unchanged(row_id)
@@ -173,7 +174,3 @@ class CRUD(Generic[Create, Update]):
         """Tell why a row was not changed: it is not there, or not as expected."""
         await self.require(row_id)
         return self.changed_meanwhile()
-
-    def _written(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Name the values to write, those of derived columns among them."""
-        return new_values({**fields, **derived_columns(self.queries.row, fields)})

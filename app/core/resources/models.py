@@ -1,17 +1,14 @@
 """What every resource has: an id, a version, two times, payloads and derived columns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.core.db.schema import table_of
-
-_now = sa.func.statement_timestamp()
+from app.core.db.schema import NOW
 
 
 class Row(SQLModel):
@@ -31,11 +28,11 @@ class Row(SQLModel):
         schema_extra={"examples": [1]},
     )
     created_at: datetime = Field(
-        sa_column_kwargs={"server_default": _now},
+        sa_column_kwargs={"server_default": NOW},
         schema_extra={"examples": ["2026-11-22T08:30:00.123456+00:00"]},
     )
     updated_at: datetime = Field(
-        sa_column_kwargs={"server_default": _now},
+        sa_column_kwargs={"server_default": NOW},
         schema_extra={"examples": ["2026-11-22T08:30:00.123456+00:00"]},
     )
 
@@ -72,22 +69,3 @@ def derived_from(source: str, derive: Callable[[str], str], **column: bool) -> A
         sa_column_kwargs={"info": {"source": source, "derive": derive}},
         **column,
     )
-
-
-def derived_columns(row: type[SQLModel], fields: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the values of the columns that are derived from the given fields."""
-    return {
-        name: None if fields[source] is None else derive(fields[source])
-        for name, source, derive in _derivations(row)
-        if source in fields
-    }
-
-
-@cache
-def _derivations(row: type[SQLModel]) -> list[tuple[str, str, Callable[[str], str]]]:
-    """List each derived column: its name, its source, and how it is derived."""
-    return [
-        (column.name, column.info["source"], column.info["derive"])
-        for column in table_of(row).c
-        if "derive" in column.info
-    ]

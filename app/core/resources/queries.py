@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import table_of, written_columns
+from app.core.db.schema import NOW, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.models import Row
 from app.core.resources.paging import LARGEST_PAGE
@@ -157,9 +157,7 @@ class Queries:
         )
         version = {
             table.c.version: table.c.version + sa.case((changed, 1), else_=0),
-            table.c.updated_at: sa.case(
-                (changed, sa.func.statement_timestamp()), else_=table.c.updated_at
-            ),
+            table.c.updated_at: sa.case((changed, NOW), else_=table.c.updated_at),
         }
         return (
             sa.update(table)
@@ -220,5 +218,5 @@ def next_version(table: sa.Table) -> dict[sa.Column[Any], sa.ColumnElement[Any]]
     """Return what each change of a row sets besides its fields."""
     return {
         table.c.version: table.c.version + sa.literal_column("1"),
-        table.c.updated_at: sa.func.statement_timestamp(),
+        table.c.updated_at: NOW,
     }

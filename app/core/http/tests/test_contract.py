@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.application import create_app
 from app.conftest import API, client_of, problem
-from app.core.http.health import STOPPING
+from app.core.http.middleware import STOPPING
 from app.core.http.routes import ContractRoute
 from app.core.http.tests.document import Document
 from app.core.resources.paging import NamedListQuery
