@@ -206,7 +206,8 @@ def bench(
 
 @cli.command()
 def openapi() -> None:
-    """Write docs/openapi.json, the document of the API as it is now."""
-    from app.commands.document import write_document
+    """Write docs/openapi.json, and the table of endpoints in CONTRIBUTING.md, as they are now."""
+    from app.commands.document import write_document, write_endpoints
 
     write_document()
+    write_endpoints()

@@ -1,8 +1,14 @@
-"""How endpoints are called: by us as by FastAPI, and by FastAPI where we do not know how."""
+"""The fast path: the same answers as by FastAPI, and FastAPI where it does not know how."""
 
+import pkgutil
+import re
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
+import fastapi
 import pytest
 from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, Query, Request
 from fastapi.routing import APIRoute
@@ -12,8 +18,8 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as Answer
 
 from app.application import create_app
-from app.conftest import problem
-from app.core.http.fast_path import handler_of
+from app.conftest import API, problem
+from app.core.http.fast_path import FastPath, handler_of
 from app.core.http.routes import ContractRoute
 from app.core.settings import Settings
 
@@ -234,3 +240,61 @@ def test_a_list_of_values_is_left_to_fastapi_too() -> None:
 def test_the_others_are_not() -> None:
     assert handler_of(route("put_thing"))
     assert handler_of(route("delete_thing"))
+
+
+PRIVATE = {
+    "fastapi.dependencies.models.Dependant": {
+        *("path_params", "query_params", "header_params", "body_params", "dependencies"),
+        *("name", "call", "request_param_name", "use_cache"),
+    },
+    "fastapi._compat.ModelField": {
+        *("name", "alias", "validation_alias", "field_info", "validate", "get_default"),
+    },
+    "fastapi._compat": {"field_annotation_is_sequence", "get_missing_field_error"},
+    "fastapi.routing.RouteContext": {"original_route"},
+}
+"""What the fast path uses of FastAPI that no release note would mention."""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(owner, name) for owner in PRIVATE for name in sorted(PRIVATE[owner])]
+)
+def test_what_the_fast_path_uses_of_fastapi_is_still_there(owner: str, name: str) -> None:
+    found = pkgutil.resolve_name(owner)
+    declared = {field.name for field in fields(found)} if is_dataclass(found) else set()
+
+    assert name in declared or hasattr(found, name), (
+        f"FastAPI {fastapi.__version__} has no {owner}.{name} any more: mend"
+        " app/core/http/fast_path.py, and set FAST_PATH=false until then"
+    )
+
+
+def test_the_fast_path_alone_uses_private_parts_of_fastapi() -> None:
+    private = re.compile(r"(?:from|import) fastapi\.(?:_|\w+\._|dependencies)|import fastapi\._")
+
+    users = [path.name for path in Path("app").rglob("*.py") if private.search(path.read_text())]
+
+    assert users == ["fast_path.py"]
+
+
+def test_without_it_the_service_starts_though_fastapi_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "app.core.http.fast_path", None)  # importing it fails
+
+    create_app(Settings(_env_file=None, fast_path=False))
+
+    with pytest.raises(ImportError):
+        create_app(Settings(_env_file=None, fast_path=True))
+
+
+async def test_every_endpoint_with_json_takes_the_fast_path(asking: FastAPI) -> None:
+    left = [
+        f"{method} {target.template}"
+        for target in FastPath(asking).targets
+        for method, route in target.routes.items()
+        if target.template.startswith(API) and not handler_of(route)
+    ]
+
+    # They receive or send a file, or answer with a model.
+    assert left == ["GET /api/v1/athletes/export", "POST /api/v1/athletes/import"]
