@@ -7,7 +7,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.core.db.schema import NOW
 from app.core.db.statements import Statement
-from app.core.resources.projection import Projection
+from app.core.resources.projection import EMPTY_LIST, Projection
 from app.trainings.models import Training, TrainingRead
 from app.trainings.seats import (
     BOOKINGS,
@@ -21,8 +21,6 @@ from app.trainings.seats import (
     seated,
     waitlisted,
 )
-
-_EMPTY_LIST: sa.ColumnElement[str] = sa.literal_column("'[]'::json")
 
 
 @cache
@@ -77,7 +75,7 @@ def occupancy_query() -> Statement:
     running = sa.select(near).where(runs).cte("running")
     read = Projection(TrainingRead, Training).each(running)
     ordered = read.order_by(running.c.starts_at, running.c.id).subquery("ordered")
-    trainings = sa.select(sa.func.coalesce(sa.func.json_agg(ordered.c.body), _EMPTY_LIST))
+    trainings = sa.select(sa.func.coalesce(sa.func.json_agg(ordered.c.body), EMPTY_LIST))
     item = (
         sa.select(
             centre.c.at,

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from app.athletes.files.records import COLUMNS, record_of
 from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
-from app.core.csv.reader import Row, check_text, read_rows
+from app.core.csv.reader import CSVRow, check_text, read_rows
 from app.core.db.schema import source_of, table_of, unique_columns
 from app.core.db.statements import derived_columns
 from app.core.errors import Invalid
@@ -35,7 +35,7 @@ _UNIQUE: dict[str, Callable[[str], str]] = {"id": str.lower} | {
 class Entry:
     """A row that is an athlete: the values of their columns, and the names of the others."""
 
-    row: Row
+    row: CSVRow
     values: Mapping[str, Any]
 
     @property
@@ -66,7 +66,7 @@ class AthletesFile:
     def __init__(self, file: BinaryIO) -> None:
         check_text(file)
         self._rows = read_rows(file)
-        header = next(self._rows, Row(1, []))
+        header = next(self._rows, CSVRow(1, []))
         self.header = header.cells
         self._columns = [title.strip().lower() for title in self.header]
         known = [column for column in self._columns if column in COLUMNS]
@@ -103,7 +103,7 @@ class AthletesFile:
         if rows:
             yield batch
 
-    def _entry(self, row: Row) -> Entry:
+    def _entry(self, row: CSVRow) -> Entry:
         """Make an entry of a row; ``ValueError`` tells why it is none."""
         if row.problem:
             raise ValueError(row.problem)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, Field
 
-from app.core.csv.reader import Row
+from app.core.csv.reader import CSVRow
 
 REPORTED_ROWS = 1000
 
@@ -13,7 +13,7 @@ REPORTED_ROWS = 1000
 class Rejection:
     """A row that is not stored, and why."""
 
-    row: Row
+    row: CSVRow
     reason: str
 
 

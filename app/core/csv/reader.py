@@ -14,7 +14,7 @@ LONGEST_ROW = 100_000
 """In characters. A longer row has a quotation mark that nothing closes."""
 
 
-class Row(NamedTuple):
+class CSVRow(NamedTuple):
     """A row of a file; ``problem`` tells why its cells could not be told apart."""
 
     line: int
@@ -62,7 +62,7 @@ def _lines_of(file: BinaryIO) -> Iterator[bytes]:
         yield begun
 
 
-def read_rows(file: BinaryIO) -> Iterator[Row]:
+def read_rows(file: BinaryIO) -> Iterator[CSVRow]:
     """Yield the rows of a file that ``check_text`` found good, its header first.
 
     Rows with nothing in their cells are left out. A row that is no CSV (RFC 4180) has one cell,
@@ -82,7 +82,7 @@ def read_rows(file: BinaryIO) -> Iterator[Row]:
                 yield lines.broken_row()
                 continue
             if any(map(str.strip, cells)):
-                yield Row(lines.first, cells)
+                yield CSVRow(lines.first, cells)
     finally:
         if not file.closed:
             text.detach()  # or the file would be closed with it
@@ -127,7 +127,7 @@ class _Lines:
         self._row = []
         self._length = 0
 
-    def broken_row(self) -> Row:
+    def broken_row(self) -> CSVRow:
         """Make a row of its first line, and give back the others."""
         first, *others = self._row
         self._tried = max(self._tried, self.first + len(self._row))
@@ -136,4 +136,4 @@ class _Lines:
         why = (
             "too long" if len(first) > LONGEST_ROW else "no CSV: is a quotation mark out of place?"
         )
-        return Row(self.first, [first.rstrip("\r\n")], f"the row is {why}")
+        return CSVRow(self.first, [first.rstrip("\r\n")], f"the row is {why}")

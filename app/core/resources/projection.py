@@ -22,7 +22,7 @@ from app.core.db.schema import table_of
 Links = Mapping[sa.Table, sa.FromClause]
 """What to read in place of a link table that the same statement is changing."""
 
-_EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
+EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Projection:
         items = sa.func.json_agg(listed.c.item)
         after = listed.c.position > limit
         return sa.select(
-            sa.func.coalesce(items.filter(listed.c.position <= limit), _EMPTY_LIST).label("items"),
+            sa.func.coalesce(items.filter(listed.c.position <= limit), EMPTY_LIST).label("items"),
             sa.func.min(listed.c.key).filter(after).label("key"),
             sa.func.min(sa.cast(listed.c.id, sa.Text)).filter(after).label("id"),
         )
@@ -125,7 +125,7 @@ class Projection:
         for name, (model, relationship) in self._to_many.items():
             lists = _lists(name, model, relationship, source, links)
             joined = joined.outerjoin(lists, lists.c.owner_id == source.c.id)
-            fields[name] = sa.func.coalesce(lists.c["items"], _EMPTY_LIST)
+            fields[name] = sa.func.coalesce(lists.c["items"], EMPTY_LIST)
             nested.append(lists)
         return joined, [fields[name].label(name) for name in self._fields], nested
 

@@ -3,13 +3,13 @@ from io import BytesIO
 
 import pytest
 
-from app.core.csv.reader import LONGEST_LINE, LONGEST_ROW, Row, check_text, read_rows
+from app.core.csv.reader import LONGEST_LINE, LONGEST_ROW, CSVRow, check_text, read_rows
 from app.core.errors import Invalid, MalformedBody
 
 BROKEN = "the row is no CSV: is a quotation mark out of place?"
 
 
-def rows(text: str | bytes) -> list[Row]:
+def rows(text: str | bytes) -> list[CSVRow]:
     file = BytesIO(text if isinstance(text, bytes) else text.encode())
     check_text(file)
     return list(read_rows(file))
@@ -20,16 +20,16 @@ def test_rows_know_the_lines_they_begin_on(end: str) -> None:
     text = end.join(["name,height", "Mara,5'6\"", "", '"Li,', 'Na",1.7 m', " , ", "Ana,"])
 
     assert rows(text) == [
-        Row(1, ["name", "height"]),
-        Row(2, ["Mara", "5'6\""]),
-        Row(4, [f"Li,{end}Na", "1.7 m"]),
-        Row(7, ["Ana", ""]),
+        CSVRow(1, ["name", "height"]),
+        CSVRow(2, ["Mara", "5'6\""]),
+        CSVRow(4, [f"Li,{end}Na", "1.7 m"]),
+        CSVRow(7, ["Ana", ""]),
     ]
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
 def test_a_byte_order_mark_is_no_part_of_the_first_cell(start: bytes) -> None:
-    assert rows(start + b"name\nMara\n") == [Row(1, ["name"]), Row(2, ["Mara"])]
+    assert rows(start + b"name\nMara\n") == [CSVRow(1, ["name"]), CSVRow(2, ["Mara"])]
 
 
 @pytest.mark.parametrize("broken", ['"Mara" L,female', '"Mara,female', 'Mara,"female', '"Mara""'])
@@ -37,19 +37,19 @@ def test_a_row_that_is_no_csv_takes_no_other_with_it(broken: str) -> None:
     found = rows(f"name,sex\n{broken}\nAna,female\nEva,female\n")
 
     assert found == [
-        Row(1, ["name", "sex"]),
-        Row(2, [broken], BROKEN),
-        Row(3, ["Ana", "female"]),
-        Row(4, ["Eva", "female"]),
+        CSVRow(1, ["name", "sex"]),
+        CSVRow(2, [broken], BROKEN),
+        CSVRow(3, ["Ana", "female"]),
+        CSVRow(4, ["Eva", "female"]),
     ]
 
 
 def test_a_row_that_is_too_long_takes_no_other_with_it() -> None:
     long = "a" * (LONGEST_ROW + 1)
     assert rows(f"name\n{long}\nAna\n") == [
-        Row(1, ["name"]),
-        Row(2, [long], "the row is too long"),
-        Row(3, ["Ana"]),
+        CSVRow(1, ["name"]),
+        CSVRow(2, [long], "the row is too long"),
+        CSVRow(3, ["Ana"]),
     ]
 
 
@@ -69,8 +69,8 @@ def test_a_quotation_mark_that_nothing_closes_spoils_one_row_of_a_long_file() ->
 
     found = rows("\n".join(['"Mara,female', *others]))
 
-    assert found[0] == Row(1, ['"Mara,female'], BROKEN)
-    assert found[1:] == [Row(line, row.split(",")) for line, row in enumerate(others, 2)]
+    assert found[0] == CSVRow(1, ['"Mara,female'], BROKEN)
+    assert found[1:] == [CSVRow(line, row.split(",")) for line, row in enumerate(others, 2)]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
