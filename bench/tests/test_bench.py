@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.commands.project import ROOT
 from app.commands.service import running_service
 from bench.bookings import (
     ACTIONS,
@@ -219,3 +222,13 @@ def test_the_service_does_what_the_statements_do_alone() -> None:
         running_service(log) as service,
     ):
         asyncio.run(check_all(sample, service.url))
+
+
+def test_the_command_line_passes_its_words_on_to_the_benchmark() -> None:
+    command = [sys.executable, "-m", "app.commands", "bench", "growths"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
+
+    assert done.returncode == 2
+    assert "Usage: manage.py bench" in done.stderr
+    assert "'growths' is not one of 'comparison'" in done.stderr
