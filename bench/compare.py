@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from collections.abc import Sequence
 
 import asyncpg
@@ -13,6 +14,7 @@ from bench.database import Sample, filled_database
 from bench.load import load
 from bench.operations import (
     CREATE,
+    CREATE_IN_FULL,
     GET,
     GET_KNOWN,
     LIST,
@@ -27,8 +29,10 @@ from bench.opponents import (
     FASTIFY,
     PLAIN,
     SERVICE,
+    NotInstalled,
     Opponent,
     cpu_seconds,
+    install_fastify,
     opponents,
 )
 from bench.results import Comparison, Round, Target
@@ -49,9 +53,18 @@ class NotTheSame(Exception):
 
 def compare(rows: int, rounds: int, seconds: int) -> Comparison:
     """Measure all operations of all opponents on a database of so many athletes."""
+    others = [PLAIN, BARE, FASTIFY]
+    try:
+        install_fastify()
+    except NotInstalled as error:
+        others.remove(FASTIFY)
+        print(f"Fastify is left out: {error}", file=sys.stderr)
     with progress("bench") as show:
         show(None, f"making {rows:,} athletes")
-        with filled_database(rows) as (server, sample), opponents(server.url()) as all_opponents:
+        with (
+            filled_database(rows) as (server, sample),
+            opponents(server.url(), others) as all_opponents,
+        ):
             return asyncio.run(_compared(server, sample, all_opponents, rounds, seconds, show))
 
 
@@ -85,8 +98,7 @@ async def _compared(
     measured: list[Round] = []
     slots = (rounds + 1) * len(OPERATIONS) * len(all_opponents)
     done = 0
-    for operation in OPERATIONS:
-        await check_same(operation, sample, connection, chance, all_opponents)
+    await check_same(sample, connection, chance, all_opponents)
     for number in range(rounds + 1):
         for operation in OPERATIONS:
             # Nobody always comes after the same other one.
@@ -117,13 +129,23 @@ async def _measured(
 
 
 async def check_same(
+    sample: Sample,
+    connection: asyncpg.Connection,
+    chance: random.Random,
+    all_opponents: Sequence[Opponent],
+) -> None:
+    """Send the same request of each operation to each opponent; raise ``NotTheSame``."""
+    for operation in (*OPERATIONS, CREATE_IN_FULL):
+        await _check_same(operation, sample, connection, chance, all_opponents)
+
+
+async def _check_same(
     operation: Operation,
     sample: Sample,
     connection: asyncpg.Connection,
     chance: random.Random,
     all_opponents: Sequence[Opponent],
 ) -> None:
-    """Send the same request to each; raise ``NotTheSame``."""
     answers = {}
     state = chance.getstate()
     for opponent in all_opponents:
@@ -144,8 +166,8 @@ async def check_same(
             continue
         answer = comparable(response.json(), operation.incomparable) if response.content else None
         answers[opponent.name] = response.status_code, answer
-    if operation.writes:
-        await clean(connection)
+        if operation.writes:
+            await clean(connection)
     first, expected = next(iter(answers.items()))
     for name, answer in answers.items():
         if answer != expected:

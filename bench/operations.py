@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 
+from app.athletes.models import AthleteCreate
 from bench.database import FIRST_NAMES, STEMS, Sample, tidy
 from bench.load import Request
 
@@ -98,6 +99,16 @@ async def _create(slot: Slot) -> list[Request]:
     return [Request("POST", ATHLETES, _payload(slot)) for _ in range(slot.most_writes)]
 
 
+async def _create_in_full(slot: Slot) -> list[Request]:
+    """Send the document's own example, so that no field is forgotten here."""
+    (example,) = AthleteCreate.model_json_schema()["examples"]
+    parents = {
+        "category_id": str(slot.sample.category_ids[0]),
+        "centre_ids": [str(centre_id) for centre_id in slot.sample.centre_ids[:2]],
+    }
+    return [Request("POST", ATHLETES, {**example, **parents, "reference": f"{MARK}0"})]
+
+
 async def _patch(slot: Slot) -> list[Request]:
     return [
         Request("PATCH", f"{ATHLETES}/{row_id}", {"weight_kg": slot.chance.randrange(50, 110)})
@@ -139,6 +150,13 @@ CREATE = Operation(
     writes=True,
     incomparable=frozenset({"id", "created_at", "updated_at", "reference", "email"}),
 )
+CREATE_IN_FULL = Operation(
+    "create with each field",
+    _create_in_full,
+    writes=True,
+    incomparable=frozenset({"id", "created_at", "updated_at"}),
+)
+"""Not measured: what is measured leaves fields out that all have to know."""
 OPERATIONS = (
     GET,
     GET_KNOWN,

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,16 @@ import psutil
 from app.commands.service import Running, running, running_service
 
 SERVICE, PLAIN, BARE, FASTIFY = "service", "plain ORM", "bare ASGI", "Fastify"
+PYTHON_APPS = {PLAIN: "bench.competitors.plain:app", BARE: "bench.competitors.bare:app"}
 FASTIFY_FOLDER = Path(__file__).parent / "competitors" / "fastify"
 UVICORN_READY = re.compile(r"running on (http://\S+)")
 FASTIFY_READY = re.compile(r"ready (http://\S+)")
+NPM_PATIENCE = 60.0
+"""Seconds that npm is given to install what Fastify needs."""
+
+
+class NotInstalled(Exception):
+    """Node or a package that Fastify needs is missing, and npm cannot install it."""
 
 
 @dataclass(frozen=True)
@@ -39,25 +46,25 @@ class Opponent:
 
 
 @contextmanager
-def opponents(database: str) -> Iterator[list[Opponent]]:
-    """Run all of them, each with ten connections to the database; they are gone afterwards."""
+def opponents(database: str, others: Sequence[str]) -> Iterator[list[Opponent]]:
+    """Run the service and others, each with ten connections to the database, and end them.
+
+    Fastify has to be installed before.
+    """
     with ExitStack() as stack:
         # The service's environment has the database already.
         environment = {"DATABASE_URL": database}
         service = stack.enter_context(running_service(_log(stack)))
         there = [Opponent(SERVICE, service)]
-        for name, module in ((PLAIN, "plain"), (BARE, "bare")):
-            app = f"bench.competitors.{module}:app"
-            command = [sys.executable, "-m", "uvicorn", app, "--port=0", "--no-access-log"]
-            process = running(command, _log(stack), UVICORN_READY, environment)
+        for name in others:
+            if name == FASTIFY:
+                command = ["node", str(FASTIFY_FOLDER / "server.mjs")]
+                process = running(command, _log(stack), FASTIFY_READY, environment | {"PORT": "0"})
+            else:
+                uvicorn = [sys.executable, "-m", "uvicorn", "--port=0", "--no-access-log"]
+                command = [*uvicorn, PYTHON_APPS[name]]
+                process = running(command, _log(stack), UVICORN_READY, environment)
             there.append(Opponent(name, stack.enter_context(process)))
-        if shutil.which("node") and shutil.which("npm"):
-            _install_fastify()
-            command = ["node", str(FASTIFY_FOLDER / "server.mjs")]
-            process = running(command, _log(stack), FASTIFY_READY, environment | {"PORT": "0"})
-            there.append(Opponent(FASTIFY, stack.enter_context(process)))
-        else:
-            print("Fastify is left out: there is no Node on this machine", file=sys.stderr)
         yield there
 
 
@@ -75,13 +82,25 @@ def _log(stack: ExitStack) -> IO[str]:
     return stack.enter_context(tempfile.TemporaryFile("a+"))
 
 
-def _install_fastify() -> None:
-    """Install what the lock of the Fastify app names, unless it is there."""
+def install_fastify() -> None:
+    """Install what the lock of Fastify names, unless it is there; raise ``NotInstalled``."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        raise NotInstalled("there is no Node on this machine")
     installed = FASTIFY_FOLDER / "node_modules" / ".package-lock.json"  # written last
     lock = FASTIFY_FOLDER / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
     command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=FASTIFY_FOLDER, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        sys.exit(f"{done.stderr}error: npm cannot install what Fastify needs")
+    try:
+        subprocess.run(  # noqa: S603
+            command,
+            cwd=FASTIFY_FOLDER,
+            capture_output=True,
+            text=True,
+            timeout=NPM_PATIENCE,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        raise NotInstalled(f"npm cannot install what it needs: {error.stderr}") from None
+    except subprocess.TimeoutExpired:
+        raise NotInstalled(f"npm takes longer than {NPM_PATIENCE:.0f} seconds") from None

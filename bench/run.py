@@ -3,9 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 
-from app.commands.cli import Measurement
 from app.commands.service import NotStarted
 from bench.bookings import bookings
 from bench.compare import NotTheSame, compare, targets_of
@@ -16,6 +16,19 @@ from bench.load import NotLoaded, require_wrk
 from bench.memory import memory
 from bench.report import tell
 from bench.results import Comparison, Target
+
+
+class Measurement(StrEnum):
+    """What can be measured."""
+
+    COMPARISON = "comparison"
+    GROWTH = "growth"
+    CONNECTIONS = "connections"
+    MEMORY = "memory"
+    IMPORT = "import"
+    BOOKINGS = "bookings"
+    ALL = "all"
+
 
 DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "10", "TRUSTED_HOSTS": ""}
 """What the measurements rely on, whatever is set for another service."""

@@ -10,13 +10,17 @@ from app.commands.database import database_url
 from app.commands.postgres import temporary_postgres
 from app.commands.project import ROOT
 
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+"""What the script of import-linter runs, which has no module to run by ``-m``."""
+
 
 def run_checks() -> int:
     """Run every check, print one line each and what the failed ones said; return 1 if any did."""
     steps: dict[str, Callable[[], str]] = {
-        "format": lambda: _complaint("ruff", "format", "--check", "."),
-        "lint": lambda: _complaint("ruff", "check", "."),
-        "types": lambda: _complaint("mypy"),
+        "format": lambda: _complaint("-m", "ruff", "format", "--check", "."),
+        "lint": lambda: _complaint("-m", "ruff", "check", "."),
+        "imports": lambda: _complaint("-c", LINT_IMPORTS, "--no-logo", "--no-cache"),
+        "types": lambda: _complaint("-m", "mypy"),
         "migrations": _migrations,
         "lock": _lock,
     }
@@ -30,9 +34,9 @@ def run_checks() -> int:
     return int(failed)
 
 
-def _complaint(*module: str) -> str:
-    """Run a module; return what it said if it failed, else nothing."""
-    command = [sys.executable, "-m", *module]
+def _complaint(*arguments: str) -> str:
+    """Run Python; return what it said if it failed, else nothing."""
+    command = [sys.executable, *arguments]
     done = subprocess.run(  # noqa: S603
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -42,7 +46,9 @@ def _complaint(*module: str) -> str:
 def _migrations() -> str:
     """Compare the tables that the migrations make with the models."""
     with temporary_postgres() as server, database_url(server.url()):
-        return _complaint("alembic", "upgrade", "head") or _complaint("alembic", "check")
+        return _complaint("-m", "alembic", "upgrade", "head") or _complaint(
+            "-m", "alembic", "check"
+        )
 
 
 def _lock() -> str:

@@ -3,12 +3,13 @@
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
 import os
-from enum import StrEnum
+import sys
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
 
+from app.commands.project import from_caller
 from app.commands.signals import end_cleanly_on_signals, stopped_with
 
 cli = Typer(
@@ -57,7 +58,7 @@ def test(context: Context) -> None:
 
 @cli.command()
 def check() -> None:
-    """Check format, lint, types, migrations against models, and the lock against pyproject.toml."""
+    """Check format, lint, imports, types, migrations against models, and the lock."""
     from app.commands.check import run_checks
 
     raise Exit(run_checks())
@@ -94,12 +95,6 @@ def migration(message: Annotated[str, Argument(help="What it does: create athlet
     write_migration(message)
 
 
-def _called(file: Path) -> Path:
-    """Find a file from where manage.py was called, which goes to the project's folder itself."""
-    called_from = Path(os.environ.get("CALLED_FROM", "."))
-    return file if called_from.resolve() == Path.cwd() else called_from / file
-
-
 URL = Annotated[
     str | None,
     Option(help="A running service, http://127.0.0.1:8000; the local database unless given."),
@@ -117,7 +112,7 @@ def import_athletes(
     """Create and change athletes by a CSV file, with columns like those of an export."""
     from app.commands.transfer import import_file
 
-    import_file(_called(file), rejected and _called(rejected), url)
+    import_file(from_caller(file), rejected and from_caller(rejected), url)
 
 
 @cli.command("export")
@@ -128,7 +123,7 @@ def export_athletes(
     """Write all athletes to a CSV file, which an import takes back as they are."""
     from app.commands.transfer import export_file
 
-    export_file(_called(file), url)
+    export_file(from_caller(file), url)
 
 
 @cli.command()
@@ -165,43 +160,11 @@ def fuzz(
     raise Exit(fuzz(url, cases, seconds, seed))
 
 
-class Measurement(StrEnum):
-    """What ``bench`` can measure."""
-
-    COMPARISON = "comparison"
-    GROWTH = "growth"
-    CONNECTIONS = "connections"
-    MEMORY = "memory"
-    IMPORT = "import"
-    BOOKINGS = "bookings"
-    ALL = "all"
-
-
-@cli.command()
-def bench(
-    what: Annotated[
-        Measurement, Argument(help="What to measure; all takes about a quarter of an hour.")
-    ] = Measurement.COMPARISON,
-    rows: Annotated[int, Option(min=1000, help="How many athletes there are to compare by.")] = (
-        100_000
-    ),
-    rounds: Annotated[int, Option(min=1, help="How often each is measured, in turn.")] = 5,
-    seconds: Annotated[int, Option(min=1, help="For how long each time.")] = 2,
-    out: Annotated[
-        Path, Option(help="The folder for tables, figures and a picture.", show_default=False)
-    ] = Path(".local/bench"),
-) -> None:
-    """Measure how fast the service is, against others and by itself; status 1 if not fast enough.
-
-    The comparison is with FastAPI and an ORM, bare ASGI and asyncpg, and Fastify, on one database.
-
-    Growth is from a thousand athletes to a million. Bookings are measured beside PostgreSQL alone.
-
-    It needs wrk, and Node for Fastify. All servers are its own, and gone afterwards.
-    """
-    from bench.run import run_bench
-
-    raise Exit(run_bench(what, rows, rounds, seconds, _called(out)))
+@cli.command(context_settings=PASS_ON, add_help_option=False)
+def bench(context: Context) -> None:
+    """Measure how fast the service is, against others and by itself; see bench --help."""
+    # In place of this process: bench imports app, so no module of app can import bench.
+    os.execv(sys.executable, [sys.executable, "-m", "bench", *context.args])  # noqa: S606
 
 
 @cli.command()

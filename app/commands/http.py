@@ -1,16 +1,19 @@
 """HTTP as uvicorn speaks it, with an end to the waiting for a request, and answers in one piece."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-if TYPE_CHECKING:
-    from app.commands.run import ServiceConfig
-
 
 LONGEST_PIECE = 64 * 2**10
 """Bytes that are not held back for what may follow."""
+
+
+class TimelyConfig(Config):
+    """Tell ``TimelyHttp`` how many seconds the headers of a request may take."""
+
+    headers_timeout: float
 
 
 class TimelyHttp(HttpToolsProtocol):
@@ -19,7 +22,7 @@ class TimelyHttp(HttpToolsProtocol):
     Between two requests uvicorn's own limit for idle connections holds.
     """
 
-    config: "ServiceConfig"
+    config: TimelyConfig
     _in_headers = True
     _deadline: asyncio.TimerHandle | None = None
 

@@ -12,11 +12,11 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn import Config, Server
+from uvicorn import Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from app.commands.database import migrate_to_head, require_room, service_database
-from app.commands.http import TimelyHttp
+from app.commands.http import TimelyConfig, TimelyHttp
 from app.commands.project import ROOT
 from app.core.http.middleware import STOPPING
 from app.core.logs import configure_logs
@@ -64,7 +64,7 @@ def _announce(sock: socket.socket) -> None:
     print(f"The API is ready: http://{shown}:{port}/docs (Ctrl-C stops it)", flush=True)
 
 
-class ServiceConfig(Config):
+class ServiceConfig(TimelyConfig):
     """How the app is served, and its loading in the one process or in each worker."""
 
     def __init__(

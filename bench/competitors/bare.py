@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 
 from app.athletes.crud import AthletesCRUD
+from app.athletes.models import AthleteCreate
 from app.core.db.statements import new_values
 from app.core.resources.fields import new_id
 from app.core.resources.paging import Place
@@ -20,7 +21,17 @@ from app.core.resources.queries import Start
 
 COLLECTION = "/api/v1/athletes"
 JSON = [(b"content-type", b"application/json")]
-NO_FIELDS = dict.fromkeys(["reference", "email", "national_id", "birth_date", "sex"], None)
+DEFAULTS = {
+    name: field.default
+    for name, field in AthleteCreate.model_fields.items()
+    if not field.is_required()
+}
+PARSERS = {
+    name: column.type.python_type.fromisoformat
+    for name, column in AthletesCRUD.queries.table.c.items()
+    if name in AthleteCreate.model_fields and issubclass(column.type.python_type, date)
+}
+"""How the dates and times of a body are read: JSON has none."""
 
 pool: asyncpg.Pool
 
@@ -67,8 +78,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             following = f'"{COLLECTION}?limit={query["limit"]}&cursor={cursor}"'
         await _answer(send, 200, f'{{"items": {page["items"]}, "next": {following}}}'.encode())
     else:
-        fields = NO_FIELDS | await _body(receive)
-        fields["birth_date"] = date.fromisoformat(fields["birth_date"])
+        fields = DEFAULTS | await _body(receive)
+        for name, parse in PARSERS.items():
+            if fields[name] is not None:
+                fields[name] = parse(fields[name])
         values = new_values(AthletesCRUD.queries.table, {"id": new_id(), **fields})
         created = await _row(AthletesCRUD.queries.insert_query(), values)
         await _answer(send, 201, created["body"].encode())

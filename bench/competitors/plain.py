@@ -4,10 +4,12 @@ import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from fastapi import Depends, FastAPI, HTTPException
+from pydantic import create_model
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import selectinload
 from sqlmodel import col, select
@@ -37,11 +39,13 @@ NESTED = selectinload(Athlete.category), selectinload(Athlete.centres)  # type: 
 app = FastAPI()
 
 
-class PlainRead(AthleteRead):
-    """An athlete, whose numbers are JSON's."""
-
-    height_cm: float | None = None  # type: ignore[assignment]
-    weight_kg: float | None = None  # type: ignore[assignment]
+NUMBERS: dict[str, Any] = {
+    name: (float | None if column.nullable else float, ...)
+    for name, column in table_of(Athlete).c.items()
+    if isinstance(column.type, sa.Numeric)
+}
+PlainRead = create_model("PlainRead", __base__=AthleteRead, **NUMBERS)
+"""An athlete, whose numbers are JSON's."""
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
+from app.commands.project import ROOT
 from app.commands.service import running_service
 from bench.bookings import (
     ACTIONS,
@@ -26,8 +29,17 @@ from bench.bookings import (
 from bench.compare import check_same, targets_of
 from bench.database import Sample, filled_database
 from bench.load import Measured, NotLoaded, Request, require_wrk
-from bench.operations import CREATE, GET, LIST, OPERATIONS, comparable
-from bench.opponents import BARE, FASTIFY, PLAIN, SERVICE, Opponent, opponents
+from bench.operations import CREATE, GET, LIST, comparable
+from bench.opponents import (
+    BARE,
+    FASTIFY,
+    PLAIN,
+    SERVICE,
+    NotInstalled,
+    Opponent,
+    install_fastify,
+    opponents,
+)
 from bench.report import tell
 from bench.results import Comparison, Round, Spread, Target
 
@@ -143,27 +155,42 @@ def test_times_are_compared_however_they_are_written() -> None:
     assert one == other != comparable(answers[0], frozenset())
 
 
-@pytest.mark.slow
-def test_the_service_and_the_others_give_the_same_json(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # Fastify's packages come from a registry of their own; a run of the benchmark compares it too.
-    monkeypatch.setattr("shutil.which", lambda name: None)
-
-    async def check_all(sample: Sample, all_opponents: list[Opponent]) -> None:
+def require_same_json(*others: str) -> None:
+    async def check(sample: Sample, all_opponents: list[Opponent]) -> None:
         chance = random.Random(1)  # noqa: S311 - the same each time
         connection = await asyncpg.connect(sample.url)
-        for operation in OPERATIONS:
-            await check_same(operation, sample, connection, chance, all_opponents)
-        await connection.close()
+        try:
+            await check_same(sample, connection, chance, all_opponents)
+        finally:
+            await connection.close()
 
     with (
         filled_database(1000) as (server, sample),
-        opponents(server.url()) as all_opponents,
+        opponents(server.url(), others) as all_opponents,
     ):
-        asyncio.run(check_all(sample, all_opponents))
+        asyncio.run(check(sample, all_opponents))
 
-    assert [opponent.name for opponent in all_opponents] == [SERVICE, PLAIN, BARE]
+
+@pytest.mark.slow
+def test_the_service_and_the_others_in_python_give_the_same_json() -> None:
+    require_same_json(PLAIN, BARE)
+
+
+@pytest.mark.slow
+def test_the_service_and_fastify_give_the_same_json() -> None:
+    try:
+        install_fastify()
+    except NotInstalled as error:
+        pytest.skip(f"Fastify is not compared: {error}")
+
+    require_same_json(FASTIFY)
+
+
+def test_without_node_it_is_told_that_fastify_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+
+    with pytest.raises(NotInstalled, match="there is no Node"):
+        install_fastify()
 
 
 def test_without_targets_there_is_only_a_comparison(comparison: Comparison, tmp_path: Path) -> None:
@@ -219,3 +246,13 @@ def test_the_service_does_what_the_statements_do_alone() -> None:
         running_service(log) as service,
     ):
         asyncio.run(check_all(sample, service.url))
+
+
+def test_the_command_line_passes_its_words_on_to_the_benchmark() -> None:
+    command = [sys.executable, "-m", "app.commands", "bench", "growths"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
+
+    assert done.returncode == 2
+    assert "Usage: manage.py bench" in done.stderr
+    assert "'growths' is not one of 'comparison'" in done.stderr

@@ -4,8 +4,8 @@ from app.commands import check
 
 
 def test_a_complaint_is_what_the_failed_module_said() -> None:
-    assert "No module named no_such_module" in check._complaint("no_such_module")
-    assert check._complaint("json.tool", "--help") == ""
+    assert "No module named no_such_module" in check._complaint("-m", "no_such_module")
+    assert check._complaint("-m", "json.tool", "--help") == ""
 
 
 def test_every_check_runs_and_the_failed_ones_are_told(
@@ -13,9 +13,9 @@ def test_every_check_runs_and_the_failed_ones_are_told(
 ) -> None:
     ran: list[str] = []
 
-    def complain(*module: str) -> str:
-        ran.append(" ".join(module))
-        return "app/main.py:1: wrong" if module == ("mypy",) else ""
+    def complain(*arguments: str) -> str:
+        ran.append(" ".join(arguments))
+        return "app/main.py:1: wrong" if arguments == ("-m", "mypy") else ""
 
     monkeypatch.setattr(check, "_complaint", complain)
 
@@ -25,15 +25,17 @@ def test_every_check_runs_and_the_failed_ones_are_told(
     assert capsys.readouterr().out.splitlines() == [
         "format: ok",
         "lint: ok",
+        "imports: ok",
         "types: failed",
         "app/main.py:1: wrong",
         "migrations: ok",
         "lock: ok",
     ]
     assert ran == [
-        "ruff format --check .",
-        "ruff check .",
-        "mypy",
-        "alembic upgrade head",
-        "alembic check",
+        "-m ruff format --check .",
+        "-m ruff check .",
+        f"-c {check.LINT_IMPORTS} --no-logo --no-cache",
+        "-m mypy",
+        "-m alembic upgrade head",
+        "-m alembic check",
     ]

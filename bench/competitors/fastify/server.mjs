@@ -2,56 +2,71 @@
  * The part of the CrossFit API that the benchmark asks for, as one writes it in Node: Fastify, pg,
  * plain SQL in prepared statements, rows made into objects here and into JSON by their schemas.
  *
+ * The fields of athletes are those of docs/openapi.json.
+ *
  * Environment: DATABASE_URL, whose tables the service's migrations have made, and PORT (0: any).
  */
 
 import { randomFillSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import Fastify from 'fastify'
 import pg from 'pg'
 
-// ---- Schemas: Fastify checks what comes in by them, and writes what goes out.
+// ---- Schemas, made from the service's document: Fastify checks what comes in by them, and writes
+// what goes out.
 
-const optional = (schema) => ({ ...schema, nullable: true })
+const DOCUMENT = new URL('../../../docs/openapi.json', import.meta.url)
+const ATHLETES = '/api/v1/athletes'
+const { paths, components: { schemas: documented } } = JSON.parse(readFileSync(DOCUMENT))
+
 const object = (properties) => ({ type: 'object', properties, required: Object.keys(properties) })
 const list = (items) => ({ type: 'array', items })
-
-const string = { type: 'string' }
-const number = { type: 'number' }
-const plain = { type: 'string', format: 'unsafe' } // it never has a character to escape
-const named = object({ id: plain, name: string })
-const athleteRead = object({
-  id: plain, version: { type: 'integer' }, created_at: plain, updated_at: plain,
-  reference: optional(string), name: string, email: optional(string),
-  national_id: optional(string), birth_date: optional(plain), sex: optional(plain),
-  height_cm: optional(number), weight_kg: optional(number), category: named, centres: list(named)
-})
-const { id, name, reference, sex, category, centres } = athleteRead.properties
-const athletePage = object({ items: list(object({ id, name, reference, sex, category, centres })) })
-
-const uuid = { type: 'string', pattern: '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$' }
-const text = (maxLength) => ({ type: 'string', minLength: 1, maxLength })
 const known = (properties) => ({ type: 'object', properties, additionalProperties: false })
-const fields = {
-  reference: optional(text(64)),
-  name: text(100),
-  email: optional({ ...text(254), format: 'email' }),
-  national_id: optional(text(20)),
-  birth_date: optional({ type: 'string', format: 'date' }),
-  sex: optional({ type: 'string', enum: ['female', 'male', 'other', null] }),
-  height_cm: optional({ type: 'number', minimum: 50, maximum: 300 }),
-  weight_kg: optional({ type: 'number', minimum: 20, maximum: 650 }),
-  category_id: uuid
+const each = (properties, convert) =>
+  Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, convert(schema)]))
+
+/** Resolve a reference, and say `nullable` for `anyOf`: of that, Fastify would try each choice. */
+function simple ({ $ref, anyOf, ...schema }) {
+  if ($ref) return simple(documented[$ref.split('/').at(-1)])
+  if (anyOf) return { ...simple(anyOf.find(({ type }) => type !== 'null')), nullable: true }
+  return schema
 }
-const centreIds = { ...list(uuid), maxItems: 50, default: [] }
-const athleteCreate = {
-  ...known({ ...fields, centre_ids: centreIds }), required: ['name', 'category_id']
+
+/** Return the schema by which Fastify writes a value of a documented schema. */
+function outgoing (schema) {
+  const { type, format, enum: values, items, properties, nullable } = simple(schema)
+  if (type === 'object') return object(each(properties, outgoing))
+  if (type === 'array') return list(outgoing(items))
+  // These never have a character to escape.
+  const unescaped = values || ['uuid', 'date', 'date-time'].includes(format)
+  return { type, ...(unescaped && { format: 'unsafe' }), ...(nullable && { nullable }) }
 }
-const athletesQuery = known({
-  limit: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
-  offset: { type: 'integer', minimum: 0, maximum: 10_000 },
-  centre_id: uuid,
-  name: text(100)
-})
+
+const UUID = '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$'
+const FORMATS = {
+  uuid: { pattern: UUID }, date: { format: 'date' }, 'idn-email': { format: 'email' }
+}
+
+/** Return the schema by which Fastify checks a value: what one writes by hand, and no pattern. */
+function incoming (schema) {
+  const { title, description, examples, pattern, multipleOf, format, ...rest } = simple(schema)
+  if (rest.items) rest.items = incoming(rest.items)
+  if (rest.enum && rest.nullable) rest.enum = [...rest.enum, null]
+  return { ...rest, ...FORMATS[format] }
+}
+
+const athleteRead = outgoing(documented.AthleteRead)
+const athleteSummary = outgoing(documented.AthleteSummary)
+const athletePage = object({ items: list(athleteSummary) })
+
+const { required, properties } = documented.AthleteCreate
+const { centre_ids: centreIds, ...fields } = each(properties, incoming)
+const athleteCreate = { ...known({ ...fields, centre_ids: centreIds }), required }
+
+const asked = paths[ATHLETES].get.parameters
+  .filter(({ name }) => ['limit', 'offset', 'centre_id', 'name'].includes(name))
+  .map(({ name, schema }) => [name, schema])
+const athletesQuery = known(each(Object.fromEntries(asked), incoming))
 
 // ---- The database.
 
@@ -73,10 +88,14 @@ function query (text, values, connection = pool) {
   return connection.query({ name: statementNames.get(text), text, values })
 }
 
+/** Name the columns that an answer takes from the athlete's own row. */
+const columnsOf = ({ properties }) => Object.keys(properties)
+  .filter((name) => !['object', 'array'].includes(properties[name].type))
+  .map((name) => `a.${name}`).join(', ')
+
 /** Select an athlete: in one row for each centre, or in one without a centre. */
 const selectAthlete = (table, where = '') => `
-  SELECT a.id, a.version, a.created_at, a.updated_at, a.reference, a.name, a.email, a.national_id,
-         a.birth_date, a.sex, a.height_cm, a.weight_kg, a.category_id,
+  SELECT ${columnsOf(athleteRead)}, a.category_id,
          category.name AS category_name, centre.id AS centre_id, centre.name AS centre_name
   FROM ${table} a
   JOIN categories category ON category.id = a.category_id
@@ -115,7 +134,7 @@ async function listAthletes ({ limit, offset, centre_id: centreId, name }) {
   }
   // The limit stands in the text: PostgreSQL plans badly for one that it does not know.
   const { rows } = await query(`
-    SELECT a.id, a.name, a.reference, a.sex, a.category_id, category.name AS category_name
+    SELECT ${columnsOf(athleteSummary)}, a.category_id, category.name AS category_name
     FROM (
       SELECT * FROM athletes WHERE ${conditions.join(' AND ')} ORDER BY name_key, id
       LIMIT ${limit} ${offset === undefined ? '' : `OFFSET ${value(offset)}`}
@@ -148,7 +167,7 @@ function uuid7 () {
   return bytes.toString('hex').replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')
 }
 
-async function createAthlete ({ centre_ids: centreIds, ...body }) {
+async function createAthlete ({ centre_ids: centreIds = [], ...body }) {
   const id = uuid7()
   const [columns, values] = written(body)
   const places = columns.map((_, index) => `$${index + 2}`)
@@ -197,8 +216,7 @@ app.setErrorHandler((error, request, reply) => {
 const orNotFound = (found, reply) =>
   found ?? reply.code(404).send({ status: 404, detail: 'There is no such athlete.' })
 
-const ATHLETES = '/api/v1/athletes'
-const params = object({ id: uuid })
+const params = object({ id: fields.category_id })
 const one = { params, response: { 200: athleteRead } }
 
 app.get(`${ATHLETES}/:id`, { schema: one }, async ({ params: { id } }, reply) =>
