@@ -1,10 +1,12 @@
 """A small believable set of data, to have something to look at."""
 
 from app.athletes.files.report import ImportReport
+from app.athletes.sample import ATHLETES, REFERENCE, athletes_csv
+from app.categories.sample import LEVELS
+from app.centres.sample import CENTRES
 from app.commands.remote import Service
-from app.commands.sample_athletes import ATHLETES, CENTRES, LEVELS, REFERENCE, athletes_csv
-from app.commands.sample_week import Week, add_week
 from app.commands.targets import on_service
+from app.trainings.sample import Week, add_week
 
 
 def add_sample_data(url: str | None) -> None:

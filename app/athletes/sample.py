@@ -1,4 +1,4 @@
-"""Levels, centres and athletes that are believable, and the same each time."""
+"""Athletes to look at: believable, and the same each time."""
 
 import csv
 import random
@@ -7,46 +7,9 @@ from datetime import date, timedelta
 from io import StringIO
 from unicodedata import normalize
 
-from app.categories.models import CategoryCreate
-from app.centres.models import CentreCreate
+from app.categories.sample import LEVELS
+from app.centres.sample import CENTRES
 
-LEVELS = [
-    CategoryCreate(name="Beginner", description="Learning the movements, with a coach beside."),
-    CategoryCreate(name="Fitness", description="Training for health, two or three times a week."),
-    CategoryCreate(name="Intermediate", description="Most movements, with moderate loads."),
-    CategoryCreate(name="Advanced", description="All movements as prescribed."),
-    CategoryCreate(name="Competitor", description="Training for competitions."),
-]
-CENTRES = [
-    CentreCreate(
-        name="Anvil CrossFit",
-        address="Calle del Olmo 14, Madrid",
-        owner="Lucía Ferrer",
-        time_zone="Europe/Madrid",
-        capacity=24,
-    ),
-    CentreCreate(
-        name="Harbour Barbell",
-        address="Refshalevej 153, Copenhagen",
-        owner="Søren Dahl",
-        time_zone="Europe/Copenhagen",
-        capacity=60,
-    ),
-    CentreCreate(
-        name="High Desert CrossFit",
-        address="1120 Larimer Street, Denver",
-        owner="Grace Whitfield",
-        time_zone="America/Denver",
-        capacity=35,
-    ),
-    CentreCreate(
-        name="Southern Cross Box",
-        address="8 Dock Lane, Melbourne",
-        owner="Jack Nguyen",
-        time_zone="Australia/Melbourne",
-        capacity=18,
-    ),
-]
 ATHLETES = 200
 REFERENCE = "SAMPLE-{:03}"
 FIRST_NAMES = {

@@ -1,17 +1,32 @@
 """A week of trainings at the centres of the sample data, and who books them."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import islice
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from app.commands.remote import Json, Service
-from app.commands.sample_athletes import athletes
+from app.athletes.sample import athletes
 from app.core.resources.text import name_key
 
+Json = dict[str, Any]
+
 WEEK = timedelta(days=7)
+
+
+class Service(Protocol):
+    """What the week is added to: a service that is spoken to over HTTP."""
+
+    async def create(self, collection: str, fields: Json) -> Json | None:
+        """Create something, and return it; nothing if it is refused with 409."""
+
+    async def act(self, path: str) -> Json:
+        """Do what a path says, and return what it is done to."""
+
+    async def items(self, collection: str, filters: Mapping[str, str]) -> list[Json]:
+        """Read a list to its end."""
 
 
 @dataclass(frozen=True)
