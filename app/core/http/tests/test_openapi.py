@@ -1,0 +1,47 @@
+"""What the plain endpoints document, which follows from the table of their CRUD class."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.athletes.crud import AthletesCRUD
+from app.categories.crud import CategoriesCRUD
+from app.core.http import openapi
+from app.core.resources.crud import CRUD
+from app.trainings.bookings import BookingsCRUD
+from app.trainings.crud import TrainingsCRUD
+from app.trainings.errors import WrongState
+
+
+def conflicts(responses: openapi.Responses) -> str | None:
+    """Return what an endpoint with such answers documents of 409; None if it does not."""
+    app = FastAPI()
+    app.add_api_route("/", lambda: None, methods=["DELETE"], responses=responses)
+    openapi.document(app)
+    documented = app.openapi()["paths"]["/"]["delete"]["responses"]
+    return documented["409"]["description"] if "409" in documented else None
+
+
+@pytest.mark.parametrize(
+    ("crud", "title"), [(CategoriesCRUD, "Still in use"), (BookingsCRUD, None)]
+)
+def test_only_a_row_that_others_refer_to_is_still_in_use(
+    crud: type[CRUD[Any, Any]], title: str | None
+) -> None:
+    assert conflicts(openapi.deletes(crud)) == title
+
+
+@pytest.mark.parametrize(
+    ("crud", "titles"),
+    [
+        (CategoriesCRUD, "Already taken"),
+        (AthletesCRUD, "Already taken, or Reference missing"),
+        (TrainingsCRUD, "Reference missing"),
+    ],
+)
+def test_only_a_unique_value_is_taken_and_only_a_reference_is_missing(
+    crud: type[CRUD[Any, Any]], titles: str
+) -> None:
+    assert conflicts(openapi.updates(crud)) == titles
+    assert conflicts(openapi.updates(crud, WrongState)) == f"{titles}, or Wrong state"
