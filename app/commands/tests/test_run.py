@@ -155,8 +155,8 @@ def test_more_connections_than_the_server_has_is_one_line(data_dir: str) -> None
 
 
 def test_a_wrong_setting_ends_the_process_with_one_line(data_dir: str) -> None:
-    wrong = {"DATA_DIR": data_dir, "API_V1_PREFIX": "api"}
-    with launched("run", "--port=0", "--workers=2", **wrong) as launcher:
+    command = ["run", "--port=0", "--workers=2"]
+    with launched(*command, DATA_DIR=data_dir, API_V1_PREFIX="api") as launcher:
         assert launcher.ended() == 3
 
     assert re.fullmatch(r"error: API_V1_PREFIX: .+\n", launcher.output)
