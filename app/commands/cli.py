@@ -49,6 +49,10 @@ def test(context: Context) -> None:
     """Run the tests; all arguments go to pytest: test -m "not slow" -x -k cursor.
 
     Without arguments the whole suite runs, and its coverage is measured and must be high enough.
+
+    Two workers run the whole suite, and what -m alone selects. With any other argument, one
+    process runs the tests; -n 2 asks for two.
+
     The tests use TEST_DATABASE_URL, or an embedded PostgreSQL of their own.
     """
     from app.commands.suite import run_tests

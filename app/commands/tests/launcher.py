@@ -105,7 +105,8 @@ def launched(
         yield launcher
     finally:
         if launcher.process.poll() is None:
-            launcher.stop(signal.SIGTERM)
+            # As by Ctrl-C, for which a service waits for no delay.
+            launcher.stop(signal.SIGINT)
 
 
 def output_of(*arguments: str, **environment: str) -> str:

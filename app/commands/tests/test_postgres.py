@@ -2,6 +2,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,12 +28,27 @@ def servers() -> set[int]:
     return {child.pid for child in psutil.Process().children() if child.name() == "postgres"}
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Give a folder that PostgreSQL's account can enter, which pytest's own are not."""
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a folder that PostgreSQL's account can enter, which pytest's own are not."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def used_home() -> Iterator[Path]:
+    """Give the tests of a later start one home: making its data takes a second."""
+    with open_folder() as path:
+        with embedded_postgres(path / "postgres", durable=False):
+            pass
+        yield path / "postgres"
 
 
 def test_a_temporary_server_leaves_nothing() -> None:
@@ -64,14 +80,12 @@ def test_a_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -> None:
     assert not Path(server.socket_folder).exists()
 
 
-def test_the_socket_folder_of_a_killed_owner_is_forgotten(folder: Path) -> None:
-    home = folder / "postgres"
+def test_the_socket_folder_of_a_killed_owner_is_forgotten(used_home: Path, folder: Path) -> None:
     left = folder / "crossfit-left"
     left.mkdir()
-    home.mkdir(mode=0o711)
-    (home / "lock").write_text(str(left))
+    (used_home / "lock").write_text(str(left))
 
-    with embedded_postgres(home, durable=False) as server:
+    with embedded_postgres(used_home, durable=False) as server:
         assert ask(server.url(), "SELECT 1") == 1
 
     assert not left.exists()
@@ -87,18 +101,15 @@ def test_an_interrupted_first_start_is_repeated(folder: Path) -> None:
         assert ask(server.url(), "SELECT 1") == 1
 
 
-def test_a_stale_record_of_a_living_strangers_number_is_ignored(folder: Path) -> None:
-    home = folder / "postgres"
-    with embedded_postgres(home, durable=False):
-        pass
-    owner = (home / "data").stat()
+def test_a_stale_record_of_a_living_strangers_number_is_ignored(used_home: Path) -> None:
+    owner = (used_home / "data").stat()
     account = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
     with subprocess.Popen(["/bin/sleep", "60"], **account) as stranger:  # type: ignore[call-overload]
-        record = home.resolve() / "data" / "postmaster.pid"
+        record = used_home.resolve() / "data" / "postmaster.pid"
         record.write_text(f"{stranger.pid}\n{record.parent}\n")
         os.chown(record, owner.st_uid, owner.st_gid)
 
-        with embedded_postgres(home, durable=False) as server:
+        with embedded_postgres(used_home, durable=False) as server:
             assert ask(server.url(), "SELECT 1") == 1
 
         assert stranger.poll() is None
@@ -106,24 +117,24 @@ def test_a_stale_record_of_a_living_strangers_number_is_ignored(folder: Path) ->
 
 
 def test_a_server_that_cannot_start_says_where_its_log_is(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    used_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    home = folder / "postgres"
-    with embedded_postgres(home, durable=False):
-        pass
-    (home.resolve() / "data" / "PG_VERSION").write_text("9\n")
+    record = used_home.resolve() / "data" / "PG_VERSION"
+    version = record.read_text()
+    record.write_text("9\n")
 
-    with pytest.raises(SystemExit), embedded_postgres(home):
+    with pytest.raises(SystemExit), embedded_postgres(used_home):
         pass
 
+    record.write_text(version)
     said = capsys.readouterr().err
     assert said.startswith("error: the embedded PostgreSQL does not start (")
-    assert said.endswith(f"its log is {home.resolve() / 'log'}\n")
+    assert said.endswith(f"its log is {used_home.resolve() / 'log'}\n")
 
 
-def test_the_log_holds_no_values(folder: Path) -> None:
+def test_the_log_holds_no_values(used_home: Path) -> None:
     insert = "CREATE TABLE people (national_id text UNIQUE); INSERT INTO people VALUES ('X1234567')"
-    with embedded_postgres(folder / "postgres", durable=False) as server:
+    with embedded_postgres(used_home, durable=False) as server:
 
         async def insert_twice() -> None:
             connection = await asyncpg.connect(server.url())
@@ -134,6 +145,6 @@ def test_the_log_holds_no_values(folder: Path) -> None:
 
         asyncio.run(insert_twice())
 
-    log = (folder / "postgres" / "log").read_text()
+    log = (used_home / "log").read_text()
     assert "duplicate key value" in log
     assert "X1234567" not in log

@@ -1,14 +1,17 @@
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from app.commands.cli import cli
 from app.commands.project import ROOT
 from app.commands.tests.launcher import (
     categories,
@@ -17,17 +20,38 @@ from app.commands.tests.launcher import (
     launched,
     living,
 )
+from app.core.settings import Settings, get_settings
 
 pytestmark = pytest.mark.slow
 NOWHERE = "postgresql://someone:secret@127.0.0.1:1/nothing"
+STARTS = pytest.mark.parametrize("arguments", [("run", "--port=0", "--workers=2"), ("migrate",)])
+
+Refusal = Callable[..., list[str]]
+"""Runs a command that must fail, with settings; returns the lines that it says."""
 
 
-def refusal(*arguments: str, data_dir: str, **environment: str) -> str:
-    """Run a command that must fail; return the one line that it says."""
-    with launched(*arguments, measured=True, DATA_DIR=data_dir, **environment) as launcher:
-        assert launcher.ended() == 3
-    assert launcher.output.count("\n") == 1, launcher.output
-    return launcher.output
+@pytest.fixture
+def refusal(
+    data_dir: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Refusal]:
+    """Give what runs a command in this process: a start of Python takes longer than a refusal."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("ENV_FILE", os.devnull)
+    monkeypatch.setenv("DATA_DIR", data_dir)
+
+    def run(*arguments: str, **environment: str) -> list[str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        get_settings.cache_clear()
+        with pytest.raises(SystemExit) as ended:
+            cli(arguments)
+        assert ended.value.code == 3
+        said = capfd.readouterr()
+        return (said.out + said.err).splitlines()
+
+    yield run
+    get_settings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -98,25 +122,25 @@ def test_a_second_command_is_the_first_ones_guest(data_dir: str) -> None:
         assert name in categories(owner.url)
 
 
-def test_a_port_in_use_is_one_line(data_dir: str) -> None:
+def test_a_port_in_use_is_one_line(refusal: Refusal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        said = refusal("run", f"--port={port}", data_dir=data_dir)
+        said = refusal("run", f"--port={port}")
 
-    assert said == f"error: port {port} is in use; choose another with --port\n"
+    assert said == [f"error: port {port} is in use; choose another with --port"]
 
 
-def test_an_unknown_host_is_one_line(data_dir: str) -> None:
-    said = refusal("run", "--host=no.such.host.invalid", "--port=0", data_dir=data_dir)
+def test_an_unknown_host_is_one_line(refusal: Refusal) -> None:
+    (said,) = refusal("run", "--host=no.such.host.invalid", "--port=0")
 
     assert said.startswith("error: cannot listen on no.such.host.invalid port 0: ")
 
 
-def test_reload_with_workers_is_one_line(data_dir: str) -> None:
-    said = refusal("run", "--reload", "--workers=2", data_dir=data_dir)
+def test_reload_with_workers_is_one_line(refusal: Refusal) -> None:
+    said = refusal("run", "--reload", "--workers=2")
 
-    assert said == "error: --reload works with one worker: leave out --reload or --workers\n"
+    assert said == ["error: --reload works with one worker: leave out --reload or --workers"]
 
 
 def test_more_connections_than_the_server_has_is_one_line(data_dir: str) -> None:
@@ -130,25 +154,33 @@ def test_more_connections_than_the_server_has_is_one_line(data_dir: str) -> None
     ]
 
 
-@pytest.mark.parametrize("arguments", [("run", "--port=0", "--workers=2"), ("migrate",)])
-def test_a_wrong_setting_is_one_line(data_dir: str, arguments: tuple[str, ...]) -> None:
-    said = refusal(*arguments, data_dir=data_dir, API_V1_PREFIX="api")
+def test_a_wrong_setting_ends_the_process_with_one_line(data_dir: str) -> None:
+    command = ["run", "--port=0", "--workers=2"]
+    with launched(*command, DATA_DIR=data_dir, API_V1_PREFIX="api") as launcher:
+        assert launcher.ended() == 3
+
+    assert re.fullmatch(r"error: API_V1_PREFIX: .+\n", launcher.output)
+
+
+@STARTS
+def test_a_wrong_setting_is_one_line(refusal: Refusal, arguments: tuple[str, ...]) -> None:
+    (said,) = refusal(*arguments, API_V1_PREFIX="api")
 
     assert said.startswith("error: API_V1_PREFIX: ")
 
 
-@pytest.mark.parametrize("arguments", [("run", "--port=0", "--workers=2"), ("migrate",)])
+@STARTS
 def test_an_unreachable_database_is_one_line_without_the_password(
-    data_dir: str, arguments: tuple[str, ...]
+    refusal: Refusal, arguments: tuple[str, ...]
 ) -> None:
-    said = refusal(*arguments, data_dir=data_dir, DATABASE_URL=NOWHERE)
+    (said,) = refusal(*arguments, DATABASE_URL=NOWHERE)
 
     assert said.startswith("error: cannot reach the database of DATABASE_URL: ")
     assert "secret" not in said
 
 
-def test_a_data_directory_that_cannot_be_is_one_line() -> None:
-    said = refusal("run", "--port=0", data_dir="/dev/null/data")
+def test_a_data_directory_that_cannot_be_is_one_line(refusal: Refusal) -> None:
+    (said,) = refusal("run", "--port=0", DATA_DIR="/dev/null/data")
 
     assert said.startswith("error: the embedded PostgreSQL cannot start: ")
 

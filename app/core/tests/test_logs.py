@@ -15,9 +15,10 @@ from httpx import AsyncClient
 from app.commands.project import ROOT
 from app.conftest import API, Create, Json
 from app.core import logs
-from app.core.resources.fields import new_id
 
 PERSONAL = "X1234567"
+NO_CATEGORY = "01920000-0000-7000-8000-000000000000"
+"""The same in every process: the ids of tests are made of it."""
 
 
 def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("method", "path", "route", "status"),
         [
-            ("GET", f"{API}/categories/{new_id()}", f"{API}/categories/{{category_id}}", 404),
+            ("GET", f"{API}/categories/{NO_CATEGORY}", f"{API}/categories/{{category_id}}", 404),
             ("HEAD", f"{API}/athletes?name=mara", f"{API}/athletes", 200),
             ("POST", f"{API}/athletes", f"{API}/athletes", 422),
             ("OPTIONS", f"{API}/athletes", f"{API}/athletes", 204),
