@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from app.api.tests.hostile import INVENTED, MARK, Hostile
+from app.api.tests.hostile.features import every_feature
+from app.api.tests.hostile.requests import INVENTED, MARK, Hostile
 from app.conftest import API
 from app.core.http.problems import Problem
 from app.core.http.tests.document import PROBLEM
@@ -42,11 +43,19 @@ def complaint(request: Hostile, answer: Answer, *, by_server: bool = False) -> s
         problem = json.loads(body)
         if problem.keys() != Problem.model_fields.keys() or problem["status"] != status:
             return f"{status} is not the whole problem document: {shown[:300]}"
+        if status == 422 and not _points_at(request.breaks, problem):
+            return f"{status} does not point at {request.breaks}: {shown[:300]}"
         del problem["instance"]  # the path that was asked for, whatever stands in it
         shown = json.dumps(problem)
     if not _may_repeat(request, status) and MARK in f"{answer.headers} {shown}".lower():
         return f"{status} repeats a value: {answer.headers} {shown[:300]}"
     return ""
+
+
+def _points_at(broken: str, problem: dict[str, Any]) -> bool:
+    """Tell whether a refusal names what is wrong, which may be within a list."""
+    pointers = [error["pointer"] for error in problem["errors"]]
+    return not broken or any(f"{pointer}/".startswith(f"{broken}/") for pointer in pointers)
 
 
 def _may_repeat(request: Hostile, status: int) -> bool:
@@ -58,12 +67,11 @@ def _may_repeat(request: Hostile, status: int) -> bool:
 def created(request: Hostile, answer: Answer) -> Counter[str]:
     """Count what a request has created, by collection."""
     counts: Counter[str] = Counter()
+    path = request.target.partition(f"{API}/")[2]
     if answer.status == 201:
-        path = request.target.partition("/api/v1/")[2]
         counts[path] += 1
-    elif answer.status == 200 and request.target == f"{API}/athletes/import":
-        report = json.loads(answer.body)
-        counts["athletes"] += report["created"]
-        counts["categories"] += report["new_categories"]
-        counts["centres"] += report["new_centres"]
+    elif answer.status == 200:
+        for feature in every_feature():
+            for collection, field in feature.reports.get(path, {}).items():
+                counts[collection] += json.loads(answer.body)[field]
     return counts

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from typing import Any
 from urllib.parse import unquote
@@ -14,21 +15,29 @@ from httpx import AsyncClient
 from jsonschema import ValidationError
 
 from app.api.tests.answers import Answer, complaint, created
-from app.api.tests.hostile import HOMES, PARTS, THINGS, Hostile, making, with_things
+from app.api.tests.hostile.features import things as all_things
+from app.api.tests.hostile.operations import Operation, collections, operations, placeholder
+from app.api.tests.hostile.parts import PARTS
+from app.api.tests.hostile.requests import Hostile, making, with_things
 from app.conftest import API
 from app.core.http.tests.document import Document
 
 PIECE = 2**16
+SEVERAL = 5
+"""More than what is sent whatever the kind of a value is: null, nothing, and a value twice."""
 
 
 @pytest.fixture
-async def things(app: FastAPI, client: AsyncClient) -> dict[str, str]:
+async def things(app: FastAPI, client: AsyncClient, document: Document) -> dict[str, str]:
     """Create what the placeholders stand for."""
     things: dict[str, str] = {}
-    for placeholder, path, fields in THINGS:
-        made = await sent(app, making(path, fields, things))
-        things[placeholder] = json.loads(made.body)["id"]
-    following = (await client.get(f"{API}/categories?limit=1")).json()["next"]
+    for thing in all_things():
+        made = await sent(app, making(thing, things))
+        assert made.status in {200, 201}, f"{thing} is refused: {made.body!r}"
+        things[thing.placeholder] = json.loads(made.body)["id"]
+    first = next(collections(document.content))
+    following = (await client.get(f"{first.target}?limit=1")).json()["next"]
+    assert following, f"{first.path} needs two things, for a cursor"
     return {**things, "<cursor>": following.rpartition("cursor=")[2]}
 
 
@@ -36,7 +45,7 @@ async def things(app: FastAPI, client: AsyncClient) -> dict[str, str]:
 async def test_a_hostile_request_is_answered_by_the_contract_and_changes_nothing(
     part: str, app: FastAPI, client: AsyncClient, document: Document, things: dict[str, str]
 ) -> None:
-    before, counts = await rows(client, things), await totals(client, things)
+    before, counts = await rows(client, things), await totals(client, document, things)
 
     complaints = []
     for template in PARTS[part](document.content):
@@ -48,23 +57,92 @@ async def test_a_hostile_request_is_answered_by_the_contract_and_changes_nothing
 
     assert not complaints, "\n".join(complaints)
     assert await rows(client, things) == before
-    assert await totals(client, things) == counts
+    assert await totals(client, document, things) == counts
+
+
+@pytest.fixture(scope="module")
+def requests(document: Document) -> list[Hostile]:
+    """Give the requests of all parts, with the placeholders in them."""
+    return [request for part in PARTS.values() for request in part(document.content)]
+
+
+def test_each_operation_is_met_at_things_that_are_there(
+    document: Document, requests: list[Hostile]
+) -> None:
+    placeholders = {thing.placeholder for thing in all_things()}
+    sent = {(request.method, request.target.partition("?")[0]) for request in requests}
+
+    missed = [
+        f"{operation.id}: add a Thing for each parameter of {operation.path} to tests/hostile.py"
+        for operation in operations(document.content)
+        if (operation.method, operation.target) not in sent
+        or not placeholders.issuperset(map(placeholder, operation.path_parameters))
+    ]
+
+    assert not missed, "\n".join(missed)
+
+
+def test_each_field_and_query_parameter_gets_bad_values(
+    document: Document, requests: list[Hostile]
+) -> None:
+    broken = Counter(
+        (request.method, request.target.partition("?")[0], request.breaks)
+        for request in requests
+        if request.answers == {422}
+    )
+
+    missed = [
+        f"{operation.id} {pointer}: yield {SEVERAL} requests that break {pointer!r}"
+        for operation in operations(document.content)
+        for pointer in (
+            *(f"/{field}" for field in operation.fields),
+            *(f"?{parameter}" for parameter in operation.query),
+        )
+        if broken[operation.method, operation.target, pointer] < SEVERAL
+    ]
+
+    assert not missed, "in tests/hostile.py of the feature:\n" + "\n".join(missed)
+
+
+def test_each_body_is_sent_in_a_broken_form(document: Document, requests: list[Hostile]) -> None:
+    refused = {
+        (request.method, request.target)
+        for request in requests
+        if request.body and 400 in request.answers
+    }
+
+    assert [
+        operation.id
+        for operation in operations(document.content)
+        if operation.takes and (operation.method, operation.target) not in refused
+    ] == [], "in tests/hostile.py of the feature, yield a request with a body that is unreadable"
 
 
 async def rows(client: AsyncClient, things: dict[str, str]) -> list[tuple[int, str]]:
     """Read the rows that the placeholders stand for."""
-    answers = [await client.get(f"{API}/{with_things(path, things)}") for path in HOMES]
+    homes = [thing.home for thing in all_things() if thing.home]
+    answers = [await client.get(f"{API}/{with_things(home, things)}") for home in homes]
     return [(answer.status_code, answer.text) for answer in answers]
 
 
-async def totals(client: AsyncClient, things: dict[str, str]) -> Counter[str]:
-    """Count the rows of each collection, and the bookings of what may be booked."""
+async def totals(client: AsyncClient, document: Document, things: dict[str, str]) -> Counter[str]:
+    """Count the rows of each collection, also of those within each thing."""
     counts: Counter[str] = Counter()
-    for path in ("categories", "centres", "athletes", "trainings", "trainings/<free>/bookings"):
-        name = with_things(path, things)
-        page = await client.get(f"{API}/{name}?limit=1&total=true")
-        counts[name] = page.json()["total"]
+    for operation in collections(document.content):
+        for target in within_each_thing(operation):
+            path = with_things(target, things)
+            page = await client.get(f"{path}?limit=1&total=true")
+            counts[path.removeprefix(f"{API}/")] = page.json()["total"]
     return counts
+
+
+def within_each_thing(operation: Operation) -> set[str]:
+    """Return the target of a list, within each of the things that its first parameter may be."""
+    own = re.match(r".*/(\w+)/{\w+}", operation.path)
+    if own is None:
+        return {operation.target}
+    owners = {thing.placeholder for thing in all_things() if thing.path == own[1]}
+    return {re.sub("<.*>", owner, operation.target) for owner in owners}
 
 
 async def sent(app: FastAPI, request: Hostile) -> Answer:

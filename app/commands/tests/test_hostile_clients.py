@@ -10,17 +10,11 @@ import httpx
 import pytest
 
 from app.api.tests.answers import NOT_HTTP, Answer, complaint
-from app.api.tests.hostile import (
-    BROKEN,
-    HOMES,
-    JSON,
-    MARK,
-    PARTS,
-    THINGS,
-    Hostile,
-    making,
-    with_things,
-)
+from app.api.tests.hostile.features import things as all_things
+from app.api.tests.hostile.operations import collections
+from app.api.tests.hostile.parts import PARTS
+from app.api.tests.hostile.requests import JSON, MARK, Hostile, making, with_things
+from app.commands.tests.broken_http import BROKEN
 from app.commands.tests.launcher import launched
 from app.conftest import API
 from app.core.http.tests.document import PROBLEM
@@ -96,14 +90,14 @@ def written(request: Hostile) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def create_things(api: httpx.Client) -> dict[str, str]:
+def create_things(api: httpx.Client, document: Any) -> dict[str, str]:
     """Create what the placeholders stand for."""
     things: dict[str, str] = {}
-    for placeholder, path, fields in THINGS:
-        request = making(path, fields, things)
+    for thing in all_things():
+        request = making(thing, things)
         made = api.post(request.target, content=request.body, headers=[JSON])
-        things[placeholder] = made.json()["id"]
-    following = api.get(f"{API}/categories?limit=1").json()["next"]
+        things[thing.placeholder] = made.json()["id"]
+    following = api.get(f"{next(collections(document)).target}?limit=1").json()["next"]
     return {**things, "<cursor>": following.rpartition("cursor=")[2]}
 
 
@@ -151,7 +145,8 @@ def test_hostile_clients_are_answered_and_leave_no_trace_in_the_log(data_dir: st
         url = launcher.url
         launcher.read_on()
         with httpx.Client(base_url=url, trust_env=False) as api:
-            things, document = create_things(api), api.get("/openapi.json").json()
+            document = api.get("/openapi.json").json()
+            things = create_things(api, document)
 
             complaints = [
                 *complaints_about_requests(url, things, document),
@@ -160,7 +155,7 @@ def test_hostile_clients_are_answered_and_leave_no_trace_in_the_log(data_dir: st
 
             assert complaints == []
             assert api.get("/health/ready").status_code == 200
-            for home in HOMES:
+            for home in filter(None, (thing.home for thing in all_things())):
                 assert api.get(f"{API}/{with_things(home, things)}").status_code == 200
     assert launcher.process.returncode == 0
     assert "Traceback" not in launcher.output

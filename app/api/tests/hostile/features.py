@@ -1,0 +1,68 @@
+"""What each feature declares of hostile requests, and the things of all of them."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+
+from app.api.tests.features import packages
+from app.api.tests.hostile.requests import Feature, Thing
+from app.api.tests.owned import owned
+from app.conftest import API
+
+
+@cache
+def declared(package: str) -> Feature:
+    """Return what a feature declares."""
+    feature = owned(
+        package,
+        "hostile",
+        "FEATURE",
+        "a Feature of app.api.tests.hostile.requests, with the rows to send requests to",
+    )
+    assert isinstance(feature, Feature)
+    return feature
+
+
+@cache
+def things() -> tuple[Thing, ...]:
+    """Return the things of all features, in an order in which they can be created."""
+    by_feature = {package: declared(package).things for package in packages()}
+    maker = {thing.placeholder: package for package, made in by_feature.items() for thing in made}
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for package, made in by_feature.items():
+        used = dict.fromkeys(name for thing in made for name in _placeholders_in(thing))
+        makers = [maker[name] for name in used if name in maker]
+        order.add(package, *(other for other in makers if other != package))
+    return tuple(thing for package in order.static_order() for thing in by_feature[package])
+
+
+@cache
+def placeholders() -> frozenset[str]:
+    """Return the placeholders of all things."""
+    return frozenset(thing.placeholder for thing in things())
+
+
+def another_kind(placeholder: str) -> str:
+    """Return the placeholder of a thing that is not posted where that of another one is."""
+    paths = {thing.path for thing in things() if thing.placeholder == placeholder}
+    return next(thing.placeholder for thing in things() if thing.path not in paths)
+
+
+def every_feature() -> Iterator[Feature]:
+    """Return what each feature declares."""
+    return map(declared, packages())
+
+
+def body_posted_at(path: str) -> dict[str, object]:
+    """Return the first body that is posted at a path with placeholders."""
+    for thing in things():
+        if path == f"{API}/{thing.path}":
+            return thing.fields
+    raise AssertionError(
+        f"Nothing is posted at {path}: add a Thing to tests/hostile.py of its feature."
+    )
+
+
+def _placeholders_in(thing: Thing) -> list[str]:
+    return re.findall(r"<[^>]+>", f"{thing.path} {thing.fields}")

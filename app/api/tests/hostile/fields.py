@@ -1,0 +1,225 @@
+"""Fields: every field of every body in JSON, by its schema."""
+
+import json
+import re
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from app.api.tests.hostile.features import body_posted_at, placeholders
+from app.api.tests.hostile.operations import (
+    Operation,
+    Schema,
+    is_nullable,
+    kind_of,
+    not_null,
+    operations,
+    placeholder,
+)
+from app.api.tests.hostile.requests import JSON, MARK, NOBODY, Document, Hostile, hostile
+from app.api.tests.hostile.values import (
+    BAD_DATES,
+    BAD_EMAILS,
+    BAD_FLAGS,
+    BAD_IDS,
+    BAD_MOMENTS,
+    BAD_NUMBERS,
+    BAD_TEXTS,
+    BAD_ZONES,
+    GOOD_NUMBERS,
+    GOOD_TEXTS,
+    INVISIBLE_NAMES,
+    NO_MOMENTS,
+    NO_TEXTS,
+)
+
+Values = dict[str, str]
+"""JSON, by what is strange about it; ``MARK`` stands for the mark."""
+
+LIGATURE = "\ufdfa"
+"""The key of a name has 18 characters for it."""
+
+
+def fields(document: Document) -> Iterator[Hostile]:
+    """Send every field bad values, and those that create good but strange ones."""
+    for operation in operations(document):
+        if operation.body is None:
+            continue
+        for field, schema in operation.fields.items():
+            yield from _of_field(operation, field, schema)
+        yield from _missing(operation)
+        if operation.creates or operation.method == "PATCH":
+            for field in sorted(operation.answered_fields - operation.fields.keys()):
+                # It is the server's, or another resource's.
+                yield _with(operation, field, '"MARK"', "given", 422)
+
+
+def made_up_body(operation: Operation, name: str, more: Values | None = None) -> str:
+    """Write what creates a row of its own: as posted before, but with texts of no other."""
+    fields = dict(body_posted_at(operation.target))
+    required = (operation.body or {}).get("required", ())
+    made = {
+        field: _made_up(name, operation.fields[field], value)
+        for field, value in fields.items()
+        if field in required
+    }
+    return json.dumps(made | (more or {}))
+
+
+def with_value(operation: Operation, field: str, value: str) -> str:
+    """Write a body that is fine but for one field, which has a value in JSON."""
+    value = value.replace("MARK", MARK)
+    if not operation.creates:
+        return f'{{"{field}": {value}}}'
+    name = f"{field} {blake2b(value.encode(), digest_size=8).hexdigest()}"
+    body = made_up_body(operation, name, {field: "<value>"})
+    return body.replace('"<value>"', value)
+
+
+def _made_up(name: str, schema: Schema, value: object) -> object:
+    if kind_of(schema) != "text":
+        return value
+    return name[-not_null(schema).get("maxLength", len(name)) :]
+
+
+def _with(
+    operation: Operation, field: str, value: str, kind: str, answer: int, breaks: bool = True
+) -> Hostile:
+    method, target = operation.method, operation.target
+    pointer = f"/{field}" if breaks else ""
+    body = with_value(operation, field, value)
+    name = f"{method} {target} {field}: {kind}"
+    return hostile(name, method, target, answer, JSON, body=body, breaks=pointer)
+
+
+def _of_field(operation: Operation, field: str, schema: Schema) -> Iterator[Hostile]:
+    null = {} if is_nullable(schema) else {"null": "null"}
+    for kind, value in (_bad(field, schema) | null).items():
+        yield _with(operation, field, value, kind, 422)
+    if operation.creates:
+        for kind, value in _good(field, schema).items():
+            yield _with(operation, field, value, kind, 201, breaks=False)
+    if 409 in operation.answers:
+        for kind, value in _of_nobody(field, schema).items():
+            yield _with(operation, field, value, kind, 409, breaks=False)
+    if kind_of(schema) in {"text", "uuid"}:
+        method, target = operation.method, operation.target
+        first = _own_id(field) if kind_of(schema) == "uuid" else MARK
+        body = f'{{"{field}": "{first}", "{field}": 5}}'
+        name = f"{method} {target} {field}: twice, the second wrong"
+        yield hostile(name, method, target, 422, JSON, body=body, breaks=f"/{field}")
+
+
+def _missing(operation: Operation) -> Iterator[Hostile]:
+    body = operation.body or {}
+    method, target = operation.method, operation.target
+    if operation.creates:
+        whole = json.loads(made_up_body(operation, "Missing"))
+        for missing in body.get("required", ()):
+            some = json.dumps({name: value for name, value in whole.items() if name != missing})
+            name = f"{method} {target}: no {missing}"
+            yield hostile(name, method, target, 422, JSON, body=some, breaks=f"/{missing}")
+    if body.get("required") or body.get("minProperties"):
+        yield hostile(f"{method} {target}: nothing", method, target, 422, JSON, body="{}")
+
+
+def _bad(field: str, schema: Schema) -> Values:
+    """Return values that a field refuses, by the kind that its schema has."""
+    kind = kind_of(schema)
+    if kind == "text":
+        invisible = INVISIBLE_NAMES if field == "name" else {}
+        return _quoted(BAD_TEXTS | invisible) | NO_TEXTS
+    if kind in {"integer", "number"}:
+        return BAD_NUMBERS | _beyond(not_null(schema))
+    if kind == "enum":
+        word = str(not_null(schema)["enum"][0])
+        return {
+            "unknown": '"MARK"',
+            "nothing": '""',
+            "in upper case": json.dumps(word.upper()),
+            "with a space": json.dumps(f"{word} "),
+            "with NUL": json.dumps(f"{word}\0"),
+        } | NO_TEXTS
+    if kind == "array" and kind_of(schema["items"]) == "uuid":
+        return _bad_arrays(schema, _own_id(field))
+    return {
+        "boolean": BAD_FLAGS,
+        "date": BAD_DATES,
+        "date-time": _dumped(BAD_MOMENTS) | NO_MOMENTS,
+        "idn-email": _quoted(BAD_EMAILS) | NO_TEXTS,
+        "time-zone": _quoted(BAD_ZONES) | NO_TEXTS,
+        "uuid": _dumped(BAD_IDS) | NO_TEXTS,
+    }.get(kind, {})
+
+
+def _beyond(schema: Schema) -> Values:
+    """Return a number beyond each bound."""
+    beyond: Values = {}
+    if "minimum" in schema:
+        beyond["too small"] = _number(schema["minimum"] - 1)
+    if "maximum" in schema:
+        beyond["too large"] = _number(schema["maximum"] + 1)
+    return beyond
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _bad_arrays(schema: Schema, own_id: str) -> Values:
+    longest = schema["maxItems"]
+    bad = {f"an id, {kind}": json.dumps([bad]) for kind, bad in BAD_IDS.items()}
+    return bad | {
+        "too many": json.dumps([NOBODY] * (longest + 1)),
+        "5 000 numbers": "[" + "1," * 5000 + "1]",
+        "a text": json.dumps(own_id),
+        "an object": json.dumps({"0": own_id}),
+        "an array of arrays": json.dumps([[own_id]]),
+        "null among them": json.dumps([own_id, None]),
+    }
+
+
+def _good(field: str, schema: Schema) -> Values:
+    """Return strange values that a field takes, as far as the document tells."""
+    kind, schema = kind_of(schema), not_null(schema)
+    if kind == "text":
+        longest = schema["maxLength"]
+        good = _quoted(GOOD_TEXTS)
+        if field == "name":
+            good["ligatures that expand"] = f'"{LIGATURE * (longest - 1)}x"'
+        return {name: value for name, value in good.items() if _fits(schema, value)}
+    if kind in {"integer", "number"}:
+        takes = schema.get("minimum", 60) <= 60 <= schema.get("maximum", 60)
+        return GOOD_NUMBERS if takes else {}
+    if kind == "array" and kind_of(schema["items"]) == "uuid":
+        own_id = _own_id(field)
+        return {"twice the same": json.dumps([own_id, own_id])}
+    return {}
+
+
+def _fits(schema: Schema, value: str) -> bool:
+    text = json.loads(value)
+    pattern = schema.get("pattern", "")
+    return len(text) <= schema["maxLength"] and re.search(pattern, text) is not None
+
+
+def _of_nobody(field: str, schema: Schema) -> Values:
+    """Return ids of what is not there."""
+    kind = kind_of(schema)
+    if kind == "uuid":
+        return {"nobody": json.dumps(NOBODY)}
+    if kind == "array" and kind_of(schema["items"]) == "uuid":
+        return {"nobody among them": json.dumps([_own_id(field), NOBODY])}
+    return {}
+
+
+def _own_id(field: str) -> str:
+    own = placeholder(field)
+    return own if own in placeholders() else NOBODY
+
+
+def _quoted(texts: Values) -> Values:
+    return {kind: f'"{text}"' for kind, text in texts.items()}
+
+
+def _dumped(texts: Values) -> Values:
+    return {kind: json.dumps(text) for kind, text in texts.items()}

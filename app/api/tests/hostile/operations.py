@@ -1,0 +1,146 @@
+"""What the OpenAPI document tells of each operation."""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from app.api.tests.hostile.requests import NOBODY, Document
+
+Schema = dict[str, Any]
+
+
+class Operation:
+    """A method of a path, and what the document has of it."""
+
+    def __init__(self, document: Document, path: str, method: str) -> None:
+        self._document = document
+        self.path = path
+        self.method = method.upper()
+        self.described: dict[str, Any] = document["paths"][path][method]
+        self.id: str = self.described["operationId"]
+        self.path_parameters: list[str] = re.findall(r"{(\w+)}", path)
+        self.answers = frozenset(map(int, self.described["responses"]))
+        self.creates = 201 in self.answers
+        """Whether it is a POST that creates a row."""
+
+    @property
+    def target(self) -> str:
+        """The path, with placeholders of things that are there."""
+        return at_things(self.path)
+
+    @property
+    def nowhere(self) -> str:
+        """The path, with ids that are not there."""
+        return re.sub(r"{\w+}", NOBODY, self.path)
+
+    @cached_property
+    def query(self) -> dict[str, Schema]:
+        """The schema of each query parameter."""
+        return {
+            one["name"]: one["schema"]
+            for one in self.described.get("parameters", [])
+            if one["in"] == "query"
+        }
+
+    @cached_property
+    def headers(self) -> set[str]:
+        """The names of the headers that it reads."""
+        return {
+            one["name"] for one in self.described.get("parameters", []) if one["in"] == "header"
+        }
+
+    @property
+    def takes(self) -> str | None:
+        """The media type of its body, or None if it takes none."""
+        content = self.described.get("requestBody", {}).get("content", {})
+        return next(iter(content), None)
+
+    @cached_property
+    def body(self) -> Schema | None:
+        """The schema of its body, if that is JSON."""
+        if self.takes != "application/json":
+            return None
+        content = self.described["requestBody"]["content"]
+        return self._resolved(content["application/json"]["schema"])
+
+    @cached_property
+    def fields(self) -> dict[str, Schema]:
+        """The schema of each field of its body, if that is JSON."""
+        fields: dict[str, Schema] = (self.body or {}).get("properties", {})
+        return fields
+
+    @property
+    def lists(self) -> str | None:
+        """What the schema of its pages calls the rows, if it answers with pages."""
+        if self.method != "GET" or "limit" not in self.query:
+            return None
+        content = self.described["responses"]["200"]["content"]["application/json"]
+        name: str = content["schema"]["$ref"].rpartition("/")[2]
+        return name.removesuffix("Page")
+
+    @property
+    def answered_fields(self) -> set[str]:
+        """The names of the fields of what it answers, those within others too."""
+        success = self.described["responses"][str(min(self.answers))]
+        (described,) = success["content"].values()
+        return set(self._names(self._resolved(described["schema"])))
+
+    def _names(self, schema: Schema) -> Iterator[str]:
+        for name, field in schema.get("properties", {}).items():
+            yield name
+            yield from self._names(self._resolved(field))
+
+    def _resolved(self, schema: Schema) -> Schema:
+        """Follow a reference."""
+        if "$ref" not in schema:
+            return schema
+        name = schema["$ref"].rpartition("/")[2]
+        found: Schema = self._document["components"]["schemas"][name]
+        return found
+
+
+def operations(document: Document) -> Iterator[Operation]:
+    """Yield every operation of a document."""
+    for path, described in document["paths"].items():
+        for method in described:
+            yield Operation(document, path, method)
+
+
+def collections(document: Document) -> Iterator[Operation]:
+    """Yield the list of each path at which rows are created."""
+    creating = {operation.path for operation in operations(document) if operation.creates}
+    for operation in operations(document):
+        if operation.lists and operation.path in creating:
+            yield operation
+
+
+def at_things(path: str) -> str:
+    """Put placeholders of things into a path of the document."""
+    return re.sub(r"{(\w+)_id}", r"<\1>", path)
+
+
+def placeholder(name: str) -> str:
+    """Name the placeholder of what a parameter or field has the id, or the ids, of."""
+    return f"<{name.removesuffix('s').removesuffix('_id')}>"
+
+
+def kind_of(schema: Schema) -> str:
+    """Name the kind of a value: ``enum``, ``array``, ``text``, its type, or its format."""
+    schema = not_null(schema)
+    if "enum" in schema:
+        return "enum"
+    if schema.get("type") == "string":
+        return str(schema.get("format", "text"))
+    return str(schema.get("type", "unknown"))
+
+
+def not_null(schema: Schema) -> Schema:
+    """Return the schema of what is not null."""
+    some: list[Schema] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    return some[0]
+
+
+def is_nullable(schema: Schema) -> bool:
+    """Tell whether null is a value of a schema."""
+    return {"type": "null"} in schema.get("anyOf", [])

@@ -1,0 +1,121 @@
+"""Methods and paths: every method on every path, paths that are not there, and ids."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from app.api.tests.hostile.features import another_kind, things
+from app.api.tests.hostile.fields import made_up_body
+from app.api.tests.hostile.operations import at_things, collections, operations, placeholder
+from app.api.tests.hostile.requests import INVENTED, JSON, MARK, NOBODY, Document, Hostile, hostile
+from app.api.tests.hostile.values import BAD_IDS
+from app.conftest import API
+
+NOWHERE = (
+    "/nothing",
+    "//",
+    f"/{API}/<list>",
+    "/api//v1/<list>",
+    f"{API}/<list>/",
+    f"{API}/<list>%0A",
+    f"{API}/<list>%0D%0A",
+    f"{API}/<list>%00",
+    f"{API}/<list>%2F",
+    f"{API}/<list>%20",
+    f"{API}/<list>;x=1",
+    f"{API}/<list>/<row>%0A",
+    f"{API}/<list>/<row>/",
+    f"{API}/./<list>",
+    f"{API}/x/../<list>",
+    f"{API}/%2e%2e/v1/<list>",
+    "/API/V1/<LIST>",
+    "/health/live%0A",
+    "/%0A",
+    "/%00",
+    "/%ff",
+    "/%ed%a0%80",
+    "/%c0%ae%c0%ae/etc/passwd",
+    "/%",
+    "/%zz",
+    "/%%%25",
+    "/..%2f..%2fpyproject.toml",
+    f"/{MARK}{'x' * 8000}",
+    f"/{'a/' * 4000}",
+    "/static-offline-docs",
+    "/static-offline-docs/",
+    "/static-offline-docs/%00",
+    "/static-offline-docs/%ff",
+    "/static-offline-docs/..%2f..%2f..%2fpyproject.toml",
+    "/static-offline-docs/../../../../../../../../etc/passwd",
+    "/static-offline-docs//etc/passwd",
+    "/static-offline-docs/..%5c..%5cx",
+    "/static-offline-docs/swagger-ui.css/x",
+    "/static-offline-docs/swagger-ui.css%00",
+    f"/static-offline-docs/{'x' * 5000}",
+    f"/static-offline-docs/{'x/' * 3000}",
+)
+"""Paths of which none is there; ``<list>`` and ``<row>`` stand for those of a collection."""
+
+
+def methods(document: Document) -> Iterator[Hostile]:
+    """Send every method to every path, which does not have most of them."""
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", INVENTED)
+    unlisted: Document = {
+        "/docs": {"get": {}},
+        "/openapi.json": {"get": {}},
+        "/static-offline-docs/x": None,
+    }
+    for path, described in {**document["paths"], **unlisted, "/nothing": None}.items():
+        target = re.sub(r"{\w+}", NOBODY, path)
+        for method in methods:
+            listed = {"HEAD": "get"}.get(method, method.lower())
+            if described is None:
+                answers = {404, 405} if path.startswith("/static") else {404}
+            elif listed in described:
+                # A body that is missing is invalid or no CSV, and there is nobody of that id.
+                answers = {200, 404} if method in {"GET", "HEAD"} else {404, 415, 422}
+            elif method == "OPTIONS":
+                answers = {204}
+            else:
+                answers = {405}
+            if method == "OPTIONS" and path.startswith("/static"):
+                answers = {204}
+            yield hostile(f"{method} {path}", method, target, answers)
+
+
+def paths(document: Document) -> Iterator[Hostile]:
+    """Ask for paths that are not there, and for the first collection as a proxy would."""
+    first = next(collections(document))
+    name = first.target.removeprefix(f"{API}/")
+    row = next(thing.placeholder for thing in things() if thing.path == name)
+    for template in NOWHERE:
+        target = template.replace("<list>", name).replace("<LIST>", name.upper())
+        target = target.replace("<row>", row)
+        for method in ("GET", "HEAD", "POST", "DELETE"):
+            static = target.startswith("/static-offline-docs/") and method in {"POST", "DELETE"}
+            answers = {405} if static else {404}
+            yield hostile(f"{method} {target[:60]}", method, target, answers)
+    proxied = f"http://{MARK}.example{first.target}"
+    yield hostile("another host in the target", "GET", proxied, 200)
+    (creating,) = (one for one in operations(document) if one.path == first.path and one.creates)
+    body = made_up_body(creating, "far")
+    yield hostile("another host in the target of a POST", "POST", proxied, 201, JSON, body=body)
+
+
+def ids(document: Document) -> Iterator[Hostile]:
+    """Put what is no id, and ids of nobody and of other things, into every path."""
+    for operation in operations(document):
+        method, path = operation.method, operation.path
+        headers = [JSON] if operation.body else []
+        body = made_up_body(operation, "nowhere") if operation.creates else "{}"
+        for parameter in operation.path_parameters:
+            for kind, bad in BAD_IDS.items():
+                target = at_things(path.replace(f"{{{parameter}}}", quote(bad, safe="")))
+                # One that ends in a line break is the end of no path.
+                name = f"{method} {path}, {parameter} {kind}"
+                yield hostile(name, method, target, {404, 422})
+            other = another_kind(placeholder(parameter))
+            for kind, missing in (("of nobody", NOBODY), ("of another thing", other)):
+                target = at_things(path.replace(f"{{{parameter}}}", missing))
+                name = f"{method} {path}, {parameter} {kind}"
+                yield hostile(name, method, target, 404, *headers, body=body if headers else "")

@@ -1,0 +1,260 @@
+"""Queries: every parameter by its schema, and the cursors of lists."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from app.api.tests.hostile.features import every_feature
+from app.api.tests.hostile.operations import Operation, Schema, kind_of, operations
+from app.api.tests.hostile.requests import MARK, NOBODY, Document, Hostile, hostile
+from app.api.tests.hostile.values import BAD_IDS, BAD_MOMENTS, GOOD_MOMENTS
+from app.conftest import API
+from app.core.resources.paging import name_of_list
+
+Values = dict[str, str]
+"""What stands behind the ``=`` in a query, by what is strange about it."""
+
+BAD_INTEGERS: Values = {
+    "below 0": "-1",
+    "of 5 000 digits": "9" * 5000,
+    "of 60 000 digits": "9" * 60_000,
+    "beyond 64 bits": "9223372036854775808",
+    "far beyond 64 bits": "9" * 30,
+    "in another script's digits": "%D9%A3",
+    "with an exponent": "1e1",
+    "with a plus": "%2B1",
+    "with an underscore": "1_0",
+    "in hexadecimal": "0x10",
+    "with NUL": "1%00",
+    "with a line break": "1%0A",
+    "of nothing": "",
+    "of null": "null",
+    "of a word": MARK,
+}
+BAD_FLAGS: Values = {
+    "of 1": "1",
+    "of null": "null",
+    "of a word": "maybe",
+    "in upper case": "TRUE",
+}
+BAD_CURSORS: Values = {
+    "of nothing": "",
+    "of a word": MARK,
+    "of padding": "===",
+    "of NUL": urlsafe_b64encode(b"\0" * 60).decode(),
+    "of surrogates": urlsafe_b64encode(b"\xed\xa0\x80" * 20).decode(),
+    "of invalid UTF-8": urlsafe_b64encode(b"\xff" * 60).decode(),
+    "beyond ASCII": "%C3%A9%F0%9F%98%80",
+    "with a line break": "<cursor>%0A%00",
+    "of 60 000 letters": "A" * 60_000,
+    "in the standard alphabet": "%2B%2F%2B%2F",
+    "of another list": "<cursor>&sort=-<sort>",
+}
+BAD_TEXTS_SOUGHT: dict[str, str] = {
+    "nothing": "",
+    "white space": "%20%E3%80%80",
+    "NUL": f"{MARK}%00",
+    "a control character": f"{MARK}%1b",
+    "invisible characters": "%E2%80%8B%EF%BB%BF",
+    "too many characters": MARK * 20,
+    "10 000 combining marks": "a" + "%CC%81" * 5_000 + "%CC%96" * 5_000,
+}
+INVISIBLE_NAMES_SOUGHT: dict[str, str] = {
+    "combining marks": "%CC%81",
+    "Hangul fillers": "%E3%85%A4",
+}
+GOOD_TEXTS_SOUGHT: dict[str, str] = {
+    "invalid UTF-8": f"{MARK}%FF",
+    "a surrogate": f"{MARK}%ED%A0%80",
+    "overlong UTF-8": f"{MARK}%C0%80",
+    "null": "null",
+    "SQL": "%27%3B--%25_%5C",
+    "ligatures": "%EF%B7%BA" * 100,
+    "half an escape": "%",
+}
+FORGED_KEYS: dict[str, str] = {
+    "nothing": "",
+    "a word": MARK,
+    "NUL": "\0",
+    "10 000 ligatures": "\ufdfa" * 10_000,
+    "a naive datetime": "2020-01-01T00:00:00",
+    "the beginning of time": "0001-01-01T00:00:00+00:00",
+    "a time before the beginning": "0001-01-01T00:00:00+23:59",
+    "the end of time": "9999-12-31T23:59:59.999999+00:00",
+    "a time after the end": "9999-12-31T23:59:59.999999-23:59",
+    "no such time": "2020-02-30T24:61:00+99:99",
+    "infinity": "infinity",
+}
+BAD_QUERIES: Values = {
+    "limit and a semicolon": "limit=1;offset=2",
+    "offset beside a cursor": "offset=1&cursor=<cursor>",
+    "an unknown parameter": f"unknown={MARK}",
+    "an unknown parameter without a name": f"={MARK}",
+    "an unknown parameter of NUL": f"%00={MARK}",
+    "an unknown parameter of a surrogate": f"%ED%A0%80={MARK}",
+    "an unknown parameter of 10 000 letters": f"{'x' * 10_000}={MARK}",
+    "4 000 unknown ones": "&".join(f"u{number}={MARK}" for number in range(4000)),
+    "a question mark too many": "?limit=1",
+}
+"""Queries of every list that are refused."""
+GOOD_QUERIES: Values = {
+    "nothing": "",
+    "ampersands": "&&&",
+    "the largest offset": "offset=10000&limit=100&total=true&sort=-<sort>",
+}
+"""Queries of every list that are accepted; ``<sort>`` stands for what it is sorted by."""
+
+OFFSET = "2100-01-01T18:00:00+01:00"
+"""A moment whose plus is a space in a query, unless it is escaped."""
+
+Words = Mapping[str, set[str]]
+"""All the words that parameters of one name take, by the name."""
+
+
+def queries(document: Document) -> Iterator[Hostile]:
+    """Send every GET bad and strange values of its parameters, and every operation unknown ones."""
+    asked = [operation for operation in operations(document) if operation.method == "GET"]
+    samples = {name: _sample(name, one.query[name]) for one in asked for name in one.query}
+    words: dict[str, set[str]] = {}
+    for one in asked:
+        for name, schema in one.query.items():
+            words.setdefault(name, set()).update(schema.get("enum", ()))
+    for operation in asked:
+        path = operation.target
+        for name, schema in operation.query.items():
+            yield from _of_parameter(path, name, schema, words)
+        if operation.lists:
+            sort = operation.query["sort"]["default"]
+            for some, answer in ((BAD_QUERIES, 422), (GOOD_QUERIES, 200)):
+                for kind, query in some.items():
+                    query = query.replace("<sort>", sort)
+                    yield hostile(f"{path}: {kind}", "GET", f"{path}?{query}", answer)
+            for kind, bad in BAD_CURSORS.items():
+                target = f"{path}?cursor={bad.replace('<sort>', sort)}"
+                name = f"{path}: cursor {kind}"
+                yield hostile(name, "GET", target, 422, breaks="?cursor")
+            yield from _forged_cursors(operation)
+        elsewhere = {name: NOBODY for name in operation.path_parameters} | samples
+        for name, value in elsewhere.items():
+            if name not in operation.query:
+                target, kind = f"{path}?{name}={quote(value, safe=':<>')}", "a parameter of others"
+                breaks = f"?{name}"
+                yield hostile(f"{path}: {kind}, {name}", "GET", target, 422, breaks=breaks)
+    for operation in operations(document):
+        target = f"{operation.target}?unknown={MARK}"
+        name = f"{operation.method} {target}"
+        yield hostile(name, operation.method, target, 422, breaks="?unknown")
+    for feature in every_feature():
+        for filters, answer in ((feature.good_filters, 200), (feature.filters, 422)):
+            for path, asked_there in filters.items():
+                for kind, query in asked_there.items():
+                    yield hostile(f"{path}: {kind}", "GET", f"{API}/{path}?{query}", answer)
+
+
+def _of_parameter(path: str, name: str, schema: Schema, words: Words) -> Iterator[Hostile]:
+    asked, breaks = f"{path}?{name}=", f"?{name}"
+    for kind, bad in _bad(name, schema, words).items():
+        yield hostile(f"{path}: {name} {kind}", "GET", asked + bad, 422, breaks=breaks)
+    for kind, good in _good(schema).items():
+        yield hostile(f"{path}: {name} {kind}", "GET", asked + good, 200)
+    once = f"{name}={quote(_sample(name, schema), safe=':<>')}"
+    escaped = f"%{ord(name[0]):x}{once[1:]}"
+    upper = f"{name.upper()}={MARK}"
+    for kind, query, pointer in (
+        ("twice", f"{once}&{once}", breaks),
+        ("twice, once escaped", f"{once}&{escaped}", breaks),
+        ("as an array", f"{name}[]=1", f"{breaks}[]"),
+        ("in upper case", upper, f"?{name.upper()}"),
+        # As Python code calls what would be a keyword, where it must not be called from.
+        ("with an underscore", f"{name}_={quote(OFFSET)}", f"{breaks}_"),
+    ):
+        target = f"{path}?{query}"
+        yield hostile(f"{path}: {name} {kind}", "GET", target, 422, breaks=pointer)
+
+
+def _bad(name: str, schema: Schema, words: Words) -> Values:
+    kind = kind_of(schema)
+    if kind == "integer":
+        bounds = {
+            "too small": str(schema["minimum"] - 1),
+            "too large": str(schema["maximum"] + 1),
+        }
+        return BAD_INTEGERS | bounds
+    if kind == "boolean":
+        return BAD_FLAGS
+    if kind == "enum":
+        return _bad_words(schema, words[name])
+    if kind == "uuid":
+        return {kind: quote(bad) for kind, bad in BAD_IDS.items()}
+    if kind == "date-time":
+        bad = {kind: quote(bad) for kind, bad in BAD_MOMENTS.items()}
+        return bad | {"a plus that is a space": OFFSET}
+    if kind == "text" and "pattern" in schema:
+        invisible = INVISIBLE_NAMES_SOUGHT if name.startswith("name") else {}
+        return BAD_TEXTS_SOUGHT | invisible
+    return {}
+
+
+def _bad_words(schema: Schema, words: set[str]) -> Values:
+    """Return what is none of the words that a parameter takes, but almost or elsewhere."""
+    word = str(schema.get("default", schema["enum"][0]))
+    almost = {
+        "of nothing": "",
+        "of null": "null",
+        "unknown": MARK,
+        "of SQL": f"{word};{MARK}",
+        "of two": ",".join(schema["enum"][:2]),
+        "with a line break": f"{word}%0A",
+        "with a plus": f"+{word}",
+    }
+    ascending = sorted(one for one in words if not one.startswith("-"))
+    others = {f"of others, {one}": one for one in ascending if one not in schema["enum"]}
+    return almost | others | {f"in upper case, {one}": one.upper() for one in ascending}
+
+
+def _good(schema: Schema) -> Values:
+    kind = kind_of(schema)
+    if kind == "date-time":
+        return {kind: quote(good) for kind, good in GOOD_MOMENTS.items()}
+    if kind == "uuid":
+        return {"of nobody": NOBODY}
+    if kind == "text" and "pattern" in schema:
+        longest = schema["maxLength"]
+        return {
+            kind: good for kind, good in GOOD_TEXTS_SOUGHT.items() if len(unquote(good)) <= longest
+        }
+    return {}
+
+
+def _sample(name: str, schema: Schema) -> str:
+    """Return a usual value of a parameter."""
+    if name == "cursor":
+        return "<cursor>"
+    kind = kind_of(schema)
+    if kind == "enum":
+        return str(schema["enum"][0])
+    usual = {
+        "integer": "1",
+        "boolean": "true",
+        "uuid": NOBODY,
+        "date-time": "2100-01-01T18:00:00Z",
+    }
+    return usual.get(kind, MARK)
+
+
+def _forged_cursors(operation: Operation) -> Iterator[Hostile]:
+    path = operation.nowhere
+    within = {name: UUID(NOBODY) for name in operation.path_parameters}
+    # What the path names is not there, which is noticed once the cursor is read.
+    found = 404 if within else 200
+    for sort in operation.query["sort"]["enum"]:
+        name_of = name_of_list(str(operation.lists), within, sort)
+        # Any text is a name to continue from; a time may be none.
+        refused = set() if sort.removeprefix("-") == "name" else {422}
+        for kind, key in FORGED_KEYS.items():
+            answers = {422} if "\0" in key else {found} | refused
+            place = f"{name_of}{UUID(NOBODY).hex}{key}".encode()
+            target = f"{path}?sort={sort}&cursor={urlsafe_b64encode(place).decode()}"
+            name = f"{path}: a forged cursor of {kind}, {sort}"
+            yield hostile(name, "GET", target, answers)
