@@ -1,7 +1,6 @@
 """Hostile requests, to the app itself."""
 
 import asyncio
-import json
 import re
 from collections import Counter
 from typing import Any
@@ -15,10 +14,11 @@ from httpx import AsyncClient
 from jsonschema import ValidationError
 
 from app.api.tests.answers import Answer, complaint, created
+from app.api.tests.hostile.features import create_things
 from app.api.tests.hostile.features import things as all_things
-from app.api.tests.hostile.operations import Operation, collections, operations, placeholder
 from app.api.tests.hostile.parts import PARTS
-from app.api.tests.hostile.requests import Hostile, making, with_things
+from app.api.tests.hostile.requests import Hostile, with_things
+from app.api.tests.operations import Operation, collections, operations, placeholder
 from app.conftest import API
 from app.core.http.tests.document import Document
 
@@ -28,13 +28,9 @@ SEVERAL = 5
 
 
 @pytest.fixture
-async def things(app: FastAPI, client: AsyncClient, document: Document) -> dict[str, str]:
+async def things(client: AsyncClient, document: Document) -> dict[str, str]:
     """Create what the placeholders stand for."""
-    things: dict[str, str] = {}
-    for thing in all_things():
-        made = await sent(app, making(thing, things))
-        assert made.status in {200, 201}, f"{thing} is refused: {made.body!r}"
-        things[thing.placeholder] = json.loads(made.body)["id"]
+    things = await create_things(client)
     first = next(collections(document.content))
     following = (await client.get(f"{first.target}?limit=1")).json()["next"]
     assert following, f"{first.path} needs two things, for a cursor"

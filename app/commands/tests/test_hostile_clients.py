@@ -11,9 +11,9 @@ import pytest
 
 from app.api.tests.answers import NOT_HTTP, Answer, complaint
 from app.api.tests.hostile.features import things as all_things
-from app.api.tests.hostile.operations import collections
 from app.api.tests.hostile.parts import PARTS
 from app.api.tests.hostile.requests import JSON, MARK, Hostile, making, with_things
+from app.api.tests.operations import collections
 from app.commands.tests.broken_http import BROKEN
 from app.commands.tests.launcher import launched
 from app.conftest import API

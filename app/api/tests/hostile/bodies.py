@@ -4,8 +4,8 @@ import gzip
 import json
 from collections.abc import Iterator
 
-from app.api.tests.hostile.operations import Operation, operations
-from app.api.tests.hostile.requests import CSV, JSON, MARK, TWENTY_MB, Document, Hostile, hostile
+from app.api.tests.hostile.requests import CSV, JSON, MARK, TWENTY_MB, Hostile, hostile
+from app.api.tests.operations import Document, Operation, operations
 
 NOT_JSON: dict[str, bytes] = {
     "nothing but NUL": b"\0",

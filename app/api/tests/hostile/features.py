@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 
+from httpx import AsyncClient
+
 from app.api.tests.features import packages
-from app.api.tests.hostile.requests import Feature, Thing
+from app.api.tests.hostile.requests import Feature, Thing, making
 from app.api.tests.owned import owned
 from app.conftest import API
 
@@ -35,6 +37,18 @@ def things() -> tuple[Thing, ...]:
         makers = [maker[name] for name in used if name in maker]
         order.add(package, *(other for other in makers if other != package))
     return tuple(thing for package in order.static_order() for thing in by_feature[package])
+
+
+async def create_things(client: AsyncClient) -> dict[str, str]:
+    """Create the things of all features, and return their ids by their placeholders."""
+    ids: dict[str, str] = {}
+    for thing in things():
+        request = making(thing, ids)
+        headers = {name: str(value) for name, value in request.headers}
+        made = await client.post(request.target, content=request.body, headers=headers)
+        assert made.is_success, f"{thing} is refused: {made.text}"
+        ids[thing.placeholder] = made.json()["id"]
+    return ids
 
 
 @cache

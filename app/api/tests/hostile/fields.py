@@ -6,16 +6,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from app.api.tests.hostile.features import body_posted_at, placeholders
-from app.api.tests.hostile.operations import (
-    Operation,
-    Schema,
-    is_nullable,
-    kind_of,
-    not_null,
-    operations,
-    placeholder,
-)
-from app.api.tests.hostile.requests import JSON, MARK, NOBODY, Document, Hostile, hostile
+from app.api.tests.hostile.requests import JSON, MARK, Hostile, hostile
 from app.api.tests.hostile.values import (
     BAD_DATES,
     BAD_EMAILS,
@@ -30,6 +21,17 @@ from app.api.tests.hostile.values import (
     INVISIBLE_NAMES,
     NO_MOMENTS,
     NO_TEXTS,
+)
+from app.api.tests.operations import (
+    NOBODY,
+    Document,
+    Operation,
+    Schema,
+    is_nullable,
+    kind_of,
+    not_null,
+    operations,
+    placeholder,
 )
 
 Values = dict[str, str]
@@ -99,7 +101,7 @@ def _of_field(operation: Operation, field: str, schema: Schema) -> Iterator[Host
         for kind, value in _good(field, schema).items():
             yield _with(operation, field, value, kind, 201, breaks=False)
     if 409 in operation.answers:
-        for kind, value in _of_nobody(field, schema).items():
+        for kind, value in ids_of_nobody(field, schema).items():
             yield _with(operation, field, value, kind, 409, breaks=False)
     if kind_of(schema) in {"text", "uuid"}:
         method, target = operation.method, operation.target
@@ -202,7 +204,7 @@ def _fits(schema: Schema, value: str) -> bool:
     return len(text) <= schema["maxLength"] and re.search(pattern, text) is not None
 
 
-def _of_nobody(field: str, schema: Schema) -> Values:
+def ids_of_nobody(field: str, schema: Schema) -> Values:
     """Return ids of what is not there."""
     kind = kind_of(schema)
     if kind == "uuid":

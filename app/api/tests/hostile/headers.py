@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from app.api.tests.hostile.operations import collections, operations
-from app.api.tests.hostile.requests import JSON, MARK, Document, Headers, Hostile, hostile
+from app.api.tests.hostile.requests import JSON, MARK, Headers, Hostile, hostile
+from app.api.tests.operations import Document, collections, operations
 
 HARMLESS: dict[str, Headers] = {
     "a request id beyond ASCII": (("X-Request-ID", f"{MARK}é".encode()),),

@@ -10,7 +10,8 @@ from app.api.tests.hostile.fields import fields
 from app.api.tests.hostile.headers import headers
 from app.api.tests.hostile.paths import ids, methods, paths
 from app.api.tests.hostile.queries import queries
-from app.api.tests.hostile.requests import Document, Hostile
+from app.api.tests.hostile.requests import Hostile
+from app.api.tests.operations import Document
 
 
 def _own(package: str, document: Document) -> Iterator[Hostile]:

@@ -6,9 +6,16 @@ from urllib.parse import quote
 
 from app.api.tests.hostile.features import another_kind, things
 from app.api.tests.hostile.fields import made_up_body
-from app.api.tests.hostile.operations import at_things, collections, operations, placeholder
-from app.api.tests.hostile.requests import INVENTED, JSON, MARK, NOBODY, Document, Hostile, hostile
+from app.api.tests.hostile.requests import INVENTED, JSON, MARK, Hostile, hostile
 from app.api.tests.hostile.values import BAD_IDS
+from app.api.tests.operations import (
+    NOBODY,
+    Document,
+    at_things,
+    collections,
+    operations,
+    placeholder,
+)
 from app.conftest import API
 
 NOWHERE = (

@@ -6,9 +6,9 @@ from urllib.parse import quote, unquote
 from uuid import UUID
 
 from app.api.tests.hostile.features import every_feature
-from app.api.tests.hostile.operations import Operation, Schema, kind_of, operations
-from app.api.tests.hostile.requests import MARK, NOBODY, Document, Hostile, hostile
+from app.api.tests.hostile.requests import MARK, Hostile, hostile
 from app.api.tests.hostile.values import BAD_IDS, BAD_MOMENTS, GOOD_MOMENTS
+from app.api.tests.operations import NOBODY, Document, Operation, Schema, kind_of, operations
 from app.conftest import API
 from app.core.resources.paging import name_of_list
 

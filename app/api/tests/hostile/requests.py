@@ -14,8 +14,6 @@ from app.conftest import API
 
 MARK = "xqmarkqx"
 """Stands in values, which are never repeated; no name of a field or parameter has it."""
-NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The id of no row."""
 TWENTY_MB = 20_000_000
 
 JSON = ("Content-Type", "application/json")
@@ -23,7 +21,6 @@ CSV = ("Content-Type", "text/csv")
 INVENTED = "BREW"
 """A method that a server may refuse before the app sees it."""
 
-Document = dict[str, Any]
 Headers = tuple[tuple[str, str | bytes], ...]
 
 

@@ -4,7 +4,8 @@ Those of texts, names and emails are the insides of JSON strings, with ``MARK`` 
 of numbers and dates are JSON. The others are plain strings, which queries take too.
 """
 
-from app.api.tests.hostile.requests import MARK, NOBODY
+from app.api.tests.hostile.requests import MARK
+from app.api.tests.operations import NOBODY
 
 BAD_TEXTS: dict[str, str] = {
     "NUL": "MARK\\u0000",

@@ -1,12 +1,15 @@
 """What the OpenAPI document tells of each operation."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from app.api.tests.hostile.requests import NOBODY, Document
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The id of no row."""
 
+Document = dict[str, Any]
 Schema = dict[str, Any]
 
 
@@ -69,6 +72,24 @@ class Operation:
         """The schema of each field of its body, if that is JSON."""
         fields: dict[str, Schema] = (self.body or {}).get("properties", {})
         return fields
+
+    @property
+    def example(self) -> str | None:
+        """The example of its body, if it takes one."""
+        if self.takes is None:
+            return None
+        if self.body is None:
+            return str(self.described["requestBody"]["content"][self.takes]["example"])
+        return json.dumps(self.body["examples"][0], default=float)
+
+    @property
+    def links(self) -> dict[str, Any]:
+        """Where what it answers leads to, by the id of each operation."""
+        return {
+            target: link
+            for response in self.described["responses"].values()
+            for target, link in response.get("links", {}).items()
+        }
 
     @property
     def lists(self) -> str | None:

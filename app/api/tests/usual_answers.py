@@ -1,0 +1,151 @@
+"""Requests that get the usual answers of each operation, as the document describes it.
+
+Rows are those that features declare for hostile requests. What takes more, such as a row in a
+certain state, a feature asks for in ``give_answers`` of its ``tests/examples.py``.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, NamedTuple
+from unittest.mock import AsyncMock
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from app.api.tests.hostile.fields import ids_of_nobody, made_up_body, with_value
+from app.api.tests.hostile.requests import with_things
+from app.api.tests.operations import Document, Operation, operations
+from app.core.db.transactions import Database
+from app.core.errors import Unavailable
+
+STALE = {"If-Match": '"0-"'}
+
+
+class Call(NamedTuple):
+    """A request, with placeholders of things in its URL and body."""
+
+    operation: Operation
+    url: str
+    body: str | bytes = ""
+    headers: Mapping[str, str] = {}
+
+    async def send(self, client: AsyncClient, ids: Mapping[str, str], **more: Any) -> Any:
+        """Send it, with the ids of things; ``content`` may stand for its body."""
+        body = self.body
+        content = with_things(body, ids).encode() if isinstance(body, str) else body
+        declared = {"Content-Type": self.operation.takes} if self.operation.takes else {}
+        return await client.request(
+            self.operation.method,
+            with_things(self.url, ids),
+            **{"content": content, "headers": {**declared, **self.headers}, **more},
+        )
+
+
+async def give_usual_answers(
+    client: AsyncClient, document: Document, ids: Mapping[str, str]
+) -> None:
+    """Get what each operation answers whatever the feature, but for the last deletions."""
+    for operation in operations(document):
+        for call in (*_refused(operation), *_accepted(operation)):
+            await call.send(client, ids)
+    for operation in operations(document):
+        if "If-Match" in operation.headers:
+            await _meet_a_twin(client, document, operation, ids)
+
+
+async def delete_what_is_left(
+    client: AsyncClient, document: Document, ids: Mapping[str, str]
+) -> None:
+    """Get what deletions answer that leave no row for others."""
+    for operation in operations(document):
+        if operation.method == "DELETE" and "If-Match" not in operation.headers:
+            await Call(operation, operation.target).send(client, ids)
+
+
+async def refuse_what_comes_late_or_at_length(
+    client: AsyncClient, app: FastAPI, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Send every body too slowly, and then one that is too long."""
+
+    async def never_whole() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(60)
+
+    calls = [_plain(operation) for operation in operations(document) if operation.takes]
+    with monkeypatch.context() as changed:
+        changed.setattr(app.state.settings, "body_timeout", 0.01)
+        for call in calls:
+            await call.send(client, {}, content=never_whole())
+        changed.setattr(app.state.settings, "max_body_size", 1)
+        changed.setattr(app.state.settings, "max_import_size", 1)
+        for call in calls:
+            await call.send(client, {})
+
+
+async def refuse_without_a_database(
+    client: AsyncClient, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Send everything once more while the database is not there."""
+    with monkeypatch.context() as changed:
+        changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
+        for operation in operations(document):
+            await _plain(operation).send(client, {})
+
+
+def _plain(operation: Operation) -> Call:
+    """Ask for ids of nobody, with the body of the document's example."""
+    return Call(operation, operation.nowhere, operation.example or "")
+
+
+def _refused(operation: Operation) -> Iterator[Call]:
+    target, example = operation.target, operation.example or ""
+    yield Call(operation, f"{target}?no=such", example)
+    yield Call(operation, operation.nowhere, example)
+    if "If-None-Match" in operation.headers:
+        yield Call(operation, target, headers={"If-None-Match": "*"})
+    if "If-Match" in operation.headers:
+        yield Call(operation, target, example, STALE)
+    if operation.takes:
+        yield Call(operation, target, b"\xff")
+        yield Call(operation, target, "{}", {"Content-Type": "text/plain"})
+    if 409 in operation.answers:
+        for field, schema in operation.fields.items():
+            for value in ids_of_nobody(field, schema).values():
+                yield Call(operation, target, with_value(operation, field, value))
+
+
+def _accepted(operation: Operation) -> Iterator[Call]:
+    target = operation.target
+    if operation.creates:
+        body = made_up_body(operation, "Usual")
+        yield Call(operation, target, body)
+        yield Call(operation, target, body)
+    elif operation.method == "PATCH":
+        yield Call(operation, target, "{}")
+    elif operation.method != "DELETE":
+        yield Call(operation, target, operation.example or "")
+
+
+async def _meet_a_twin(
+    client: AsyncClient, document: Document, operation: Operation, ids: Mapping[str, str]
+) -> None:
+    """Delete a new row, or give it the values of one that is there; touch one that is in use."""
+    collection = operation.path.rpartition("/")[0]
+    (creating,) = (one for one in operations(document) if one.creates and one.path == collection)
+    body = made_up_body(creating, f"Twin of {operation.id}")
+    twin = await Call(creating, creating.target, body).send(client, ids)
+    url = twin.headers["Location"]
+    if operation.method == "DELETE":
+        await Call(operation, url).send(client, ids)
+        if 409 in operation.answers:
+            await Call(operation, operation.target).send(client, ids)
+    else:
+        taken = await client.get(with_things(operation.target, ids))
+        texts = {
+            name: value
+            for name, value in taken.json().items()
+            if name in json.loads(made_up_body(creating, ""))
+        }
+        await Call(operation, url, json.dumps(texts)).send(client, ids)

@@ -1,0 +1,27 @@
+"""Answers about trainings and bookings that take a certain time or state."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from asyncpg import Connection
+from httpx import AsyncClient
+
+from app.conftest import API
+
+
+async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: Connection) -> None:
+    """Check in to a training that starts soon, and come too late for what has started."""
+    start = datetime.now(UTC) + timedelta(minutes=30)
+    soon = {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
+    at = {"centre_id": ids["<centre>"], "capacity": 1}
+    created = await client.post(f"{API}/trainings", json={"name": "WOD", **at, **soon})
+    training = created.headers["Location"]
+    athlete = {"athlete_id": ids["<athlete>"]}
+    booked = await client.post(f"{training}/bookings", json=athlete)
+    for act in ("check-out", "check-in", "check-out", "cancel", "check-in"):
+        await client.post(f"{API}/bookings/{booked.json()['id']}/{act}")
+    again = await client.post(f"{training}/bookings", json=athlete)
+    started = "UPDATE trainings SET starts_at = statement_timestamp() WHERE id = $1"
+    await connection.execute(started, created.json()["id"])
+    await client.post(f"{API}/bookings/{again.json()['id']}/cancel")
+    await client.post(f"{training}/cancel")
