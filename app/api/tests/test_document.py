@@ -2,19 +2,18 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
 from httpx import AsyncClient
 
 from app.api.tests.features import modules
 from app.api.tests.hostile.features import create_things
 from app.api.tests.operations import Operation, at_things, operations, placeholder
+from app.api.tests.owned import endpoints, file_beside
 from app.api.tests.usual_answers import (
     delete_what_is_left,
     give_usual_answers,
@@ -39,16 +38,6 @@ def test_the_committed_document_is_the_apps(
     )
 
 
-def endpoints(app: FastAPI) -> dict[tuple[str, str], Callable[..., Any]]:
-    """Return the function behind each method of each path of the document."""
-    return {
-        (method, route.path or ""): route.endpoint
-        for route in iter_route_contexts(app.routes)
-        if route.endpoint
-        for method in route.methods or ()
-    }
-
-
 def usual_verb(operation: Operation) -> str:
     """Return what the name of an operation begins with, as a pattern."""
     if operation.creates:
@@ -66,7 +55,7 @@ def test_operations_are_named_by_their_functions_a_verb_and_a_noun(
     app: FastAPI, document: Document
 ) -> None:
     """Assert the rule; ``docs/openapi.json`` has the names, so a change of one is noticed."""
-    functions = endpoints(app)
+    functions = endpoints(app.routes)
 
     for operation in operations(document.content):
         assert operation.id == functions[operation.method, operation.path].__name__
@@ -86,7 +75,9 @@ async def test_a_created_row_leads_to_every_operation_that_takes_its_id(
             if operation.id in creating.links and "If-None-Match" in operation.headers
         )
 
-        row_id = ids[placeholder(parameter)]
+        own = placeholder(parameter)
+        assert own in ids, f"{creating.id} needs a Thing {own} in tests/hostile.py of its feature"
+        row_id = ids[own]
         found = await client.get(home.path.replace(f"{{{parameter}}}", row_id))
 
         assert found.json()["id"] == row_id
@@ -167,15 +158,11 @@ async def test_every_answer_in_the_document_is_given(
         await refuse_what_comes_late_or_at_length(client, app, document.content, monkeypatch)
         await refuse_without_a_database(client, document.content, monkeypatch)
 
+    functions = endpoints(app.routes)
     assert document.answered == document.operations(), "\n".join(
         f"{operation.id} never answered {status}: ask for it in give_answers of"
-        f" {examples_of(endpoints(app)[operation.method, operation.path])}"
+        f" {file_beside(functions[operation.method, operation.path], 'examples')}"
         for operation in operations(document.content)
         for status in operation.described["responses"]
         if (operation.id, status) not in document.answered
     )
-
-
-def examples_of(endpoint: Callable[..., Any]) -> str:
-    """Name the module in which the feature of an endpoint asks for special answers."""
-    return f"{endpoint.__module__.rpartition('.')[0].replace('.', '/')}/tests/examples.py"

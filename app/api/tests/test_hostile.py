@@ -19,6 +19,7 @@ from app.api.tests.hostile.features import things as all_things
 from app.api.tests.hostile.parts import PARTS
 from app.api.tests.hostile.requests import Hostile, with_things
 from app.api.tests.operations import Operation, collections, operations, placeholder
+from app.api.tests.owned import endpoints, file_beside
 from app.conftest import API
 from app.core.http.tests.document import Document
 
@@ -31,6 +32,14 @@ SEVERAL = 5
 async def things(client: AsyncClient, document: Document) -> dict[str, str]:
     """Create what the placeholders stand for."""
     things = await create_things(client)
+    named = {
+        placeholder(parameter)
+        for operation in operations(document.content)
+        for parameter in operation.path_parameters
+    }
+    assert named <= things.keys(), (
+        f"add a Thing for each of {named - things.keys()} to tests/hostile.py of its feature"
+    )
     first = next(collections(document.content))
     following = (await client.get(f"{first.target}?limit=1")).json()["next"]
     assert following, f"{first.path} needs two things, for a cursor"
@@ -63,13 +72,14 @@ def requests(document: Document) -> list[Hostile]:
 
 
 def test_each_operation_is_met_at_things_that_are_there(
-    document: Document, requests: list[Hostile]
+    app: FastAPI, document: Document, requests: list[Hostile]
 ) -> None:
     placeholders = {thing.placeholder for thing in all_things()}
     sent = {(request.method, request.target.partition("?")[0]) for request in requests}
 
     missed = [
-        f"{operation.id}: add a Thing for each parameter of {operation.path} to tests/hostile.py"
+        f"{operation.id}: add a Thing for each parameter of {operation.path}"
+        f" to {own_file(app, operation)}"
         for operation in operations(document.content)
         if (operation.method, operation.target) not in sent
         or not placeholders.issuperset(map(placeholder, operation.path_parameters))
@@ -79,7 +89,7 @@ def test_each_operation_is_met_at_things_that_are_there(
 
 
 def test_each_field_and_query_parameter_gets_bad_values(
-    document: Document, requests: list[Hostile]
+    app: FastAPI, document: Document, requests: list[Hostile]
 ) -> None:
     broken = Counter(
         (request.method, request.target.partition("?")[0], request.breaks)
@@ -88,7 +98,8 @@ def test_each_field_and_query_parameter_gets_bad_values(
     )
 
     missed = [
-        f"{operation.id} {pointer}: yield {SEVERAL} requests that break {pointer!r}"
+        f"{operation.id}: yield {SEVERAL} requests that break {pointer!r}"
+        f" in {own_file(app, operation)}"
         for operation in operations(document.content)
         for pointer in (
             *(f"/{field}" for field in operation.fields),
@@ -97,21 +108,30 @@ def test_each_field_and_query_parameter_gets_bad_values(
         if broken[operation.method, operation.target, pointer] < SEVERAL
     ]
 
-    assert not missed, "in tests/hostile.py of the feature:\n" + "\n".join(missed)
+    assert not missed, "\n".join(missed)
 
 
-def test_each_body_is_sent_in_a_broken_form(document: Document, requests: list[Hostile]) -> None:
+def test_each_body_is_sent_in_a_broken_form(
+    app: FastAPI, document: Document, requests: list[Hostile]
+) -> None:
     refused = {
         (request.method, request.target)
         for request in requests
         if request.body and 400 in request.answers
     }
 
-    assert [
-        operation.id
+    missed = [
+        f"{operation.id}: yield a request with an unreadable body in {own_file(app, operation)}"
         for operation in operations(document.content)
         if operation.takes and (operation.method, operation.target) not in refused
-    ] == [], "in tests/hostile.py of the feature, yield a request with a body that is unreadable"
+    ]
+
+    assert not missed, "\n".join(missed)
+
+
+def own_file(app: FastAPI, operation: Operation) -> str:
+    """Name the file in which the feature of an operation declares hostile requests."""
+    return file_beside(endpoints(app.routes)[operation.method, operation.path], "hostile")
 
 
 async def rows(client: AsyncClient, things: dict[str, str]) -> list[tuple[int, str]]:

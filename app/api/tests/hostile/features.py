@@ -20,7 +20,7 @@ def declared(package: str) -> Feature:
         package,
         "hostile",
         "FEATURE",
-        "a Feature of app.api.tests.hostile.requests, with the rows to send requests to",
+        "a Feature of app.api.tests.hostile.requests, with a Thing for each {name_id} in its paths",
     )
     assert isinstance(feature, Feature)
     return feature
