@@ -10,10 +10,9 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from app.api.tests.features import modules
+from app.api.tests.features import endpoints, file_beside, modules
 from app.api.tests.hostile.features import create_things
 from app.api.tests.operations import Operation, at_things, operations, placeholder
-from app.api.tests.owned import endpoints, file_beside
 from app.api.tests.usual_answers import (
     delete_what_is_left,
     give_usual_answers,

@@ -14,12 +14,12 @@ from httpx import AsyncClient
 from jsonschema import ValidationError
 
 from app.api.tests.answers import Answer, complaint, created
+from app.api.tests.features import endpoints, file_beside
 from app.api.tests.hostile.features import create_things
 from app.api.tests.hostile.features import things as all_things
 from app.api.tests.hostile.parts import PARTS
 from app.api.tests.hostile.requests import Hostile, with_things
 from app.api.tests.operations import Operation, collections, operations, placeholder
-from app.api.tests.owned import endpoints, file_beside
 from app.conftest import API
 from app.core.http.tests.document import Document
 

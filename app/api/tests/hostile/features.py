@@ -7,9 +7,8 @@ from graphlib import TopologicalSorter
 
 from httpx import AsyncClient
 
-from app.api.tests.features import packages
+from app.api.tests.features import owned, packages
 from app.api.tests.hostile.requests import Feature, Thing, making
-from app.api.tests.owned import owned
 from app.conftest import API
 
 
