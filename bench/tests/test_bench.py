@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app.commands.service import running_service
+from app.commands.tests.launcher import COVERAGE
 from bench.bookings import (
     ACTIONS,
     ALONE,
@@ -149,6 +150,7 @@ def test_the_service_and_the_others_give_the_same_json(
 ) -> None:
     # Fastify's packages come from a registry of their own; a run of the benchmark compares it too.
     monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
 
     async def check_all(sample: Sample, all_opponents: list[Opponent]) -> None:
         chance = random.Random(1)  # noqa: S311 - the same each time
@@ -182,7 +184,9 @@ STATE = """
 
 
 @pytest.mark.slow
-def test_the_service_does_what_the_statements_do_alone() -> None:
+def test_the_service_does_what_the_statements_do_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+
     async def by_service(url: str, action: Action, ids: Ids) -> None:
         request = action.request(ids)
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
