@@ -15,6 +15,7 @@ import pytest
 
 from app.commands.project import ROOT
 from app.commands.service import running_service
+from app.commands.tests.launcher import COVERAGE
 from bench.bookings import (
     ACTIONS,
     ALONE,
@@ -172,12 +173,17 @@ def require_same_json(*others: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_service_and_the_others_in_python_give_the_same_json() -> None:
+def test_the_service_and_the_others_in_python_give_the_same_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+
     require_same_json(PLAIN, BARE)
 
 
 @pytest.mark.slow
-def test_the_service_and_fastify_give_the_same_json() -> None:
+def test_the_service_and_fastify_give_the_same_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
     try:
         install_fastify()
     except NotInstalled as error:
@@ -209,7 +215,9 @@ STATE = """
 
 
 @pytest.mark.slow
-def test_the_service_does_what_the_statements_do_alone() -> None:
+def test_the_service_does_what_the_statements_do_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+
     async def by_service(url: str, action: Action, ids: Ids) -> None:
         request = action.request(ids)
         async with httpx.AsyncClient(base_url=url, trust_env=False) as client:

@@ -12,6 +12,8 @@ import pytest
 
 from app.commands.postgres import embedded_postgres, temporary_postgres
 
+pytestmark = pytest.mark.slow
+
 
 def ask(url: str, question: str) -> object:
     async def answer() -> object:
