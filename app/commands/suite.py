@@ -49,7 +49,7 @@ def _run(*module: str) -> int:
     def interrupt(*_: object) -> None:
         # Once: a second signal would interrupt what the first one has begun to take down.
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(signum, signal.SIG_IGN)
+            signal.signal(signum, _overhear)
         # pytest takes its fixtures down, the database server among them, on SIGINT only. It waits
         # for interrupted workers; interrupted itself, it would kill them after 10 seconds.
         workers = _workers(process.pid) if has_workers else []
@@ -60,10 +60,14 @@ def _run(*module: str) -> int:
             process.send_signal(signal.SIGINT)
 
     # Without workers the terminal tells both.
-    signal.signal(signal.SIGINT, interrupt if has_workers else signal.SIG_IGN)
+    signal.signal(signal.SIGINT, interrupt if has_workers else _overhear)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, interrupt)
     return process.wait()
+
+
+def _overhear(*_: object) -> None:
+    """Do nothing on a signal; unlike SIG_IGN, which the next process would inherit."""
 
 
 def _workers(controller: int) -> list[psutil.Process]:

@@ -53,13 +53,21 @@ def temporary() -> Iterator[Path]:
 
 @contextmanager
 def busy_tests(temporary: Path, *options: str, processes: int) -> Iterator[Launcher]:
-    """Start tests that take long, and wait until each process runs one on a server of its own."""
+    """Start tests that take long, and wait until each process runs one on a server of its own.
+
+    Without options it is the whole suite, as far as ``manage.py`` knows.
+    """
     file, busy = temporary / "test_waiting.py", temporary / "busy"
     file.write_text(WAITING)
     busy.mkdir()
-    # The file is none of the project's, whose options hold all the same.
-    arguments = ("test", "-c", "pytest.ini", *options, str(file))
-    with launched(*arguments, TMPDIR=str(temporary), BUSY=str(busy)) as tests:
+    environment = {
+        "TMPDIR": str(temporary),
+        "BUSY": str(busy),
+        "COVERAGE_FILE": str(temporary / ".coverage"),
+        # The file is none of the project's, whose options hold all the same.
+        "PYTEST_ADDOPTS": f"-c pytest.ini {file}",
+    }
+    with launched("test", *options, measured=False, **environment) as tests:
         deadline = time.monotonic() + PATIENCE
         while len(list(busy.iterdir())) < processes and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -72,10 +80,11 @@ def busy_tests(temporary: Path, *options: str, processes: int) -> Iterator[Launc
 @pytest.mark.parametrize(
     ("signum", "options", "processes"),
     [
-        pytest.param(signal.SIGTERM, [], 1, id="TERM"),
+        pytest.param(signal.SIGTERM, ["-x"], 1, id="TERM"),
         pytest.param(signal.SIGTERM, ["-n2"], 2, id="TERM, workers"),
         pytest.param(signal.SIGINT, ["-n2"], 2, id="Ctrl-C, workers"),
         pytest.param(signal.SIGHUP, ["-n2"], 2, id="terminal closed, workers"),
+        pytest.param(signal.SIGINT, [], 2, id="Ctrl-C, the whole suite"),
     ],
 )
 def test_a_signal_ends_the_tests_and_leaves_nothing(
@@ -87,7 +96,7 @@ def test_a_signal_ends_the_tests_and_leaves_nothing(
         assert tests.stop(signum, group=signum != signal.SIGTERM) == 2, tests.output
 
     assert living(family, 0) == []
-    assert list(temporary.glob("crossfit-*")) == []
+    assert list(temporary.glob("crossfit-*")) == list(temporary.glob(".coverage*")) == []
 
 
 @pytest.mark.slow
