@@ -22,6 +22,13 @@ DOES_NOT_ANSWER = "The database does not answer."
 
 @pytest.fixture
 async def service(own_server: OwnPostgres) -> AsyncIterator[AsyncClient]:
+    """Give a client of an app over a server that may be treated badly."""
+    async with served(patient(own_server.url()), 3) as client:
+        yield client
+
+
+@pytest.fixture
+async def hurried_service(own_server: OwnPostgres) -> AsyncIterator[AsyncClient]:
     """Give a client of an app that soon gives up, over a server that may be treated badly."""
     limits = {"db_pool_wait": 0.5, "db_command_timeout": 0.5}
     settings = patient(own_server.url()).model_copy(update=limits)
@@ -77,18 +84,18 @@ async def test_a_database_that_is_killed_makes_clear_503s_until_it_is_back(
 
 @pytest.mark.slow
 async def test_a_database_that_hangs_makes_503s_and_not_waiting_clients(
-    service: AsyncClient, own_server: OwnPostgres
+    hurried_service: AsyncClient, own_server: OwnPostgres
 ) -> None:
     await asyncio.to_thread(own_server.suspend)
     async with asyncio.timeout(30):
         for key in ("a", "b"):  # first on open connections, then on new ones
-            for answer in await every_kind(service, key):
+            for answer in await every_kind(hurried_service, key):
                 unavailable(answer)
-        assert (await service.get("/health/live")).status_code == 200
+        assert (await hurried_service.get("/health/live")).status_code == 200
 
     await asyncio.to_thread(own_server.resume)
-    await recovered(service)
-    after = await every_kind(service, "after")
+    await recovered(hurried_service)
+    after = await every_kind(hurried_service, "after")
     assert [answer.status_code for answer in after] == WELL
 
 
