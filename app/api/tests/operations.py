@@ -156,6 +156,20 @@ def kind_of(schema: Schema) -> str:
     return str(schema.get("type", "unknown"))
 
 
+def usual_value(schema: Schema, text: str) -> str:
+    """Return a value that a query parameter takes, a text if it takes any."""
+    kind = kind_of(schema)
+    if kind == "enum":
+        return str(schema["enum"][0])
+    usual = {
+        "integer": "1",
+        "boolean": "true",
+        "uuid": NOBODY,
+        "date-time": "2100-01-01T18:00:00Z",
+    }
+    return usual.get(kind, text)
+
+
 def not_null(schema: Schema) -> Schema:
     """Return the schema of what is not null."""
     some: list[Schema] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]

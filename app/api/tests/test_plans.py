@@ -18,6 +18,7 @@ from httpx import ASGITransport, AsyncClient
 from sqlmodel import SQLModel
 
 from app.api.tests.features import modules
+from app.api.tests.operations import operations, usual_value
 from app.application import create_app
 from app.core.db.statements import Statement
 from app.core.resources.fields import new_id
@@ -68,7 +69,7 @@ class Listing(NamedTuple):
         sizes = range(len(self.filters) + 1)
         for some in chain.from_iterable(combinations(sorted(self.filters), n) for n in sizes):
             for sort in self.sorts:
-                yield {name: some_value(self.filters[name]) for name in some}, sort
+                yield {name: usual_value(self.filters[name], "x") for name in some}, sort
 
 
 class Asked(NamedTuple):
@@ -146,24 +147,15 @@ def leads(table: str, columns: set[str], sort: str) -> bool:
 
 def listings(document: dict[str, Any]) -> Iterator[Listing]:
     """Yield each path that answers with a page; the table is named by the end of the path."""
-    for path, operations in document["paths"].items():
-        parameters = operations.get("get", {}).get("parameters", [])
-        schemas = {one["name"]: one["schema"] for one in parameters if one["in"] == "query"}
-        if schemas.keys() > ListQuery.NO_FILTERS:
+    for operation in operations(document):
+        if operation.lists:
             filters = {
-                name: schema for name, schema in schemas.items() if name not in ListQuery.NO_FILTERS
+                name: schema
+                for name, schema in operation.query.items()
+                if name not in ListQuery.NO_FILTERS
             }
-            yield Listing(path, path.rpartition("/")[2], filters, schemas["sort"]["enum"])
-
-
-def some_value(schema: dict[str, Any]) -> str:
-    """Return a value that a query parameter takes, which need not match any row."""
-    if "enum" in schema:
-        return str(schema["enum"][0])
-    if schema["type"] == "boolean":
-        return "true"
-    by_format = {"uuid": str(new_id()), "date-time": "2100-01-01T18:00:00Z"}
-    return by_format.get(schema.get("format", ""), "x")
+            sorts = operation.query["sort"]["enum"]
+            yield Listing(operation.path, operation.path.rpartition("/")[2], filters, sorts)
 
 
 async def asked_of(client: AsyncClient, recorder: Recorder, listing: Listing) -> list[Asked]:

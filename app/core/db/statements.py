@@ -47,12 +47,8 @@ def new_values(table: Table, fields: Mapping[str, Any]) -> dict[str, Any]:
 
     Those of the columns that are derived from the fields are among them.
     """
-    values = {f"new_{field}": value for field, value in fields.items()}
-    for name, source, derive in _derivations(table):
-        if source in fields:
-            value = fields[source]
-            values[f"new_{name}"] = None if value is None else derive(value)
-    return values
+    written = {**fields, **derived_columns(table, fields)}
+    return {f"new_{name}": value for name, value in written.items()}
 
 
 def derived_columns(table: Table, fields: Mapping[str, Any]) -> dict[str, str | None]:

@@ -8,7 +8,15 @@ from uuid import UUID
 from app.api.tests.hostile.features import every_feature
 from app.api.tests.hostile.requests import MARK, Hostile, hostile
 from app.api.tests.hostile.values import BAD_IDS, BAD_MOMENTS, GOOD_MOMENTS
-from app.api.tests.operations import NOBODY, Document, Operation, Schema, kind_of, operations
+from app.api.tests.operations import (
+    NOBODY,
+    Document,
+    Operation,
+    Schema,
+    kind_of,
+    operations,
+    usual_value,
+)
 from app.conftest import API
 from app.core.resources.paging import name_of_list
 
@@ -231,16 +239,7 @@ def _sample(name: str, schema: Schema) -> str:
     """Return a usual value of a parameter."""
     if name == "cursor":
         return "<cursor>"
-    kind = kind_of(schema)
-    if kind == "enum":
-        return str(schema["enum"][0])
-    usual = {
-        "integer": "1",
-        "boolean": "true",
-        "uuid": NOBODY,
-        "date-time": "2100-01-01T18:00:00Z",
-    }
-    return usual.get(kind, MARK)
+    return usual_value(schema, MARK)
 
 
 def _forged_cursors(operation: Operation) -> Iterator[Hostile]:
