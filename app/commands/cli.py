@@ -1,4 +1,4 @@
-"""The command line: its words, options and help; the work is in the modules beside it."""
+"""The command line: commands, options and help. Each command's work is in a module beside it."""
 
 # Each command imports its module itself, so that --help and `run` load only what they need.
 
@@ -13,11 +13,13 @@ from app.commands.project import from_caller
 from app.commands.signals import end_cleanly_on_signals, stopped_with
 
 cli = Typer(
-    help="Run, test and check the CrossFit API.",
+    help="Serve, fill, develop and test the CrossFit API.",
+    epilog="Help on one command, with an example: python3 manage.py COMMAND --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+SERVE, DATA, DEVELOP, PROVE = "Serve", "Data", "Develop", "Prove"
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -28,30 +30,91 @@ def main() -> None:
         cli(prog_name="manage.py")
 
 
-@cli.command()
+@cli.command(rich_help_panel=SERVE, epilog="Example: python3 manage.py run --port 8080 --workers 2")
 def run(
-    host: Annotated[str, Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    workers: Annotated[int, Option(min=1, help="How many processes answer.")] = 1,
+    host: Annotated[str, Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
+    workers: Annotated[int, Option(min=1, help="Number of worker processes.")] = 1,
     reload: Annotated[
-        bool, Option("--reload", help="Restart when a file of app/ changes.")
+        bool, Option("--reload", help="Restart when a file in app/ changes.")
     ] = False,
 ) -> None:
-    """Serve the API, on an embedded PostgreSQL unless DATABASE_URL is set."""
-    with stopped_with(status=0):  # no failure: a service is there to be stopped
+    """Serve the API. Without DATABASE_URL, start an embedded PostgreSQL first."""
+    with stopped_with(status=0):  # stopping a service is no failure
         from app.commands.run import serve
 
         serve(host, port, workers, reload)
 
 
-@cli.command(context_settings=PASS_ON)
+@cli.command(rich_help_panel=SERVE, epilog="Example: python3 manage.py migrate")
+def migrate() -> None:
+    """Upgrade the database to the latest migration."""
+    from app.commands.database import migrate_to_head, service_database
+
+    with service_database():
+        migrate_to_head()
+    print("The database is at the latest migration.")
+
+
+URL = Annotated[
+    str | None,
+    Option(
+        help="Use this running service (http://127.0.0.1:8000) instead of the database.",
+        show_default=False,
+    ),
+]
+
+
+@cli.command("import", rich_help_panel=DATA, epilog="Example: python3 manage.py import members.csv")
+def import_athletes(
+    file: Annotated[Path, Argument(help="CSV file in UTF-8.")],
+    url: URL = None,
+    rejected: Annotated[
+        Path | None,
+        Option(
+            help="File for the rejected rows; by default FILE.rejected.csv.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Create and update athletes from a CSV file (an upsert by id or reference)."""
+    from app.commands.transfer import import_file
+
+    import_file(from_caller(file), rejected and from_caller(rejected), url)
+
+
+@cli.command("export", rich_help_panel=DATA, epilog="Example: python3 manage.py export all.csv")
+def export_athletes(
+    file: Annotated[Path, Argument(help="File to write; an existing one is replaced.")],
+    url: URL = None,
+) -> None:
+    """Write all athletes to a CSV file that `import` accepts unchanged."""
+    from app.commands.transfer import export_file
+
+    export_file(from_caller(file), url)
+
+
+@cli.command(rich_help_panel=DATA, epilog="Example: python3 manage.py sample-data")
+def sample_data(url: URL = None) -> None:
+    """Add 200 sample athletes and a week of trainings. Idempotent."""
+    from app.commands.sample import add_sample_data
+
+    add_sample_data(url)
+
+
+@cli.command(
+    rich_help_panel=DEVELOP,
+    context_settings=PASS_ON,
+    epilog='Example: python3 manage.py test -m "not slow"',
+)
 def test(context: Context) -> None:
-    """Run the tests; all arguments go to pytest: test -m "not slow" -x -k cursor.
+    """Run the tests. All arguments go to pytest.
 
-    Without arguments the whole suite runs, and its coverage is measured and must be high enough.
+    Without arguments, the whole suite runs and its coverage must reach the minimum.
 
-    Two workers run the whole suite, and what -m alone selects. With any other argument, one
-    process runs the tests; -n 2 asks for two.
+    The whole suite runs on two workers, and so does a selection by -m alone.
+    With any other argument one process runs the tests; add -n 2 for two.
 
     The tests use TEST_DATABASE_URL, or an embedded PostgreSQL of their own.
     """
@@ -60,121 +123,82 @@ def test(context: Context) -> None:
     raise Exit(run_tests(context.args))
 
 
-@cli.command()
+@cli.command(rich_help_panel=DEVELOP, epilog="Example: python3 manage.py check")
 def check() -> None:
-    """Check format, lint, imports, types, migrations against models, and the lock."""
+    """Check format, lint, imports, types, migrations and the lock file."""
     from app.commands.check import run_checks
 
     raise Exit(run_checks())
 
 
-@cli.command()
-def drill(
-    rounds: Annotated[int, Option(min=1, help="How often both kills are repeated.")] = 3,
-) -> None:
-    """Kill the database under writers, and count the writes that were lost or happened twice.
+@cli.command(
+    rich_help_panel=DEVELOP, epilog='Example: python3 manage.py migration "create coaches"'
+)
+def migration(message: Annotated[str, Argument(help="What the migration does.")]) -> None:
+    """Generate a migration from the changes in the models. Review the file before you use it."""
+    from app.commands.database import write_migration
 
-    It runs a database server and a service of its own, which are gone afterwards.
+    write_migration(message)
+
+
+@cli.command(rich_help_panel=DEVELOP, epilog="Example: python3 manage.py openapi")
+def openapi() -> None:
+    """Write docs/openapi.json, and the table of endpoints in CONTRIBUTING.md."""
+    from app.commands.document import write_document, write_endpoints
+
+    write_document()
+    write_endpoints()
+
+
+@cli.command(rich_help_panel=PROVE, epilog="Example: python3 manage.py drill --rounds 5")
+def drill(
+    rounds: Annotated[int, Option(min=1, help="Number of rounds, two kills each.")] = 3,
+) -> None:
+    """Kill the database during writes, then count lost and duplicated writes.
+
+    It starts its own database server and service, and removes them afterwards.
     """
     from app.commands.drill import run_drill
 
     raise Exit(run_drill(rounds))
 
 
-@cli.command()
-def migrate() -> None:
-    """Bring the database to the newest migration."""
-    from app.commands.database import migrate_to_head, service_database
-
-    with service_database():
-        migrate_to_head()
-    print("The database is at the newest migration.")
-
-
-@cli.command()
-def migration(message: Annotated[str, Argument(help="What it does: create athletes.")]) -> None:
-    """Write the migration from the newest one to the models, for you to read and correct."""
-    from app.commands.database import write_migration
-
-    write_migration(message)
-
-
-URL = Annotated[
-    str | None,
-    Option(help="A running service, http://127.0.0.1:8000; the local database unless given."),
-]
-
-
-@cli.command("import")
-def import_athletes(
-    file: Annotated[Path, Argument(help="A CSV file in UTF-8.")],
-    url: URL = None,
-    rejected: Annotated[
-        Path | None, Option(help="Where rejected rows go; FILE.rejected.csv unless given.")
-    ] = None,
-) -> None:
-    """Create and change athletes by a CSV file, with columns like those of an export."""
-    from app.commands.transfer import import_file
-
-    import_file(from_caller(file), rejected and from_caller(rejected), url)
-
-
-@cli.command("export")
-def export_athletes(
-    file: Annotated[Path, Argument(help="Where to write; an earlier file there is replaced.")],
-    url: URL = None,
-) -> None:
-    """Write all athletes to a CSV file, which an import takes back as they are."""
-    from app.commands.transfer import export_file
-
-    export_file(from_caller(file), url)
-
-
-@cli.command()
-def sample_data(url: URL = None) -> None:
-    """Fill in 200 athletes, and a week of trainings, to look at; again is the same as once."""
-    from app.commands.sample import add_sample_data
-
-    add_sample_data(url)
-
-
-@cli.command()
+@cli.command(rich_help_panel=PROVE, epilog="Example: python3 manage.py fuzz --cases 20 --seed 1")
 def fuzz(
     url: Annotated[
         str | None,
         Option(
-            help="A running service, in which rows are created, changed and deleted;"
-            " one with a database of its own unless given."
+            help="Fuzz this running service. It creates, updates and deletes rows there."
+            " By default it starts a service with its own database.",
+            show_default=False,
         ),
     ] = None,
     cases: Annotated[
         int,
-        Option(min=1, help="The most that the fuzzing phase makes up for each operation."),
+        Option(min=1, help="Maximum number of cases for each operation in the fuzzing phase."),
     ] = 100,
     seconds: Annotated[
-        int | None, Option(min=1, help="Begin anew with other requests until this time is over.")
+        int | None,
+        Option(min=1, help="Repeat with new requests for this many seconds.", show_default=False),
     ] = None,
     seed: Annotated[
-        int | None, Option(help="Makes the same requests again; a random one unless given.")
+        int | None,
+        Option(help="Seed that repeats the same requests; random by default.", show_default=False),
     ] = None,
 ) -> None:
-    """Make up requests by the document, and hold each answer to it; any failure is a bug."""
+    """Generate requests from the OpenAPI document and check every response against it."""
     from app.commands.fuzz import fuzz
 
     raise Exit(fuzz(url, cases, seconds, seed))
 
 
-@cli.command(context_settings=PASS_ON, add_help_option=False)
+@cli.command(
+    rich_help_panel=PROVE,
+    context_settings=PASS_ON,
+    add_help_option=False,
+    epilog="Example: python3 manage.py bench growth",
+)
 def bench(context: Context) -> None:
-    """Measure how fast the service is, against others and by itself; see bench --help."""
-    # In place of this process: bench imports app, so no module of app can import bench.
+    """Measure the speed of the service, alone and against other stacks."""
+    # This process becomes bench's: bench imports app, so no module of app may import bench.
     os.execv(sys.executable, [sys.executable, "-m", "bench", *context.args])  # noqa: S606
-
-
-@cli.command()
-def openapi() -> None:
-    """Write docs/openapi.json, and the table of endpoints in CONTRIBUTING.md, as they are now."""
-    from app.commands.document import write_document, write_endpoints
-
-    write_document()
-    write_endpoints()

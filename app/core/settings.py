@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tomllib
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -72,13 +73,20 @@ Addresses = Annotated[
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
 
+def project_version() -> str:
+    """Return the version of this checkout, which ``pyproject.toml`` alone holds."""
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    version: str = tomllib.loads(pyproject.read_text("utf-8"))["project"]["version"]
+    return version
+
+
 class Settings(BaseSettings):
     """Everything that can be set; ``.env.example`` describes each line."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     project_name: str = "CrossFit API"
-    version: str = "0.1.0"
+    version: str = Field(default_factory=project_version)
     description: str = (
         "Athletes, their categories, the centres they train at, and the trainings they book there."
     )

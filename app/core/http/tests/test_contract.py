@@ -21,7 +21,7 @@ from app.core.http.middleware import STOPPING
 from app.core.http.routes import ContractRoute
 from app.core.http.tests.document import Document
 from app.core.resources.paging import NamedListQuery
-from app.core.settings import Settings
+from app.core.settings import Settings, project_version
 
 URL = f"{API}/categories"
 JSON = {"Content-Type": "application/json"}
@@ -399,7 +399,7 @@ class TestService:
 
         assert response.json() == {
             "name": "CrossFit API",
-            "version": "0.1.0",
+            "version": project_version(),
             "description": "Athletes, their categories, the centres they train at,"
             " and the trainings they book there.",
             "links": {
