@@ -1,7 +1,9 @@
-"""What is written from the app itself: the OpenAPI document, and the table of endpoints."""
+"""Files generated from the app: the OpenAPI document, and the tables of endpoints."""
 
 import inspect
 import json
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +20,32 @@ TABLE_BEGINS, TABLE_ENDS = "<!-- endpoints -->\n", "<!-- /endpoints -->\n"
 
 
 def write_document() -> None:
-    """Write the document of the app with the default settings."""
+    """Write the OpenAPI document of the app with the default settings."""
     document = create_app(Settings.model_construct()).openapi()
     DOCUMENT.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def write_endpoints() -> None:
-    """Write which function in which file answers each endpoint, into the guide."""
+    """Write a table of endpoints and their functions for each file into ``CONTRIBUTING.md``."""
     app = create_app(Settings.model_construct())
     before, _, rest = GUIDE.read_text("utf-8").partition(TABLE_BEGINS)
     after = rest.partition(TABLE_ENDS)[2]
-    GUIDE.write_text(f"{before}{TABLE_BEGINS}{_table(app)}{TABLE_ENDS}{after}", "utf-8")
+    GUIDE.write_text(f"{before}{TABLE_BEGINS}{_tables(app)}{TABLE_ENDS}{after}", "utf-8")
 
 
-def _table(app: FastAPI) -> str:
-    rows = [
-        (route.path, method, *_place(route.endpoint))
+def _tables(app: FastAPI) -> str:
+    rows = sorted(
+        (_file(route.endpoint), route.path.removeprefix("/api/v1"), method, route.endpoint.__name__)
         for route in iter_route_contexts(app.routes)
         if route.path and route.path in app.openapi()["paths"]
-        for method in sorted(route.methods or ())
-    ]
-    lines = [
-        f"| `{method} {path.removeprefix('/api/v1')}` | `{function}` | [{file}]({file}) |\n"
-        for path, method, function, file in sorted(rows)
-    ]
-    return "".join(["| URL | function | file |\n", "|---|---|---|\n", *lines])
+        for method in route.methods or ()
+    )
+    return "\n".join(
+        f"[{file}]({file})\n\n| URL | function |\n|---|---|\n"
+        + "".join(f"| `{method} {path}` | `{function}` |\n" for _, path, method, function in group)
+        for file, group in groupby(rows, key=itemgetter(0))
+    )
 
 
-def _place(endpoint: Any) -> tuple[str, str]:
-    file = Path(inspect.getsourcefile(endpoint) or "").relative_to(ROOT)
-    return endpoint.__name__, file.as_posix()
+def _file(endpoint: Any) -> str:
+    return Path(inspect.getsourcefile(endpoint) or "").relative_to(ROOT).as_posix()
