@@ -35,9 +35,10 @@ def write_endpoints() -> None:
 
 def _tables(app: FastAPI) -> str:
     rows = sorted(
-        (_file(route.endpoint), route.path.removeprefix("/api/v1"), method, route.endpoint.__name__)
+        (file, route.path.removeprefix("/api/v1"), method, function)
         for route in iter_route_contexts(app.routes)
         if route.path and route.path in app.openapi()["paths"]
+        for file, function in [_place(route.endpoint)]
         for method in route.methods or ()
     )
     return "\n".join(
@@ -47,5 +48,6 @@ def _tables(app: FastAPI) -> str:
     )
 
 
-def _file(endpoint: Any) -> str:
-    return Path(inspect.getsourcefile(endpoint) or "").relative_to(ROOT).as_posix()
+def _place(endpoint: Any) -> tuple[str, str]:
+    file = Path(inspect.getsourcefile(endpoint) or "").relative_to(ROOT)
+    return file.as_posix(), endpoint.__name__

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.commands.project import ROOT
-from docs.tests.markdown import MarkdownDocument, documents
+from markdown_pages import MarkdownDocument, documents
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda document: document.name)
