@@ -1,4 +1,4 @@
-"""Imports that meet others, or lose the database on the way, on a database of their own."""
+"""Imports with concurrent changes or a failing database, on a database of their own."""
 
 import asyncio
 
