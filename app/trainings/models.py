@@ -82,7 +82,7 @@ class Training(TrainingBase, Row, table=True):
     """A class or an open hour at a centre, with a number of seats.
 
     ``taken`` and ``waiting`` count its bookings. They stay correct because every transaction that
-    changes these bookings locks the training.
+    changes these numbers locks the training.
     """
 
     __tablename__ = "trainings"

@@ -98,8 +98,8 @@ async def update_training(
 ) -> Response:
     """Change the given fields of a training.
 
-    Before the start, new seats go to the waitlist. While a training has bookings that are not
-    cancelled, its times and centre cannot change.
+    Before the start, new seats go to the waitlist. `capacity` cannot be less than the seats taken.
+    While a training has bookings that are not cancelled, its times and centre cannot change.
     """
     return resource_response(await trainings.update(training_id, payload, expected))
 

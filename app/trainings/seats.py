@@ -86,7 +86,7 @@ def seats_meanwhile(
 
 
 def promoted_cte(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int]) -> sa.CTE:
-    """Give at most ``free`` seats to the waitlist, in its order.
+    """Give at most ``free`` seats to the waitlist, in its order (FIFO).
 
     An athlete with a seat in a training that overlaps is skipped. The training and all athletes in
     its waitlist must be locked.

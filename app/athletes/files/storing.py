@@ -86,7 +86,7 @@ class AthletesStorage:
 async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     """Create or update the athletes of some rows, and create the categories and centres they name.
 
-    Rows whose athletes do not exist and cannot be created are rejected.
+    A row is rejected if its athlete does not exist and the file has no name or category for it.
     """
     # Lock order: every import processes its rows in this order, so that two imports do not
     # deadlock. Athletes are locked before their categories and centres, as in every other change.

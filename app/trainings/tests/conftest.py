@@ -119,7 +119,7 @@ def let_pass(connection: Any) -> Pass:
     """Return a function that lets time pass: it moves every training into the past by that time."""
 
     async def pass_by(time: timedelta) -> None:
-        # Nothing is scheduled here, so the capacity of the centre must not be checked.
+        # Nothing is scheduled here, so the check of the centre's capacity is disabled.
         await connection.execute("ALTER TABLE trainings DISABLE TRIGGER still_at_once")
         await connection.execute(
             "UPDATE trainings SET starts_at = starts_at - $1::interval,"
