@@ -1,4 +1,4 @@
-"""How Alembic runs migrations: on the database of the settings, one process at a time."""
+"""Run Alembic migrations on the database of the settings, in one process at a time."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from app.api import v1  # every feature, so every table
 from app.core.settings import cannot_start, get_settings
 
 LOCK = 7310425109
-"""The advisory lock that keeps replicas which start together from migrating together."""
+"""The advisory lock that prevents replicas from migrating at the same time when they start."""
 
 LOCK_WAIT = "60s"
 
@@ -21,12 +21,12 @@ settings = get_settings()
 
 
 def is_ours(name: str | None, kind: str, parent: object) -> bool:
-    """Leave the tables of other applications alone."""
+    """Exclude the tables of other applications from comparisons with the models."""
     return kind != "table" or name not in settings.db_exclude_tables
 
 
 def run_migrations(connection: Connection) -> None:
-    """Run what the Alembic command asks for, on a connection."""
+    """Run the migrations of the Alembic command on a connection."""
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -43,7 +43,8 @@ def run_migrations(connection: Connection) -> None:
 
 async def run() -> None:
     """Connect and run the migrations in one transaction."""
-    # Nothing is prepared by name: behind PgBouncer it would outlive us, in a session of others.
+    # No named prepared statements: behind PgBouncer, one would outlive this process, in a server
+    # session that other clients use.
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={

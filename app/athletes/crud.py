@@ -1,4 +1,4 @@
-"""What is done with athletes and their enrolments."""
+"""Operations on athletes and their enrolments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     queries = ATHLETE_QUERIES
 
     async def lookup(self, whom: AthleteLookup) -> Resource:
-        """Read the athlete with a unique value; raise ``NotFound``."""
+        """Find an athlete by a unique field; raise ``NotFound``."""
         column, value = whom.unique_column()
         found = await self._database.row(self.queries.find_query(column), {column: value})
         return self._found(found)
@@ -52,19 +52,19 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         return await CentresOfAthlete(self._database).page_within(self, athlete_id, query)
 
     async def enrol(self, athlete_id: UUID, centre_id: UUID) -> None:
-        """Make an athlete train at a centre; raise ``NotFound`` if one of them is not there."""
+        """Enrol an athlete at a centre; raise ``NotFound`` if one of them does not exist."""
         ids = {"id": athlete_id, "centre_id": centre_id}
         try:
             athlete, centre = await self._database.row(self.queries.enrol_query(), ids)
         except ForeignKeyViolationError:
-            athlete, centre = True, False  # another request deletes the centre at this moment
+            athlete, centre = True, False  # another request deletes the centre at the same time
         if not athlete:
             raise self.not_found()
         if not centre:
             raise CentresCRUD.not_found()
 
     async def withdraw(self, athlete_id: UUID, centre_id: UUID) -> None:
-        """Make an athlete no longer train at a centre; raise ``NotFound`` if they do not."""
+        """Withdraw an athlete from a centre; raise ``NotFound`` if they are not enrolled there."""
         ids = {"id": athlete_id, "centre_id": centre_id}
         if await self._database.row(self.queries.withdraw_query(), ids) is None:
             raise NotFound("This athlete does not train at this centre.")
@@ -72,13 +72,14 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         if "centre_ids" not in fields:
             updated = await super()._update(fields, values)
-            # Without a body it was not alone: see the query.
+            # The body is null after a concurrent change: see ``AthleteQueries.update_query``.
             if updated and updated.body is None:
                 return await self.get(updated.id)
             return updated
 
         async def work(transaction: Transaction) -> Resource | None:
-            # Locked first: a statement that had to wait would replace the centres of before.
+            # Lock in a statement of its own: a statement that waits for the lock continues with
+            # its old snapshot, and would replace outdated enrolments.
             if await transaction.row(self.queries.lock_query(), values) is None:
                 return None
             return await self._write(transaction, self.queries.update_query(fields), values)

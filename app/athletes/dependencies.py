@@ -1,4 +1,4 @@
-"""What the endpoints of athletes are given."""
+"""Dependencies of the endpoints of athletes."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from app.core.http.dependencies import DatabaseDep
 
 
 async def get_athletes(database: DatabaseDep) -> AthletesCRUD:
-    """Make the CRUD of athletes for a request."""
+    """Create the CRUD of athletes for a request."""
     return AthletesCRUD(database)
 
 
@@ -18,7 +18,7 @@ AthletesDep = Annotated[AthletesCRUD, Depends(get_athletes)]
 
 
 async def get_athletes_storage(database: DatabaseDep) -> AthletesStorage:
-    """Make the storage of a file of athletes for a request."""
+    """Create the storage of a file of athletes for a request."""
     return AthletesStorage(database)
 
 

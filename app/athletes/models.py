@@ -1,4 +1,4 @@
-"""The athlete and their enrolments: the tables, what a client sends, and what it reads."""
+"""The athlete and their enrolments: tables, request bodies and responses."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -29,35 +29,35 @@ Reference = Annotated[
     str,
     Text(64),
     Field(
-        description="Unique: the athlete's id where they came from, such as a member number.",
+        description="Unique. The athlete's id in another system, such as a member number.",
         examples=["M-1042"],
     ),
 ]
 EmailAddress = Annotated[
-    Email, Field(description="Unique, whatever its case.", examples=["mara@example.com"])
+    Email, Field(description="Unique; case is ignored.", examples=["mara@example.com"])
 ]
 NationalId = Annotated[
     str,
     Text(20),
-    Field(description="Unique, and personal: it stands in no list.", examples=["X1234567"]),
+    Field(description="Unique. Personal, so lists do not contain it.", examples=["X1234567"]),
 ]
 BirthDate = Annotated[PastDate, Field(examples=["1994-05-17"])]
 Sex = Annotated[Literal["female", "male", "other"], Field(examples=["female"])]
 HeightCm = Annotated[Decimal, Field(ge=50, le=300, decimal_places=1, examples=[168.5]), JSONNumber]
 WeightKg = Annotated[Decimal, Field(ge=20, le=650, decimal_places=2, examples=[64.25]), JSONNumber]
-CategoryId = Annotated[ExampleId, Field(description="The category they compete in.")]
+CategoryId = Annotated[ExampleId, Field(description="The category the athlete competes in.")]
 CentreIds = Annotated[
     list[Id],
     Field(
         max_length=50,
-        description="The centres they train at; on a change, all of them.",
+        description="The centres the athlete trains at. `PATCH` replaces all of them.",
         examples=[["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b11"]],
     ),
 ]
 
 
 class AthletePerson(SQLModel):
-    """Who an athlete is."""
+    """The personal fields of an athlete, the same in the API and in CSV files."""
 
     reference: Reference | None = None
     name: Name
@@ -68,14 +68,14 @@ class AthletePerson(SQLModel):
 
 
 class AthleteBase(AthletePerson):
-    """What an athlete is made of."""
+    """The fields of an athlete that clients write, without category and centres."""
 
     height_cm: HeightCm | None = TableField(default=None, sa_type=sa.Numeric(4, 1))
     weight_kg: WeightKg | None = TableField(default=None, sa_type=sa.Numeric(5, 2))
 
 
 class Enrolment(SQLModel, table=True):
-    """An athlete trains at a centre."""
+    """The link between an athlete and a centre they train at."""
 
     __tablename__ = "enrolments"
     __table_args__ = (Index(None, "centre_id", "athlete_id"),)
@@ -94,7 +94,7 @@ class Athlete(AthleteBase, Row, table=True):
 
     __tablename__ = "athletes"
     __table_args__ = (
-        # They include the sex so that a list by it need not read the rows that it skips.
+        # They include the sex: a list that filters by it need not read the rows that it skips.
         Index(None, "name_key", "id", postgresql_include=["sex"]),
         Index(None, "created_at", "id"),
         Index(None, "category_id", "name_key", "id", postgresql_include=["sex"]),
@@ -126,7 +126,7 @@ class AthleteCreate(AthleteBase, Payload):
 
 
 class AthleteUpdate(Payload):
-    """The fields of an athlete to change; one that is absent stays."""
+    """The fields of an athlete to change. Absent fields stay unchanged."""
 
     name: Name = ABSENT
     reference: Reference | None = None
@@ -141,14 +141,14 @@ class AthleteUpdate(Payload):
 
 
 class AthleteRead(AthleteBase, Row):
-    """An athlete, with the category and the centres (by name) in place of their ids."""
+    """An athlete, with the category and the centres (sorted by name) in place of their ids."""
 
     category: CategoryReference
     centres: list[CentreReference]
 
 
 class AthleteSummary(SQLModel):
-    """An athlete in a list: nothing personal but the name."""
+    """An athlete in a list: without email, national id, birth date, height and weight."""
 
     id: ExampleId
     name: Name
@@ -163,34 +163,36 @@ class AthletePage(Page[AthleteSummary]):
 
 
 class AthleteListQuery(NamedListQuery):
-    """What can be asked of any list of athletes."""
+    """Query parameters of every list of athletes."""
 
     reference: Annotated[str, Text(64)] | SkipJsonSchema[None] = Field(
-        default=None, description="The reference, exactly."
+        default=None, description="Only the athlete with exactly this reference."
     )
     sex: Sex | SkipJsonSchema[None] = None
 
 
 class AthletesAtCentreQuery(AthleteListQuery):
-    """What can be asked of the athletes at a centre."""
+    """Query parameters of the list of a centre's athletes."""
 
-    category_id: Id | SkipJsonSchema[None] = Field(default=None, description="Their category.")
+    category_id: Id | SkipJsonSchema[None] = Field(
+        default=None, description="Only athletes of this category."
+    )
 
 
 class AthletesOfCategoryQuery(AthleteListQuery):
-    """What can be asked of the athletes of a category."""
+    """Query parameters of the list of a category's athletes."""
 
     centre_id: Id | SkipJsonSchema[None] = Field(
-        default=None, description="A centre they train at."
+        default=None, description="Only athletes who train at this centre."
     )
 
 
 class AthletesQuery(AthletesAtCentreQuery, AthletesOfCategoryQuery):
-    """What can be asked of all athletes."""
+    """Query parameters of the list of all athletes."""
 
 
 class AthleteLookup(Payload):
-    """Whom to look up, by exactly one of the unique fields."""
+    """The athlete to look up, by exactly one of the unique fields."""
 
     model_config = {  # noqa: RUF012 - Pydantic copies it
         "json_schema_extra": {

@@ -62,9 +62,9 @@ class AthleteQueries(Queries):
     def update_query(self, fields: frozenset[str]) -> Statement:
         """Change the given fields of an athlete, and read the athlete.
 
-        The body is null if another transaction changed the athlete while this one waited for it:
-        the body would show the centres of before. With ``centre_ids``, the athlete has to be
-        locked.
+        Without ``centre_ids``, the body is null if the statement waited for another transaction
+        that changed the athlete: the body would show outdated centres. With ``centre_ids``, the
+        athlete must be locked.
         """
         if "centre_ids" not in fields:
             return self._update_alone_query(fields)
@@ -95,12 +95,12 @@ class AthleteQueries(Queries):
 
     @compiled_once
     def lock_query(self) -> Statement:
-        """Lock an athlete against changes until the transaction ends, if as expected."""
+        """Lock an athlete until the transaction ends, if ``If-Match`` accepts its version."""
         return Statement(_locked_query(*as_expected(_ATHLETES)))
 
     @compiled_once
     def enrol_query(self) -> Statement:
-        """Enrol an athlete at a centre, and tell whether each of them exists."""
+        """Enrol an athlete at a centre, and return whether each of them exists."""
         athlete = _locked_query(_HAS_ID).cte("athlete")
         centre = (
             sa.select(_CENTRES.c.id).where(_CENTRES.c.id == sa.bindparam("centre_id")).cte("centre")
@@ -139,9 +139,10 @@ CENTRES_OF_ATHLETE_QUERIES = CentresOfAthleteQueries(Centre, CentreRead)
 
 
 def _among(row_id: sa.Column[UUID], enrolled: sa.Select[UUID]) -> sa.ColumnElement[bool]:
-    """Match the rows of the enrolled, in a time that depends on how many those are.
+    """Match rows by the ids of enrolments, in a time that depends on the number of those ids.
 
-    As ``IN``, it would be planned for the average: by looking at every row until enough match.
+    ``= ANY (ARRAY(...))`` and not ``IN``, which PostgreSQL plans for an average number of ids: it
+    would scan all rows until enough match.
     """
     return row_id == sa.func.any(sa.func.array(enrolled.scalar_subquery()))
 
@@ -149,13 +150,13 @@ def _among(row_id: sa.Column[UUID], enrolled: sa.Select[UUID]) -> sa.ColumnEleme
 def _locked_query(*conditions: sa.ColumnElement[bool]) -> sa.Select[UUID]:
     """Select an athlete for update.
 
-    Every change of enrolments begins here, so that two changes of one athlete queue.
+    Every change of enrolments begins with this lock, so that changes of one athlete queue.
     """
     return sa.select(_ATHLETES.c.id).where(*conditions).with_for_update(key_share=True)
 
 
 def _raised_cte(change: sa.CTE) -> sa.CTE:
-    """Raise the athlete's version if a change of enrolments has rows."""
+    """Increment the athlete's version if a change of enrolments has rows."""
     return (
         sa.update(_ATHLETES)
         .where(_HAS_ID, sa.exists().select_from(change))
@@ -165,13 +166,13 @@ def _raised_cte(change: sa.CTE) -> sa.CTE:
 
 
 def _wanted_query(athlete_id: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Select the enrolments that a payload asks for, each once."""
+    """Select the enrolments that a payload asks for, without duplicates."""
     given = sa.bindparam("new_centre_ids", type_=ARRAY(sa.Uuid))
     return sa.select(athlete_id, sa.func.unnest(given).label("centre_id")).distinct()
 
 
 def _enrolled_cte(pairs: sa.Select[Any]) -> sa.CTE:
-    """Insert those of the pairs that are new, and return their centres."""
+    """Insert the pairs that do not exist yet, and return their centres."""
     return (
         insert(_ENROLMENTS)
         .from_select(["athlete_id", "centre_id"], pairs)

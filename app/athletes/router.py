@@ -75,9 +75,9 @@ async def list_athletes(
 
 @router.post("/athletes/lookup", response_model=AthleteRead, responses=LOOKS_UP)
 async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response:
-    """Find the athlete with a reference, email address or national id.
+    """Find an athlete by reference, email address or national id.
 
-    The value stands in the body, so that personal data stay out of URLs and their logs.
+    The value is part of the body, to keep personal data out of URLs and logs.
     """
     return resource_response(await athletes.lookup(whom))
 
@@ -86,11 +86,12 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
     "/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE), dependencies=STREAMS
 )
 async def import_athletes(storage: AthletesStorageDep, request: Request) -> ImportReport:
-    """Create and change athletes by a CSV file in UTF-8.
+    """Create and update athletes from a CSV file in UTF-8.
 
-    An athlete is found by `id`, else by `reference`; who is not found is created, and so are the
-    categories and centres that a row names. A row that cannot be stored is rejected and stops no
-    other. An absent column leaves its field, an empty cell clears it, `centres` replaces.
+    Each row is one athlete, found by `id`, else by `reference`. Athletes, categories and centres
+    that do not exist are created. A row that cannot be stored is rejected, and the other rows are
+    still stored. If a column is absent, its field stays unchanged. An empty cell clears an optional
+    field. `centres` replaces all centres of the athlete.
     """
     longest = request.app.state.settings.max_import_size
     async with received_csv(request, longest) as body:
@@ -99,7 +100,7 @@ async def import_athletes(storage: AthletesStorageDep, request: Request) -> Impo
 
 @router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=STREAMS)
 async def export_athletes(database: DatabaseDep) -> CSVResponse:
-    """Write all athletes as a CSV file in UTF-8, which an import takes back as they are."""
+    """Export all athletes as a CSV file in UTF-8, which can be imported again unchanged."""
     return await csv_response(exported_athletes(database), "athletes.csv")
 
 
@@ -121,7 +122,7 @@ async def update_athlete(
     "/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(AthletesCRUD)
 )
 async def delete_athlete(athlete_id: Id, athletes: AthletesDep, expected: ExpectedVersions) -> None:
-    """Delete an athlete who has never booked, and their enrolments."""
+    """Delete an athlete who has never booked a training, and their enrolments."""
     await athletes.delete(athlete_id, expected)
 
 
@@ -142,7 +143,7 @@ async def list_centres_of_athlete(
     responses=READS,
 )
 async def enrol_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:
-    """Enrol an athlete at a centre; nothing changes if they are already."""
+    """Enrol an athlete at a centre; nothing changes if they are already enrolled there."""
     await athletes.enrol(athlete_id, centre_id)
 
 

@@ -1,4 +1,4 @@
-"""Athletes to look at: believable, and the same each time."""
+"""Sample athletes: realistic, and the same on every run."""
 
 import csv
 import random
@@ -25,7 +25,7 @@ BODY = {"female": (167, 6.5, 65, 8), "male": (180, 7, 84, 10)}
 
 
 def athletes_csv() -> bytes:
-    """Write the athletes as a file, the same each time."""
+    """Write the sample athletes as a CSV file."""
     text = StringIO()
     rows = csv.DictWriter(text, next(athletes()))
     rows.writeheader()
@@ -34,8 +34,8 @@ def athletes_csv() -> bytes:
 
 
 def athletes() -> Iterator[dict[str, str]]:
-    """Yield the rows of that file; some name no centre."""
-    chance = random.Random(2026)  # noqa: S311 - the same ones each time
+    """Yield the rows of that file; some have no centre."""
+    chance = random.Random(2026)  # noqa: S311 - the same rows on every run
     for number in range(1, ATHLETES + 1):
         sex = chance.choice(sorted(BODY))
         first, last = chance.choice(FIRST_NAMES[sex].split()), chance.choice(LAST_NAMES.split())

@@ -1,4 +1,4 @@
-"""What is done with categories."""
+"""Operations on categories."""
 
 from app.categories.models import Category, CategoryCreate, CategoryRead, CategoryUpdate
 from app.core.resources.crud import CRUD

@@ -1,4 +1,4 @@
-"""What the endpoints of categories are given."""
+"""Dependencies of the endpoints of categories."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from app.core.http.dependencies import DatabaseDep
 
 
 async def get_categories(database: DatabaseDep) -> CategoriesCRUD:
-    """Make the CRUD of categories for a request."""
+    """Create the CRUD of categories for a request."""
     return CategoriesCRUD(database)
 
 

@@ -1,4 +1,4 @@
-"""The category: its table, what a client sends, and what it reads."""
+"""The category: its table, request bodies and responses."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from app.core.resources.text import name_key
 Name = Annotated[
     str,
     Text(50, name=True),
-    Field(description="Unique, whatever its case and accents.", examples=["Scaled"]),
+    Field(description="Unique; case and accents are ignored.", examples=["Scaled"]),
 ]
 Description = Annotated[
     str, Text(255), Field(examples=["The workouts of the day with lighter loads."])
@@ -21,7 +21,7 @@ Description = Annotated[
 
 
 class CategoryBase(SQLModel):
-    """What a category is made of."""
+    """The fields of a category that clients write."""
 
     name: Name
     description: Description | None = None
@@ -41,7 +41,7 @@ class CategoryCreate(CategoryBase, Payload):
 
 
 class CategoryUpdate(Payload):
-    """The fields of a category to change; one that is absent stays."""
+    """The fields of a category to change. Absent fields stay unchanged."""
 
     name: Name = ABSENT
     description: Description | None = None
@@ -56,7 +56,7 @@ class CategoryPage(Page[CategoryRead]):
 
 
 class CategoryReference(SQLModel):
-    """A category, as others refer to it."""
+    """A category, as part of other resources."""
 
     id: ExampleId
     name: Name

@@ -1,4 +1,4 @@
-"""Categories to look at."""
+"""Sample categories."""
 
 from app.categories.models import CategoryCreate
 

@@ -1,4 +1,4 @@
-"""What is done with centres."""
+"""Operations on centres."""
 
 from app.centres.models import Centre, CentreCreate, CentreRead, CentreUpdate
 from app.core.resources.crud import CRUD

@@ -1,4 +1,4 @@
-"""What the endpoints of centres are given."""
+"""Dependencies of the endpoints of centres."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from app.core.http.dependencies import DatabaseDep
 
 
 async def get_centres(database: DatabaseDep) -> CentresCRUD:
-    """Make the CRUD of centres for a request."""
+    """Create the CRUD of centres for a request."""
     return CentresCRUD(database)
 
 

@@ -1,9 +1,9 @@
-"""What stands in the way of a change of a centre."""
+"""Errors about centres."""
 
 from app.core.errors import Conflict, ProblemType
 
 
 class CentreFull(Conflict):
-    """The centre cannot hold as many as have a seat there at one time."""
+    """Overlapping trainings would have more seats than the centre's capacity."""
 
     type = ProblemType("centre-full", 409, "Centre full")

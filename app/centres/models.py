@@ -1,4 +1,4 @@
-"""The centre: its table, what a client sends, and what it reads."""
+"""The centre: its table, request bodies and responses."""
 
 from typing import Annotated
 
@@ -15,8 +15,8 @@ from app.core.resources.text import name_key
 
 def _without_semicolon(name: str) -> str:
     if ";" in name:
-        # In a CSV file it separates the centres of an athlete.
-        raise PydanticCustomError("semicolon", "The name of a centre cannot hold a semicolon")
+        # CSV files separate the centres of an athlete with it.
+        raise PydanticCustomError("semicolon", "The name of a centre cannot contain a semicolon")
     return name
 
 
@@ -25,20 +25,20 @@ Name = Annotated[
     AfterValidator(_without_semicolon),
     Text(100, name=True),
     Field(
-        description="Unique, whatever its case and accents; without `;`.",
+        description="Unique; case and accents are ignored. Cannot contain `;`.",
         examples=["CrossFit Northside"],
         json_schema_extra={"pattern": text_pattern(without=";")},
     ),
 ]
 Address = Annotated[str, Text(255), Field(examples=["12 Harbour Street, Lisbon"])]
 Owner = Annotated[str, Text(100), Field(examples=["Ana Torres"])]
-Zone = Annotated[TimeZone, Field(description="IANA name.", examples=["Europe/Lisbon"])]
+Zone = Annotated[TimeZone, Field(description="IANA time zone.", examples=["Europe/Lisbon"])]
 Capacity = Annotated[
     int,
     Field(
         ge=1,
         le=100_000,
-        description="How many can train here at once; null for no limit.",
+        description="How many athletes can train here at the same time; null for no limit.",
         examples=[40],
     ),
     JSONNumber,
@@ -46,7 +46,7 @@ Capacity = Annotated[
 
 
 class CentreBase(SQLModel):
-    """What a centre is made of."""
+    """The fields of a centre that clients write."""
 
     name: Name
     address: Address | None = None
@@ -72,7 +72,7 @@ class CentreCreate(CentreBase, Payload):
 
 
 class CentreUpdate(Payload):
-    """The fields of a centre to change; one that is absent stays."""
+    """The fields of a centre to change. Absent fields stay unchanged."""
 
     name: Name = ABSENT
     address: Address | None = None
@@ -90,7 +90,7 @@ class CentrePage(Page[CentreRead]):
 
 
 class CentreReference(SQLModel):
-    """A centre, as others refer to it."""
+    """A centre, as part of other resources."""
 
     id: ExampleId
     name: Name

@@ -54,11 +54,15 @@ async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Re
 async def update_centre(
     centre_id: Id, payload: CentreUpdate, centres: CentresDep, expected: ExpectedVersions
 ) -> Response:
-    """Change the given fields of a centre."""
+    """Change the given fields of a centre.
+
+    Its `capacity` cannot become smaller than the seats of overlapping trainings that have not
+    ended.
+    """
     return resource_response(await centres.update(centre_id, payload, expected))
 
 
 @router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(CentresCRUD))
 async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
-    """Delete a centre that no athlete trains at, and that has no trainings."""
+    """Delete a centre that no athlete is enrolled at and that has no trainings."""
     await centres.delete(centre_id, expected)

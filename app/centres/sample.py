@@ -1,4 +1,4 @@
-"""Centres to look at."""
+"""Sample centres."""
 
 from app.centres.models import CentreCreate
 

@@ -1,1 +1,1 @@
-"""Trainings: who trains where and when, with seats, bookings and a waitlist."""
+"""Trainings at centres, with seats, bookings and a waitlist."""

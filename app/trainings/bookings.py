@@ -1,4 +1,4 @@
-"""What is done with bookings: a seat, a place in the line, and who came."""
+"""Operations on bookings: book, cancel, check in and check out."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     queries = BOOKING_QUERIES
 
     async def book(self, training_id: UUID, wish: BookingCreate) -> Resource:
-        """Give an athlete a seat in a training, or a place in the line for one.
+        """Give an athlete a seat in a training, or a place in its waitlist.
 
         Raise ``NotFound``, ``ReferenceMissing``, ``AlreadyTaken``, ``TrainingFull``,
         ``AthleteBusy`` or ``WrongState``.
@@ -56,13 +56,13 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
                 if other := await transaction.row(self.queries.other_query(), ids):
                     await self._refuse_another(transaction, ids)
                     raise busy_with(other)
-                # That seat was cancelled this very moment: the athlete is free.
+                # The overlapping booking has just been cancelled: the athlete is free, so retry.
             return booked
 
         return await self._database.transaction(work)
 
     async def cancel(self, booking_id: UUID) -> Resource:
-        """Cancel a booking, unless that is done; a seat goes to whoever waits the longest for it.
+        """Cancel a booking (idempotent), and give its seat to the waitlist.
 
         Raise ``NotFound`` or ``WrongState``.
         """
@@ -84,30 +84,30 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         return await self._database.transaction(work)
 
     async def check_in(self, booking_id: UUID) -> Resource:
-        """Note that an athlete has come, unless that is done.
+        """Check in an athlete (idempotent).
 
         Raise ``NotFound`` or ``WrongState``.
         """
 
         def refuse(booking: Any) -> None:
             if booking["status"] != "reserved":
-                raise WrongState("Only who has a seat can check in.")
+                raise WrongState("Only an athlete with a seat can check in.")
             if booking["now"] < booking["starts_at"] - CHECK_IN_BEFORE:
-                raise WrongState("It is too early to check in: come an hour before the start.")
+                raise WrongState("It is too early: check-in opens an hour before the start.")
             if booking["now"] >= booking["ends_at"]:
                 raise WrongState("This training has ended.")
 
         return await self._noted(booking_id, "checked_in_at", refuse)
 
     async def check_out(self, booking_id: UUID) -> Resource:
-        """Note that an athlete has left, unless that is done.
+        """Check out an athlete (idempotent).
 
         Raise ``NotFound`` or ``WrongState``.
         """
 
         def refuse(booking: Any) -> None:
             if booking["status"] != "checked_in":
-                raise WrongState("Only who is checked in can check out.")
+                raise WrongState("Only an athlete who is checked in can check out.")
 
         return await self._noted(booking_id, "checked_out_at", refuse)
 
@@ -130,16 +130,20 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         return Resource(*booked) if booked else None
 
     async def _refuse_another(self, transaction: Transaction, ids: Mapping[str, UUID]) -> None:
-        """Raise ``AlreadyTaken`` if the athlete has booked: that comes before other refusals."""
+        """Raise ``AlreadyTaken`` if the athlete has an active booking of the training.
+
+        This error takes precedence over ``TrainingFull`` and ``AthleteBusy``.
+        """
         if await transaction.row(self.queries.active_query(), ids):
             raise booked_already()
 
     async def _noted(
         self, booking_id: UUID, column: str, refuse: Callable[[Any], None]
     ) -> Resource:
-        """Note in a column that something has happened now, unless it has or is refused.
+        """Write the current time to a column (idempotent), unless ``refuse`` raises an error.
 
-        Mostly one statement does. If not, the booking is locked to tell why.
+        Normally, one statement is enough. If it changes nothing, the booking is locked to find out
+        why.
         """
         values = {"id": booking_id, "now": None}
         noted = await self._database.row(self.queries.note_query(column), values)
@@ -160,15 +164,15 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
 
 
 def booked_already() -> AlreadyTaken:
-    """Make the error for an athlete who books a training again."""
-    detail = "This athlete has a booking of this training."
+    """Return the error for an athlete who books a training again."""
+    detail = "This athlete already has a booking of this training."
     return AlreadyTaken.of_field("/athlete_id", "taken", detail)
 
 
 def busy_with(training: Any) -> AthleteBusy:
-    """Make the error for an athlete whom a training keeps from another one."""
+    """Return the error for an athlete with a seat in a training that overlaps."""
     detail = (
-        f'This athlete has a seat in "{training["name"]}" ({training["id"]}) then: from'
+        f'This athlete has a seat in "{training["name"]}" ({training["id"]}), which overlaps: from'
         f" {training['starts_at']:%Y-%m-%d %H:%M} to {training['ends_at']:%Y-%m-%d %H:%M} UTC."
     )
     return AthleteBusy.of_field("/athlete_id", "busy", detail)

@@ -1,4 +1,4 @@
-"""What is done with trainings."""
+"""Operations on trainings."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ from app.trainings.queries import TRAINING_QUERIES
 FIXED = {"centre_id", "starts_at", "ends_at"}
 """Fields that are frozen once a training has bookings."""
 RULED = {*FIXED, "capacity"}
-"""Fields that the rules of seats and of the centre are about."""
+"""Fields that the rules about seats and centre capacity depend on; changing them takes locks."""
 
 
 class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
@@ -26,7 +26,7 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
     queries = TRAINING_QUERIES
 
     async def cancel(self, training_id: UUID) -> Resource:
-        """Cancel a training and its bookings, unless that is done; raise ``WrongState``."""
+        """Cancel a training and its bookings (idempotent); raise ``NotFound`` or ``WrongState``."""
 
         async def work(transaction: Transaction) -> Resource:
             values = {"id": training_id, "expected": None}
@@ -41,7 +41,7 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
         return await self._database.transaction(work)
 
     async def occupancy(self, centre_id: UUID, at: datetime | None) -> str:
-        """Tell how full a centre is at some time, as JSON; raise ``NotFound``."""
+        """Report how full a centre is at some time, as JSON; raise ``NotFound``."""
         row = await self._database.row(occupancy_query(), {"id": centre_id, "at": at})
         if row is None:
             raise CentresCRUD.not_found()
@@ -75,15 +75,15 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
 
     @staticmethod
     def _refuse_to_move(training: Any, values: Mapping[str, Any]) -> None:
-        """Raise ``WrongState`` if time or centre would change for somebody."""
+        """Raise ``WrongState`` if times or centre would change, and there are active bookings."""
         moves = any(
             values.get(f"new_{field}", training[field]) != training[field] for field in FIXED
         )
         if moves and training["taken"] + training["waiting"]:
-            raise WrongState("This training has bookings: its time and its centre are fixed.")
+            raise WrongState("This training has bookings: its times and centre cannot change.")
 
 
 def refuse_after_start(training: Any, now: datetime) -> None:
     """Raise ``WrongState`` if a training has started."""
     if now >= training["starts_at"]:
-        raise WrongState("This training has started: nothing is booked or cancelled any more.")
+        raise WrongState("This training has started: it is too late to book or cancel.")

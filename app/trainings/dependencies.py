@@ -1,4 +1,4 @@
-"""What the endpoints of trainings and bookings are given."""
+"""Dependencies of the endpoints of trainings and bookings."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from app.trainings.crud import TrainingsCRUD
 
 
 async def get_trainings(database: DatabaseDep) -> TrainingsCRUD:
-    """Make the CRUD of trainings for a request."""
+    """Create the CRUD of trainings for a request."""
     return TrainingsCRUD(database)
 
 
@@ -18,7 +18,7 @@ TrainingsDep = Annotated[TrainingsCRUD, Depends(get_trainings)]
 
 
 async def get_bookings(database: DatabaseDep) -> BookingsCRUD:
-    """Make the CRUD of bookings for a request."""
+    """Create the CRUD of bookings for a request."""
     return BookingsCRUD(database)
 
 

@@ -1,21 +1,21 @@
-"""What stands in the way of training somewhere."""
+"""Errors about trainings and bookings."""
 
 from app.core.errors import Conflict, ProblemType
 
 
 class TrainingFull(Conflict):
-    """There is no seat left, or fewer than the request leaves."""
+    """The training has no free seat, or a new capacity is below the number of taken seats."""
 
     type = ProblemType("training-full", 409, "Training full")
 
 
 class AthleteBusy(Conflict):
-    """The athlete has a seat in another training at that time."""
+    """The athlete has a seat in another training that overlaps."""
 
     type = ProblemType("athlete-busy", 409, "Athlete busy")
 
 
 class WrongState(Conflict):
-    """The training or booking is not, or no longer, in a state for this."""
+    """The state of the training or booking does not allow this change."""
 
     type = ProblemType("wrong-state", 409, "Wrong state")

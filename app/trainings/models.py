@@ -1,4 +1,4 @@
-"""The training and its bookings: the tables, what a client sends, and what it reads."""
+"""The training and its bookings: tables, request bodies and responses."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,7 +24,7 @@ from app.core.resources.projection import ReadAs
 from app.trainings.errors import TrainingFull
 
 LONGEST = "24 hours"
-"""How long a training may be."""
+"""The maximum length of a training."""
 
 Name = Annotated[str, Text(100, name=True), Field(examples=["Morning WOD"])]
 Coach = Annotated[str, Text(100), Field(examples=["Ana Torres"])]
@@ -32,18 +32,18 @@ StartsAt = Annotated[Moment, Field(examples=["2026-12-01T18:00:00+01:00"])]
 EndsAt = Annotated[
     Moment,
     Field(
-        description="After the start, by 24 hours at most.", examples=["2026-12-01T19:00:00+01:00"]
+        description="After the start, by at most 24 hours.", examples=["2026-12-01T19:00:00+01:00"]
     ),
 ]
 Capacity = Annotated[
-    int, Field(ge=1, le=1000, description="How many seats it has.", examples=[12]), JSONNumber
+    int, Field(ge=1, le=1000, description="The number of seats.", examples=[12]), JSONNumber
 ]
-CentreId = Annotated[ExampleId, Field(description="Where it takes place.")]
+CentreId = Annotated[ExampleId, Field(description="The centre where the training takes place.")]
 TrainingStatus = Annotated[Literal["scheduled", "cancelled"], Field(examples=["scheduled"])]
 BookingStatus = Annotated[
     Literal["reserved", "waitlisted", "checked_in", "cancelled"],
     Field(
-        description="Who is `reserved` or `checked_in` has a seat, also after they left.",
+        description="A `reserved` or `checked_in` booking holds a seat, even after check-out.",
         examples=["reserved"],
     ),
 ]
@@ -52,7 +52,7 @@ Count = Annotated[int, Field(ge=0, examples=[3])]
 
 
 class TrainingBase(SQLModel):
-    """What a training is made of."""
+    """The fields of a training that clients write, without the centre."""
 
     name: Name
     coach: Coach | None = None
@@ -63,32 +63,33 @@ class TrainingBase(SQLModel):
 
 _RULES = {
     "ck_trainings_ends_at": Rule(
-        Invalid, "ends_at", "span", "It should end after its start, by 24 hours at most."
+        Invalid, "ends_at", "span", "A training must end after its start, within 24 hours."
     ),
     "ck_trainings_taken": Rule(
-        TrainingFull, "capacity", "taken", "More seats than that are taken."
+        TrainingFull, "capacity", "taken", "More seats than this are already taken."
     ),
-    # By a trigger, on trainings and on centres.
+    # A trigger on trainings and on centres reports this one.
     "ck_trainings_at_once": Rule(
         CentreFull,
         "capacity",
         "at_once",
-        "The trainings at one time would have more seats than the centre can hold.",
+        "Overlapping trainings would have more seats than the capacity of the centre.",
     ),
 }
 
 
 class Training(TrainingBase, Row, table=True):
-    """A class or an open hour at a centre, with so many seats.
+    """A class or an open hour at a centre, with a number of seats.
 
-    ``taken`` and ``waiting`` count its bookings, for whoever changes those locks the training.
+    ``taken`` and ``waiting`` count its bookings. They stay correct because every transaction that
+    changes these numbers locks the training.
     """
 
     __tablename__ = "trainings"
     __table_args__ = (
         Index(None, "starts_at", "id", postgresql_include=["status"]),
         Index(None, "centre_id", "starts_at", "id", postgresql_include=["status"]),
-        # What bookings refer to.
+        # The target of the foreign key of bookings.
         sa.UniqueConstraint("id", "starts_at", "ends_at"),
         sa.CheckConstraint("status IN ('scheduled', 'cancelled')", name="status"),
         sa.CheckConstraint(
@@ -111,10 +112,10 @@ class Training(TrainingBase, Row, table=True):
 
 
 class Booking(Row, table=True):
-    """An athlete has a seat in a training, waits for one, or did.
+    """An athlete's booking of a training: a seat, a place in the waitlist, or a cancelled one.
 
-    It repeats the times of its training, and the database keeps them the same: so an athlete's
-    trainings at some time are found by an index.
+    It repeats the times of its training, so that an index finds an athlete's bookings at some time.
+    The foreign key keeps these copies equal.
     """
 
     __tablename__ = "bookings"
@@ -129,10 +130,10 @@ class Booking(Row, table=True):
             "training_id",
             "athlete_id",
             unique=True,
-            # Not by the status, for then each change of it would have to be put into each index.
+            # Not ``status``: with that, each change of the status would write to every index.
             postgresql_where=sa.text("cancelled_at IS NULL"),
         ),
-        # The line of those who wait.
+        # The order of the waitlist.
         sa.UniqueConstraint("training_id", "booked_at"),
         Index(None, "athlete_id", "starts_at", "id"),
         sa.CheckConstraint(
@@ -145,7 +146,8 @@ class Booking(Row, table=True):
         sa.CheckConstraint(
             "(status = 'cancelled') = (cancelled_at IS NOT NULL)", name="cancelled_at"
         ),
-        # Room to promote and to check in beside what was booked, which no index hears of.
+        # Free space in each page: a promotion or check-in stays in the page of the booking (HOT
+        # update), and writes to no index.
         {"postgresql_with": {"fillfactor": 90}},
     )
 
@@ -170,9 +172,9 @@ class TrainingCreate(TrainingBase, Payload):
 
 
 class TrainingUpdate(Payload):
-    """The fields of a training to change; one that is absent stays.
+    """The fields of a training to change. Absent fields stay unchanged.
 
-    With bookings, its time and centre are fixed.
+    Times and centre cannot change while the training has bookings that are not cancelled.
     """
 
     name: Name = ABSENT
@@ -192,10 +194,10 @@ class Seats(SQLModel):
     """The seats of a training."""
 
     capacity: Capacity
-    taken: Annotated[Count, Field(description="By who is reserved or checked in.")]
-    waiting: Annotated[Count, Field(description="How many wait for one.")]
+    taken: Annotated[Count, Field(description="Number of `reserved` and `checked_in` bookings.")]
+    waiting: Annotated[Count, Field(description="Number of bookings in the waitlist.")]
     available: Annotated[
-        Count, ReadAs(_available), Field(description="Those that are left; 0 if it is cancelled.")
+        Count, ReadAs(_available), Field(description="Free seats; 0 if the training is cancelled.")
     ]
 
 
@@ -212,7 +214,7 @@ class TrainingPage(Page[TrainingRead]):
 
 
 class TrainingReference(SQLModel):
-    """A training, as its bookings refer to it."""
+    """A training, as part of its bookings."""
 
     id: ExampleId
     name: Name
@@ -223,19 +225,19 @@ class TrainingReference(SQLModel):
 
 
 class AthleteReference(SQLModel):
-    """An athlete, as bookings refer to them."""
+    """An athlete, as part of their bookings."""
 
     id: ExampleId
     name: AthleteName
 
 
 class BookingCreate(Payload):
-    """Who wants to train."""
+    """A new booking."""
 
     athlete_id: Annotated[ExampleId, Field(description="The athlete to book.")]
     waitlist: Annotated[
         StrictBool,
-        Field(description="Whether to wait for a seat if there is none.", examples=[True]),
+        Field(description="Whether to join the waitlist if the training is full.", examples=[True]),
     ] = True
 
 
@@ -267,18 +269,22 @@ class BookingRead(Row):
     training: TrainingReference
     athlete: AthleteReference
     status: BookingStatus
-    booked_at: Annotated[Occasion, Field(description="Those who wait are in this order.")]
+    booked_at: Annotated[Occasion, Field(description="The waitlist is sorted by this time.")]
     checked_in_at: Occasion | None
     checked_out_at: Occasion | None
     cancelled_at: Occasion | None
     no_show: Annotated[
-        bool, ReadAs(_no_show), Field(description="It is reserved, and the training has ended.")
+        bool, ReadAs(_no_show), Field(description="It is `reserved`, and the training has ended.")
     ]
     expired: Annotated[
-        bool, ReadAs(_expired), Field(description="It is waitlisted, and the training has started.")
+        bool,
+        ReadAs(_expired),
+        Field(description="It is `waitlisted`, and the training has started."),
     ]
     drop_in: Annotated[
-        bool, ReadAs(_drop_in), Field(description="The athlete is not enrolled at the centre now.")
+        bool,
+        ReadAs(_drop_in),
+        Field(description="The athlete is currently not enrolled at the centre of the training."),
     ]
 
 
@@ -287,36 +293,56 @@ class BookingPage(Page[BookingRead]):
 
 
 class Occupancy(SQLModel):
-    """How full a centre is at some time."""
+    """How full a centre is at some time: `trainings` are those that run then."""
 
     at: Occasion
-    capacity: Annotated[int, Field(description="How many can train here at once.")] | None
-    present: Annotated[Count, Field(description="Who has come, and not left.")]
-    reserved: Annotated[Count, Field(description="Who has a seat, and is not here yet.")]
-    waiting: Annotated[Count, Field(description="Who waits for a seat in what runs then.")]
-    available: Annotated[Count, Field(description="How many more it holds.")] | None
+    capacity: (
+        Annotated[int, Field(description="How many athletes can train here at the same time.")]
+        | None
+    )
+    present: Annotated[Count, Field(description="Athletes who are checked in, not checked out.")]
+    reserved: Annotated[
+        Count,
+        Field(description="Athletes with a seat in a running training, not checked in yet."),
+    ]
+    waiting: Annotated[Count, Field(description="Athletes in the waitlist of a running training.")]
+    available: (
+        Annotated[
+            Count,
+            Field(description="`capacity` minus `present` and `reserved`, at least 0."),
+        ]
+        | None
+    )
     trainings: list[TrainingRead]
 
 
 class ScheduleQuery(ListQuery):
-    """What can be asked of a list by the time of trainings."""
+    """Query parameters of a list that is sorted by the start of trainings."""
 
     from_: Moment | SkipJsonSchema[None] = Field(
-        default=None, alias="from", description="What starts then or later; `+` is `%2B` in a URL."
+        default=None,
+        alias="from",
+        description="Only for trainings that start at this time or later."
+        " Write `+` as `%2B` in a URL.",
     )
-    to: Moment | SkipJsonSchema[None] = Field(default=None, description="What starts earlier.")
+    to: Moment | SkipJsonSchema[None] = Field(
+        default=None, description="Only for trainings that start before this time."
+    )
     sort: Literal["starts_at", "-starts_at"] = Field(
         default="starts_at", description="What to sort by; `-` for descending."
     )
 
 
 class TrainingsQuery(ScheduleQuery):
-    """What can be asked of all trainings."""
+    """Query parameters of the list of all trainings."""
 
-    centre_id: Id | SkipJsonSchema[None] = Field(default=None, description="Where they are.")
+    centre_id: Id | SkipJsonSchema[None] = Field(
+        default=None, description="Only trainings at this centre."
+    )
     status: TrainingStatus | SkipJsonSchema[None] = None
     available: QueryBoolean = Field(
-        default=False, description="Whether to list only those with a seat that can be booked now."
+        default=False,
+        description="Whether to list only trainings with a seat that can be booked now.",
     )
 
     def filters(self) -> dict[str, Any]:
@@ -325,7 +351,7 @@ class TrainingsQuery(ScheduleQuery):
 
 
 class BookingsOfTrainingQuery(ListQuery):
-    """What can be asked of the bookings of a training."""
+    """Query parameters of the list of a training's bookings."""
 
     status: BookingStatus | SkipJsonSchema[None] = None
     sort: Literal["booked_at", "-booked_at"] = Field(
@@ -334,14 +360,14 @@ class BookingsOfTrainingQuery(ListQuery):
 
 
 class BookingsOfAthleteQuery(ScheduleQuery):
-    """What can be asked of the bookings of an athlete."""
+    """Query parameters of the list of an athlete's bookings."""
 
     status: BookingStatus | SkipJsonSchema[None] = None
 
 
 class OccupancyQuery(SQLModel):
-    """When to look at a centre."""
+    """Query parameters of the occupancy of a centre."""
 
     at: Moment | SkipJsonSchema[None] = Field(
-        default=None, description="When; now unless given. `+` is `%2B` in a URL."
+        default=None, description="The time to report; default now. Write `+` as `%2B` in a URL."
     )

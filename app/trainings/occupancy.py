@@ -1,4 +1,4 @@
-"""How full a centre is: who is there, who has a seat, and who waits."""
+"""The occupancy of a centre: athletes who are present, have a seat, or wait for one."""
 
 from functools import cache
 
@@ -25,10 +25,11 @@ from app.trainings.seats import (
 
 @cache
 def occupancy_query() -> Statement:
-    """Read how full the centre of an ``id`` is ``at`` some time, or now; nothing without a centre.
+    """Read how full the centre ``id`` is ``at`` some time, by default now; no row without a centre.
 
-    Who has come is here also before the training starts; who has left keeps the seat, and makes
-    room. What is past reads as it was then, as far as bookings tell.
+    An athlete who is checked in is present, even before the training starts. An athlete who is
+    checked out keeps the seat, but takes no room. For a time in the past, the numbers are those of
+    then, as far as the bookings still show them.
     """
     given = sa.bindparam("at", type_=UTCDateTime())
     centre = (
@@ -56,7 +57,7 @@ def occupancy_query() -> Statement:
     stays = sa.func.coalesce(BOOKINGS.c.checked_out_at > at, sa.true())
     is_here = sa.and_(BOOKINGS.c.status == CHECKED_IN, came, stays)
     athletes = (
-        # One may have come for a training and for the next.
+        # Grouped, as an athlete may be checked in for a training and for the next one.
         sa.select(
             sa.func.bool_or(is_here).label("is_here"),
             sa.func.bool_or(sa.and_(runs, seated(BOOKINGS), ~came)).label("has_seat"),

@@ -1,4 +1,4 @@
-"""The SQL of trainings and bookings; the locks before it are those of ``seats``."""
+"""The SQL of trainings and bookings. The statements that lock rows first are in ``seats``."""
 
 import operator
 from collections.abc import Iterator, Set
@@ -44,7 +44,7 @@ class TrainingQueries(Queries):
 
     @compiled_once
     def cancel_query(self) -> Statement:
-        """Cancel a training that is locked, with its bookings, and read it."""
+        """Cancel a locked training and its bookings, and read the training."""
         training_id = sa.bindparam("id", type_=sa.Uuid)
         bookings = (
             sa.update(BOOKINGS)
@@ -76,7 +76,7 @@ class TrainingQueries(Queries):
 
     @compiled_once
     def promote_query(self) -> Statement:
-        """Give the free seats of a training that is locked to its waitlist."""
+        """Give the free seats of a locked training to its waitlist."""
         training_id = sa.bindparam("id", type_=sa.Uuid)
         return Statement(sa.select(ONE).add_cte(*seats.queue_served_ctes(training_id, NONE)))
 
@@ -86,8 +86,11 @@ class BookingQueries(Queries):
 
     @compiled_once
     def book_query(self, *, seat: bool) -> Statement:
-        """Book a seat, unless another training keeps the athlete, or a place in the waitlist."""
-        # The clock may be set back, but not the order.
+        """Book a place in the waitlist, or a ``seat``, and read the booking.
+
+        No seat is booked if the athlete has one in a training that overlaps.
+        """
+        # Even if the clock is set back, ``booked_at`` increases: it is the order of the waitlist.
         newest = sa.select(sa.func.max(BOOKINGS.c.booked_at)).where(
             BOOKINGS.c.training_id == _TRAINING_ID
         )
@@ -121,7 +124,7 @@ class BookingQueries(Queries):
 
     @compiled_once
     def active_query(self) -> Statement:
-        """Find an athlete's booking of a training that is not cancelled."""
+        """Find an athlete's active booking of a training: one that is not cancelled."""
         return Statement(
             sa.select(BOOKINGS.c.id).where(
                 BOOKINGS.c.training_id == _TRAINING_ID,
@@ -132,7 +135,7 @@ class BookingQueries(Queries):
 
     @compiled_once
     def other_query(self) -> Statement:
-        """Find the training that keeps an athlete from another one."""
+        """Find the first training that overlaps another one, and where an athlete has a seat."""
         this, other = TRAININGS.alias("this"), TRAININGS.alias("other")
         others, keep = seats.seats_meanwhile(
             sa.bindparam("athlete_id"), this.c.id, this.c.starts_at, this.c.ends_at
@@ -148,7 +151,7 @@ class BookingQueries(Queries):
 
     @compiled_once
     def cancel_query(self, *, seat: bool) -> Statement:
-        """Cancel a booking, and give its seat to the first in the waitlist, if it had one."""
+        """Cancel a booking; if it holds a ``seat``, give that to the waitlist."""
         read = self._changed_query(
             {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _GIVEN_TIME},
         )
@@ -158,7 +161,7 @@ class BookingQueries(Queries):
 
     @compiled_once
     def note_query(self, column: str) -> Statement:
-        """Note in a column of a booking that something has happened at ``now``, if it may."""
+        """Write ``now`` to a column of a booking, if the booking's state allows it."""
         now = sa.func.coalesce(_GIVEN_TIME, NOW)
         may_be_noted = {
             "checked_in_at": sa.and_(
@@ -170,7 +173,7 @@ class BookingQueries(Queries):
                 BOOKINGS.c.status == CHECKED_IN, BOOKINGS.c.checked_out_at.is_(None)
             ),
         }
-        # Nobody leaves before they came, also if the clock was set back.
+        # A check-out is never before the check-in, even if the clock is set back.
         noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
         values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted}
         return Statement(self._changed_query(values, may_be_noted[column]))
@@ -192,7 +195,7 @@ class BookingQueries(Queries):
 
 
 def _schedule_of(table: sa.Table) -> dict[str, Compare]:
-    """Return the filters by the time of trainings."""
+    """Return the filters by the start of trainings."""
     return {
         "from_": Compare(table.c.starts_at, operator.ge),
         "to": Compare(table.c.starts_at, operator.lt),

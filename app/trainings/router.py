@@ -69,7 +69,7 @@ async def create_training(
 ) -> Response:
     """Schedule a training at a centre.
 
-    Several may run there at one time, as long as the centre holds all their seats.
+    Trainings at a centre may overlap, as long as their seats together do not exceed its capacity.
     """
     return created_response(request, await trainings.create(payload))
 
@@ -98,7 +98,8 @@ async def update_training(
 ) -> Response:
     """Change the given fields of a training.
 
-    New seats go to those who wait. With bookings, its time and centre are fixed.
+    Before the start, new seats go to the waitlist. `capacity` cannot be less than the seats taken.
+    While a training has bookings that are not cancelled, its times and centre cannot change.
     """
     return resource_response(await trainings.update(training_id, payload, expected))
 
@@ -115,7 +116,10 @@ async def delete_training(
 
 @router.post("/trainings/{training_id}/cancel", response_model=TrainingRead, responses=MOVES)
 async def cancel_training(training_id: Id, trainings: TrainingsDep) -> Response:
-    """Cancel a training and its bookings, before it starts; it stays cancelled if it is."""
+    """Cancel a training and its bookings, before it starts.
+
+    Idempotent: a cancelled training stays unchanged.
+    """
     return resource_response(await trainings.cancel(training_id))
 
 
@@ -128,7 +132,11 @@ async def cancel_training(training_id: Id, trainings: TrainingsDep) -> Response:
 async def create_booking(
     training_id: Id, payload: BookingCreate, bookings: BookingsDep, request: Request
 ) -> Response:
-    """Book a training for an athlete: a seat, or a place in the waitlist if it is full."""
+    """Book a training for an athlete: a seat, or a place in the waitlist if it is full.
+
+    An athlete has at most one active booking of a training, and no seats in trainings that overlap.
+    Nothing can be booked after the start.
+    """
     return created_response(request, await bookings.book(training_id, payload), "bookings")
 
 
@@ -139,7 +147,7 @@ async def list_bookings_of_training(
     bookings: BookingsDep,
     request: Request,
 ) -> Response:
-    """List the bookings of a training, in the order of the waitlist."""
+    """List the bookings of a training, by default in the order of the waitlist."""
     return page_response(request, await bookings.of_training(training_id, query))
 
 
@@ -151,19 +159,29 @@ async def get_booking(booking_id: Id, bookings: BookingsDep, request: Request) -
 
 @router.post("/bookings/{booking_id}/cancel", response_model=BookingRead, responses=MOVES)
 async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
-    """Cancel a booking before the training starts; a seat goes to the next who waits for it."""
+    """Cancel a booking, before the training starts.
+
+    Its seat goes to the first athlete in the waitlist who has no seat in a training that overlaps.
+    Idempotent: a cancelled booking stays unchanged.
+    """
     return resource_response(await bookings.cancel(booking_id))
 
 
 @router.post("/bookings/{booking_id}/check-in", response_model=BookingRead, responses=MOVES)
 async def check_in_booking(booking_id: Id, bookings: BookingsDep) -> Response:
-    """Check in an athlete with a seat, from an hour before the start until the end."""
+    """Check in an athlete with a seat, from an hour before the start until the end.
+
+    Idempotent: a booking that is checked in stays unchanged.
+    """
     return resource_response(await bookings.check_in(booking_id))
 
 
 @router.post("/bookings/{booking_id}/check-out", response_model=BookingRead, responses=MOVES)
 async def check_out_booking(booking_id: Id, bookings: BookingsDep) -> Response:
-    """Check out an athlete who is checked in."""
+    """Check out an athlete who is checked in; the booking keeps its seat.
+
+    Idempotent: a booking that is checked out stays unchanged.
+    """
     return resource_response(await bookings.check_out(booking_id))
 
 
@@ -174,7 +192,7 @@ async def list_bookings_of_athlete(
     bookings: BookingsDep,
     request: Request,
 ) -> Response:
-    """List the bookings of an athlete, by the start of their trainings."""
+    """List the bookings of an athlete, sorted by the start of the trainings."""
     return page_response(request, await bookings.of_athlete(athlete_id, query))
 
 
@@ -182,5 +200,5 @@ async def list_bookings_of_athlete(
 async def get_occupancy(
     centre_id: Id, query: Annotated[OccupancyQuery, Query()], trainings: TrainingsDep
 ) -> Response:
-    """Tell how full a centre is, now or at some time, and which trainings run then."""
+    """Report how full a centre is, now or at a given time, and which trainings run then."""
     return json_response(await trainings.occupancy(centre_id, query.at))

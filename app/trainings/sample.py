@@ -1,4 +1,4 @@
-"""A week of trainings at the centres of the sample data, and who books them."""
+"""Sample trainings: a week at each sample centre, with bookings."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -17,13 +17,13 @@ WEEK = timedelta(days=7)
 
 
 class Service(Protocol):
-    """What the week is added to: a service that is spoken to over HTTP."""
+    """The service that the week is added to, over HTTP."""
 
     async def create(self, collection: str, fields: Json) -> Json | None:
-        """Create something, and return it; nothing if it is refused with 409."""
+        """Create something, and return it; return None if the status code is 409."""
 
     async def act(self, path: str) -> Json:
-        """Do what a path says, and return what it is done to."""
+        """Send a ``POST`` to the path of an action, and return the changed resource."""
 
     async def items(self, collection: str, filters: Mapping[str, str]) -> list[Json]:
         """Read a list to its end."""
@@ -31,18 +31,18 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Slot:
-    """A training that there is each week, by the clock of its centre."""
+    """A weekly training, in the local time of its centre."""
 
     days: str
-    """As ISO numbers them: 1 is Monday."""
+    """ISO weekdays: 1 is Monday."""
     begins: time
     minutes: int
     name: str
     seats: int
-    """At most; fewer if the centre holds fewer than ``share`` times that."""
+    """The maximum: fewer if the centre's capacity is less than ``share`` times that."""
     share: int
     asked_for: float
-    """How many want each seat; who finds none waits."""
+    """Bookings per seat; above 1, some wait in the waitlist."""
     has_coach: bool = True
 
 
@@ -59,16 +59,16 @@ COACHES = {
     "High Desert CrossFit": ["Grace Whitfield", "Luis Ortega"],
     "Southern Cross Box": ["Jack Nguyen", "Ruby Walsh"],
 }
-"""By the name of their centre."""
+"""By the name of the centre."""
 CANCELLED = "Southern Cross Box", "Morning WOD", "5"
 VISITED = "Anvil CrossFit", "Partner WOD", "6"
-"""Where somebody drops in who trains at no centre."""
+"""The training with a drop-in: an athlete who is not enrolled at any centre."""
 NO_LIMIT = 1000
 
 
 @dataclass
 class Plan:
-    """A training to add, and what becomes of it."""
+    """A training to add, its bookings, and whether it is cancelled."""
 
     training: Json
     athlete_ids: list[str]
@@ -77,7 +77,7 @@ class Plan:
 
 @dataclass
 class Week:
-    """What there is in the week that begins tomorrow."""
+    """The numbers of the week that begins tomorrow."""
 
     trainings: int = 0
     new: int = 0
@@ -87,7 +87,7 @@ class Week:
 
 
 async def add_week(service: Service) -> Week:
-    """Add a week to each centre that has no training in it; tell what is there."""
+    """Add a week to each centre without a training in it; return the numbers of all of them."""
     week = Week()
     for name in COACHES:
         found = await service.items("centres", {"name_prefix": name})
@@ -111,11 +111,11 @@ async def add_week(service: Service) -> Week:
 def _plans(
     name: str, centre: Json, tomorrow: datetime, members: list[str], visitors: list[str]
 ) -> Iterator[Plan]:
-    chance = random.Random(name)  # noqa: S311 - the same each time
+    chance = random.Random(name)  # noqa: S311 - the same on every run
     for number in range(WEEK.days):
         day = tomorrow + timedelta(days=number)
         weekday = str(day.isoweekday())
-        idle = iter(chance.sample(members, len(members)))  # nobody trains twice a day
+        idle = iter(chance.sample(members, len(members)))  # at most one training a day for each
         for slot in TIMETABLE:
             if weekday not in slot.days:
                 continue
@@ -137,12 +137,12 @@ def _plans(
 
 
 async def _carry_out(service: Service, plan: Plan) -> None:
-    """Add a training and its bookings; what others have planned comes first."""
+    """Add a training and its bookings; do nothing if the centre has no room for it."""
     training = await service.create("trainings", plan.training)
     if training is None:
         return
     path = f"trainings/{training['id']}"
-    for athlete_id in plan.athlete_ids:  # one by one, as they stand in line
+    for athlete_id in plan.athlete_ids:  # one by one, for the order of the waitlist
         await service.create(f"{path}/bookings", {"athlete_id": athlete_id})
     if plan.is_cancelled:
         await service.act(f"{path}/cancel")
@@ -154,7 +154,7 @@ async def _trainings(service: Service, centre: Json, tomorrow: datetime) -> list
 
 
 async def _members(service: Service, centre: Json) -> list[str]:
-    """Return who of the sample trains at a centre, and at none before it by name."""
+    """Return the sample athletes whose first centre by name is this one."""
     references = {row["reference"] for row in athletes()}
     return [
         athlete["id"]
@@ -164,6 +164,6 @@ async def _members(service: Service, centre: Json) -> list[str]:
 
 
 async def _visitors(service: Service) -> list[str]:
-    """Return one of the sample who trains at no centre."""
+    """Return the id of one sample athlete who trains at no centre, in a list."""
     reference = next(row["reference"] for row in athletes() if not row["centres"])
     return [one["id"] for one in await service.items("athletes", {"reference": reference})]

@@ -1,23 +1,24 @@
-"""Seats: who takes turns for them, who gets them, and who is kept from one by another.
+"""Seat allocation: lock order, waitlist promotion, overlap.
 
-**The order of locks.** Whoever needs several of these locks takes them in this order, so that
-nobody waits in a circle:
+**Lock order.** A transaction that needs several of these locks takes them in this order, to avoid
+deadlocks:
 
-1. the centres, by id: to schedule, move or resize a training there, or to change what they hold.
-   The trigger that adds up the trainings of a centre locks it too; a new training is nobody
-   else's yet, so there the centre is the first.
-2. the training: to change its seats, that is all bookings of it but for checking in and out.
-3. the athletes, by id: to give one a seat, here or elsewhere. That is who books, or all who wait
-   where a seat has become free.
-4. a booking: to check in or out, which needs nothing else.
+1. The centres, by id: to schedule, move or resize a training there, or to change their capacity.
+   The trigger that adds up the trainings of a centre locks it too. It runs after a new training is
+   inserted, but no other transaction can see that training yet, so the order holds.
+2. The training: to change its seats. All changes of its bookings need this lock, except check-in
+   and check-out.
+3. The athletes, by id: to give them a seat, in this or another training. These are the athlete who
+   books, or all athletes in the waitlist if a seat becomes free.
+4. The booking: to check in or out, which needs no other lock.
 
-One case is left to PostgreSQL, which ends a circle, and to ``Database``, which runs the loser
-again: who changes a training that another one moves elsewhere meanwhile has locked the centre that
-it was at.
+In one case a deadlock is still possible: a transaction changes a training, and another one moves
+that training to another centre at the same time. The first has then locked the former centre.
+PostgreSQL ends the deadlock, and ``Database`` retries the transaction that failed.
 
-**What a lock is good for.** A statement that had to wait goes on with what it saw before. So locks
-are taken by statements of their own, and what they protect is read by the next one. What time it
-is then, ``now``, is read after the last wait, and is when all of the change happened.
+**Locks and snapshots.** A statement that waits for a lock continues with its old snapshot. So a
+statement of its own takes the locks, and the next statement reads what they protect. ``now`` is
+read after the last wait. It is the time of the whole change.
 """
 
 from datetime import datetime, timedelta
@@ -38,14 +39,14 @@ BOOKINGS, TRAININGS = table_of(Booking), table_of(Training)
 
 
 def _constant(text: str) -> sa.ColumnElement[Any]:
-    """Write a constant into the text of a statement: a plan is made for its value then."""
+    """Write a constant into the text of a statement, so that the query plan is for its value."""
     return sa.literal_column(text)
 
 
 CHECK_IN_BEFORE = timedelta(minutes=60)
-"""How long before the start one can check in."""
+"""How long before the start check-in opens."""
 SEATED = "reserved", "checked_in"
-"""The states of a booking with a seat."""
+"""The statuses of a booking that holds a seat."""
 RESERVED, WAITLISTED, CHECKED_IN, CANCELLED, SCHEDULED = (
     _constant(f"'{status}'")
     for status in ("reserved", "waitlisted", "checked_in", "cancelled", "scheduled")
@@ -56,12 +57,12 @@ CHECK_IN_INTERVAL = _constant(f"interval '{CHECK_IN_BEFORE}'")
 
 
 def seated(bookings: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Match bookings that have a seat."""
+    """Match bookings that hold a seat."""
     return bookings.c.status.in_([RESERVED, CHECKED_IN])
 
 
 def waitlisted(bookings: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Match bookings that wait for a seat."""
+    """Match bookings in the waitlist."""
     return bookings.c.status == WAITLISTED
 
 
@@ -71,7 +72,7 @@ def seats_meanwhile(
     starts_at: sa.ColumnElement[object],
     ends_at: sa.ColumnElement[object],
 ) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """Return bookings, and what matches those that keep an athlete from a training."""
+    """Return bookings, and the condition for those that give an athlete an overlapping seat."""
     others = BOOKINGS.alias("others")
     return others, sa.and_(
         others.c.athlete_id == athlete_id,
@@ -79,17 +80,19 @@ def seats_meanwhile(
         seated(others),
         others.c.starts_at < ends_at,
         others.c.ends_at > starts_at,
-        # It follows from the two before, and bounds what is looked at in the index.
+        # Implied by the end, as no training is longer than that. It bounds the index scan.
         others.c.starts_at > starts_at - LONGEST_TRAINING,
     )
 
 
 def promoted_cte(training_id: sa.ColumnElement[object], free: sa.ColumnElement[int]) -> sa.CTE:
-    """Give so many seats to the longest waiting whom no other training keeps.
+    """Give at most ``free`` seats to the waitlist, in its order (FIFO).
 
-    The training and all who wait have to be locked.
+    An athlete with a seat in a training that overlaps is skipped. The training and all athletes in
+    its waitlist must be locked.
     """
-    # Sorted by itself, so that only the first of a long line are looked at until there are enough.
+    # Sorted in a subquery of its own (``OFFSET 0``): of a long waitlist, only the first bookings
+    # are checked until there are enough.
     line = (
         sa.select(BOOKINGS)
         .where(BOOKINGS.c.training_id == training_id, waitlisted(BOOKINGS))
@@ -120,7 +123,7 @@ def counted_cte(
     taken: sa.ColumnElement[int],
     waiting: sa.ColumnElement[int],
 ) -> sa.CTE:
-    """Add to the numbers of seats that are taken in a training, and of those who wait."""
+    """Add to a training's numbers of taken seats and of bookings in the waitlist."""
     return (
         sa.update(TRAININGS)
         .where(TRAININGS.c.id == training_id)
@@ -132,7 +135,10 @@ def counted_cte(
 def queue_served_ctes(
     training_id: sa.ColumnElement[object], freed: sa.ColumnElement[int]
 ) -> list[sa.CTE]:
-    """Give free seats to those who wait, and count; the same statement frees so many of them."""
+    """Give free seats to the waitlist, and update the counters.
+
+    ``freed`` is the number of seats that the same statement frees.
+    """
     free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken + freed).where(
         TRAININGS.c.id == training_id
     )
@@ -148,13 +154,16 @@ def number_of(rows: sa.CTE) -> sa.ColumnElement[int]:
 
 @cache
 def lock_training_query() -> Statement:
-    """Lock a training of an ``id``, if as ``expected``."""
+    """Lock the training ``id``, if ``expected`` accepts its version."""
     return _locking_query(*as_expected(TRAININGS))
 
 
 @cache
 def lock_training_at_centres_query() -> Statement:
-    """Lock a training of an ``id``, if as ``expected``, after its centre and ``centre_id``."""
+    """Lock the centre of a training and the centre ``centre_id``, then the training ``id``.
+
+    The training is locked only if ``expected`` accepts its version.
+    """
     current = sa.select(TRAININGS.c.centre_id).where(TRAININGS.c.id == sa.bindparam("id"))
     new = sa.select(sa.bindparam("centre_id", type_=sa.Uuid))
     centres = (
@@ -169,16 +178,16 @@ def lock_training_at_centres_query() -> Statement:
 
 @cache
 def lock_training_of_booking_query() -> Statement:
-    """Lock the training of a booking of an ``id``."""
+    """Lock the training of the booking ``id``."""
     of_booking = sa.select(BOOKINGS.c.training_id).where(BOOKINGS.c.id == sa.bindparam("id"))
     return _locking_query(TRAININGS.c.id == of_booking.scalar_subquery())
 
 
 @cache
 def lock_training_and_athlete_query() -> Statement:
-    """Lock a training of a ``training_id``, and then the athlete of an ``athlete_id``.
+    """Lock the training ``training_id``, then the athlete ``athlete_id``.
 
-    ``athlete`` is null in the row if there is none.
+    ``athlete`` is null in the row if the athlete does not exist.
     """
     training = _locked_training_cte(TRAININGS.c.id == sa.bindparam("training_id"))
     athlete = (
@@ -196,15 +205,15 @@ def lock_training_and_athlete_query() -> Statement:
 
 @cache
 def lock_waiting_query() -> Statement:
-    """Lock all who wait in the training of a ``training_id``, which is locked; tell ``now``."""
+    """Lock all athletes in the waitlist of the locked training ``training_id``; return ``now``."""
     return Statement(sa.select(_now_after(_locked_waiting_cte())))
 
 
 @cache
 def lock_waiting_for_seat_query() -> Statement:
-    """Read the ``status`` of a booking of an ``id``, and lock all who wait if it has a seat.
+    """Read the ``status`` of the booking ``id``; if it holds a seat, lock the waitlist's athletes.
 
-    Its training, of a ``training_id``, is locked.
+    Its training ``training_id`` must be locked.
     """
     this = BOOKINGS.alias("this")
     of_id = this.c.id == sa.bindparam("id")
@@ -215,7 +224,7 @@ def lock_waiting_for_seat_query() -> Statement:
 
 @cache
 def lock_booking_query() -> Statement:
-    """Lock a booking of an ``id``."""
+    """Lock the booking ``id``."""
     booking = (
         sa.select(BOOKINGS)
         .where(BOOKINGS.c.id == sa.bindparam("id"))
@@ -250,5 +259,5 @@ def _locked_waiting_cte(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
 
 
 def _locking_query(*conditions: sa.ColumnElement[bool]) -> Statement:
-    # The time is told outside of what locks: there it would be that before the wait.
+    # ``now`` is selected outside the locking CTE: inside, it would be the time before the wait.
     return Statement(sa.select(_locked_training_cte(*conditions), _NOW))

@@ -1,4 +1,4 @@
-"""Let the indexes by name tell the sex of athletes.
+"""Include the sex of athletes in the indexes by name.
 
 Revision: 71c5d2e0b9a4, after 2f50e8fb1ef3
 Created: 2026-11-25 11:29
@@ -18,7 +18,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    # Alembic does not compare what an index includes: this is written by hand.
+    # Written by hand: Alembic does not compare the included columns of an index.
     for name, columns in INDEXES.items():
         op.drop_index(name, table_name="athletes")
         op.create_index(name, "athletes", columns, unique=False, postgresql_include=["sex"])

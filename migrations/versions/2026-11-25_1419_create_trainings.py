@@ -74,11 +74,11 @@ AFTER UPDATE OF capacity ON centres
 FOR EACH ROW WHEN (NEW.capacity < coalesce(OLD.capacity, NEW.capacity + 1))
 EXECUTE FUNCTION check_centre_at_once();
 """
-"""At no time have the scheduled trainings at a centre more seats than it can hold.
+"""Scheduled trainings that overlap must not have more seats together than their centre's capacity.
 
-Each training has them from its start to its end; the most at one time is the largest sum of what
-came and went so far. It is checked when a training is made, moved or enlarged and when a centre
-becomes smaller, in turns: the centre is locked.
+A training adds its seats at its start and removes them at its end. The maximum of the running sum
+is the number of seats at one time. It is checked when a training is created, moved or enlarged, and
+when a centre becomes smaller. Checks of one centre run one at a time, as each locks the centre.
 """
 
 

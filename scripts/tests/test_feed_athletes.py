@@ -65,7 +65,7 @@ async def test_refused_rows_say_why(fed: Feed) -> None:
         5: OUT_OF_RANGE,
         6: "cannot read 'tall': give a number and cm, m, in",
         7: "centres: 422 The request is not valid; see the errors."
-        " /name: The name of a centre cannot hold a semicolon.",
+        " /name: The name of a centre cannot contain a semicolon.",
         9: "422 The request is not valid; see the errors."
         " /sex: Input should be 'female', 'male' or 'other'.",
     }

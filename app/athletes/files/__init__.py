@@ -1,1 +1,1 @@
-"""Athletes in CSV files: what stands in which column, reading a file in, and writing one."""
+"""CSV files of athletes: their columns, import and export."""

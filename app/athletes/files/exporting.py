@@ -1,4 +1,4 @@
-"""From the database to a file."""
+"""Export: from the database to a CSV file."""
 
 import csv
 from collections.abc import AsyncIterator
@@ -24,9 +24,10 @@ _ATHLETES = table_of(Athlete)
 
 
 async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
-    """Write all athletes as CSV in UTF-8, in pieces; an import takes them back as they are.
+    """Yield all athletes as CSV in UTF-8, in pieces; an import accepts the result unchanged.
 
-    By id, some at a time: whoever is there all the while is written once.
+    Athletes are read in pages, in order of their ids. An athlete who exists from the first page to
+    the last is written exactly once.
     """
     rows: list[Any] = [tuple(COLUMNS)]
     page = await database.rows(_page_query(after=False), {})
@@ -43,7 +44,10 @@ async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
 
 @cache
 def _page_query(*, after: bool) -> Statement:
-    """Read athletes by id, a column for each of a file, from the first one or after another."""
+    """Read a page of athletes in order of ``id``: the columns of the file.
+
+    The page begins with the first athlete, or ``after`` the id of another.
+    """
     athletes = (
         sa.select(_ATHLETES).order_by(_ATHLETES.c.id).limit(sa.literal_column(str(ROWS_AT_ONCE)))
     )
@@ -51,7 +55,7 @@ def _page_query(*, after: bool) -> Statement:
         athletes = athletes.where(_ATHLETES.c.id > sa.bindparam("after"))
     page = athletes.cte("page")
     category, centre, enrolment = table_of(Category), table_of(Centre), table_of(Enrolment)
-    # Once for the page, which is far cheaper than once for each athlete.
+    # Grouped once for the page, which is far cheaper than a subquery for each athlete.
     names = sa.func.string_agg(
         centre.c.name, aggregate_order_by(sa.literal_column(f"'{SEPARATOR}'"), centre.c.name_key)
     )

@@ -1,4 +1,4 @@
-"""From a file to a report: its athletes are stored batch by batch."""
+"""Import: store the athletes of a CSV file batch by batch, and report."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,21 +11,21 @@ from app.core.errors import Unavailable
 
 
 class Storage(Protocol):
-    """What stores the rows of a file: a database, or a service elsewhere."""
+    """Stores the rows of a file: in a database, or in a service over HTTP."""
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
-        """Store what can be, and reject the others."""
+        """Store the rows that can be stored, and reject the others."""
 
 
 async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[Outcome]:
-    """Store a file, and yield what became of each batch once that is committed.
+    """Store a file, and yield the outcome of each batch once it is committed.
 
-    Raise ``Unavailable`` if the storage fails on the way.
+    Raise ``Unavailable`` if the storage fails; the batches before stay committed.
     """
     done = 0
     batches = file.batches()
-    # Reading is work for the processor. In a thread it goes on while the database stores what was
-    # read before, and leaves other requests their turns.
+    # Reading takes CPU time. In a thread, the next batch is read while the database stores this
+    # one, and the event loop stays free for other requests.
     with ThreadPoolExecutor(1) as thread:
         ahead = thread.submit(next, batches, None)
         while batch := await asyncio.wrap_future(ahead):
@@ -36,7 +36,7 @@ async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[
                 if batch.entries:
                     outcome.add(await storage.store(batch.entries))
             except Unavailable as error:
-                so_far = f" The first {done} rows are done; import the file again for the others."
+                so_far = f" The first {done} rows are done; import the file again for the rest."
                 raise Unavailable(f"{error.detail}{so_far if done else ''}") from None
             outcome.rejections.sort(key=lambda rejection: rejection.row.line)
             yield outcome
@@ -44,7 +44,7 @@ async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[
 
 
 async def import_file(file: AthletesFile, storage: Storage) -> ImportReport:
-    """Store a file and report; raise ``Unavailable`` if the storage fails on the way."""
+    """Store a file and return the report; raise ``Unavailable`` if the storage fails."""
     report = ImportReport(ignored_columns=file.ignored)
     async for outcome in stored_batches(file, storage):
         report.take(outcome)

@@ -1,4 +1,4 @@
-"""Heights and weights as people write them."""
+"""Heights and weights with their units, as people write them."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2032": "'", "\u201d": '"', "\u203
 
 @dataclass(frozen=True)
 class Measure:
-    """A quantity: the unit that it is stored in, and what the others are worth in that."""
+    """A quantity: its stored unit, the decimal places, and the factor from each unit to that."""
 
     unit: str
     places: Decimal
@@ -25,7 +25,10 @@ class Measure:
     example: str
 
     def read(self, cell: object) -> object:
-        """Convert a cell to the stored unit; a bare number is in that. ``None`` stays."""
+        """Convert a cell to the stored unit; without a unit, a number is in the stored unit.
+
+        ``None`` is returned unchanged.
+        """
         text = clean_text(cell)
         if not isinstance(text, str):
             return text

@@ -1,4 +1,4 @@
-"""From a file to records, batch by batch; a row that cannot be one is rejected with a reason."""
+"""Read a CSV file of athletes in batches of valid rows; other rows are rejected with a reason."""
 
 import sqlite3
 from collections import Counter
@@ -19,39 +19,39 @@ from app.core.errors import Invalid
 from app.core.resources.text import clean_text
 
 ROWS_IN_BATCH = 1000
-"""More gain no speed, and keep others waiting for longer."""
+"""Larger batches are not faster, and make other requests wait longer."""
 CHARACTERS_IN_BATCH = 1_000_000
 UNEVEN = "the row has "
-"""What the reason begins with if a row has not as many cells as the header."""
+"""The beginning of the reason if a row and the header have different numbers of cells."""
 
 _UNIQUE: dict[str, Callable[[str], str]] = {"id": str.lower} | {
     source_of(column): column.info.get("derive", str)
     for column in unique_columns(table_of(Athlete))
 }
-"""What no two athletes share, and how it is compared."""
+"""The unique columns, and the function that makes two spellings of a value equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row that is an athlete: the values of their columns, and the names of the others."""
+    """A valid row: the athlete's column values, and the names of the category and the centres."""
 
     row: CSVRow
     values: Mapping[str, Any]
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is found by, which is nothing for an athlete without id and reference."""
+        """The reference and id that identify the athlete; both are empty if the row has neither."""
         return str(self.values.get("reference") or ""), str(self.values.get("id") or "")
 
     @property
     def has_key(self) -> bool:
-        """Whether it is found again when the file is imported again."""
+        """Whether a second import of the file finds the same athlete."""
         return any(self.key)
 
 
 @dataclass(slots=True)
 class Batch:
-    """Some rows of a file: those to store, and those that no database needs to see."""
+    """Some rows of a file: the valid ones to store, and the rejected ones."""
 
     entries: list[Entry] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Batch:
 class AthletesFile:
     """A CSV file of athletes, with its columns in any order.
 
-    Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is no such file.
+    Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is no CSV file of athletes.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -72,11 +72,11 @@ class AthletesFile:
         known = [column for column in self._columns if column in COLUMNS]
         if header.problem or not known:
             raise Invalid(
-                "The first row has to name columns, separated by commas:"
+                "The first row must name the columns, separated by commas:"
                 f" {', '.join(COLUMNS)}, or some of them.{_other_separator(self.header)}"
             )
         if twice := [column for column, times in Counter(known).items() if times > 1]:
-            raise Invalid(f"The first row names twice: {', '.join(twice)}.")
+            raise Invalid(f"The first row repeats a column: {', '.join(twice)}.")
         self.ignored = list(
             dict.fromkeys(
                 title
@@ -88,7 +88,7 @@ class AthletesFile:
         self._earlier = _Earlier()
 
     def batches(self) -> Iterator[Batch]:
-        """Read the rows, some at a time."""
+        """Read the rows in batches."""
         batch, rows, characters = Batch(), 0, 0
         for row in self._rows:
             try:
@@ -104,13 +104,13 @@ class AthletesFile:
             yield batch
 
     def _entry(self, row: CSVRow) -> Entry:
-        """Make an entry of a row; ``ValueError`` tells why it is none."""
+        """Convert a row to an entry; raise ``ValueError`` with the reason if it is invalid."""
         if row.problem:
             raise ValueError(row.problem)
         if len(row.cells) != len(self._columns):
             raise ValueError(
-                f"{UNEVEN}{len(row.cells)} cells and the header {len(self._columns)}:"
-                " is a part missing, or a comma too many?"
+                f"{UNEVEN}{len(row.cells)} cells, but the header has {len(self._columns)}:"
+                " is a cell missing, or is there an extra comma?"
             )
         row_cells = zip(self._columns, row.cells, strict=True)
         cells = {column: cell for column, cell in row_cells if column in COLUMNS}
@@ -119,7 +119,7 @@ class AthletesFile:
         return Entry(row, {**fields, **derived_columns(table_of(Athlete), fields)})
 
     def _unique_values(self, cells: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Return what no other row may have, by column: also of a row that is no record."""
+        """Return the unique values of a row with their columns, even if the row is invalid."""
         values = []
         for column, derive in self._unique.items():
             with suppress(PydanticCustomError):
@@ -129,18 +129,18 @@ class AthletesFile:
 
 
 def _other_separator(header: Sequence[str]) -> str:
-    """Say what seems to separate the columns, if that is not commas."""
+    """Return a hint if something other than commas seems to separate the columns."""
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if any(separator in title for title in header):
-            return f" This file has {name} instead: save it with commas."
+            return f" This file uses {name} instead: save it with commas."
     return ""
 
 
 class _Earlier:
-    """The unique values of the rows so far, in a database on disk: they may be millions."""
+    """The unique values of all rows so far: in a database on disk, as there may be millions."""
 
     def __init__(self) -> None:
-        # Its name is empty: it is temporary. Batches are read in one thread after another.
+        # An empty name makes the database temporary. Several threads use it, one at a time.
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._database.execute(
             "CREATE TABLE earlier (name TEXT, value TEXT, line INTEGER,"
@@ -150,7 +150,7 @@ class _Earlier:
         self._database.execute("BEGIN")
 
     def take(self, line: int, values: Sequence[tuple[str, str]]) -> None:
-        """Take the values of a row in; ``ValueError``, and none is, if an earlier row has one."""
+        """Add the values of a row; if an earlier row has one, add none and raise ``ValueError``."""
         for number, (column, value) in enumerate(values):
             new = self._database.execute(
                 "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?)", (column, value, line)

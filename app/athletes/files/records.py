@@ -1,4 +1,4 @@
-"""An athlete as a row of a file: the one description of the columns, for both directions."""
+"""An athlete as a row of a file: the columns, for both import and export."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -16,13 +16,13 @@ from app.core.resources.models import ABSENT
 from app.core.resources.text import clean_text, name_key
 
 SEPARATOR = ";"
-"""Stands between the centres in a cell."""
+"""Separates the centres in a cell."""
 
 _MEASURES = {"height": HEIGHT, "weight": WEIGHT}
 
 
 def _names(cell: object) -> object:
-    """Split a cell into names, one for each key."""
+    """Split a cell into names, one for each name key."""
     text = clean_text(cell)
     if not isinstance(text, str):
         return [] if text is None else text
@@ -35,13 +35,13 @@ def _in_lower_case(cell: object) -> object:
 
 
 class RecordId(SQLModel):
-    """The column that a file begins with."""
+    """The first column of a file."""
 
     id: Id | None = None
 
 
 class AthleteRecord(AthletePerson, RecordId):
-    """An athlete, column by column; a column that a file does not have is not set."""
+    """An athlete as a row of a file; the fields of absent columns are not set."""
 
     name: Name = ABSENT
     sex: Annotated[Sex | None, BeforeValidator(_in_lower_case)] = None
@@ -56,7 +56,7 @@ class AthleteRecord(AthletePerson, RecordId):
 
 
 COLUMNS = {field.alias or name: name for name, field in AthleteRecord.model_fields.items()}
-"""The field behind each column, in the order in which an export has them."""
+"""The field of each column, in the order of an export."""
 
 EXAMPLE = """\
 reference,name,sex,category,centres,height,weight
@@ -65,14 +65,14 @@ M-1042,Mara Lindqvist,female,Rx,CrossFit Northside;The Garage,5'6",141.6 lb
 
 
 def record_of(cells: Mapping[str, str]) -> AthleteRecord:
-    """Make a record of the cells of a row, by column; an empty one is no value.
+    """Validate the cells of a row, given by column; an empty cell becomes ``None``.
 
-    Raise ``ValueError``, which tells whoever corrects the file what is wrong with which column.
+    Raise ``ValueError`` with a message that says which columns are wrong and what to correct.
     """
     stripped = {column: cell.strip() or None for column, cell in cells.items()}
     for column, cell in stripped.items():
         if cell and ("\n" in cell or "\r" in cell):
-            # Two members in one cell, more often than not.
+            # Most often, this is two rows in one cell.
             raise ValueError(f"{column} has a line break: is a quotation mark out of place?")
     try:
         return AthleteRecord.model_validate(stripped)
@@ -81,7 +81,10 @@ def record_of(cells: Mapping[str, str]) -> AthleteRecord:
 
 
 def _reason(error: ErrorDetails) -> str:
-    """Say what is wrong with a cell, without repeating it: it may be personal."""
+    """Say what is wrong with a cell, without its value, which may be personal.
+
+    Only a height or weight that is out of range is repeated, in the stored unit.
+    """
     column, *within = map(str, error["loc"])
     named = f"a name in {column}" if within else column
     bounds = error.get("ctx", {})
@@ -93,7 +96,7 @@ def _reason(error: ErrorDetails) -> str:
         case "less_than_equal":
             return _out_of_range(column, error["input"], f"at most {bounds['le']}")
         case "uuid":
-            return f"{column} is none of an export; a member number belongs into reference"
+            return f"{column} is not one of ours; put member numbers in reference"
         case "unusable_character":
             return f"{named} has a character that cannot be shown"
     subject, _, rest = error["msg"].partition(" ")

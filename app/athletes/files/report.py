@@ -1,4 +1,4 @@
-"""What became of the rows of a file."""
+"""The result of an import: counts and rejected rows."""
 
 from dataclasses import dataclass, field
 
@@ -29,32 +29,32 @@ class Counts(BaseModel):
     rejected: int = Field(default=0, examples=[73])
     without_key: int = Field(
         default=0,
-        description="Created without `id` and `reference`: for another import they are new again.",
+        description="Created without `id` and `reference`; another import creates them again.",
         examples=[0],
     )
     new_categories: int = Field(default=0, examples=[2])
     new_centres: int = Field(default=0, examples=[4538])
 
     def add(self, other: "Counts") -> None:
-        """Count some more rows."""
+        """Add the counts of more rows."""
         for name in Counts.model_fields:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of some rows."""
+    """The result for some rows."""
 
     counts: Counts = field(default_factory=Counts)
     rejections: list[Rejection] = field(default_factory=list)
 
     def add(self, other: "Outcome") -> None:
-        """Take in what became of some more rows."""
+        """Add the result for more rows."""
         self.counts.add(other.counts)
         self.rejections += other.rejections
 
     def reject(self, *rejections: Rejection) -> None:
-        """Take in rows that were read and are not stored."""
+        """Add rows that were read and are not stored."""
         self.counts.add(Counts(read=len(rejections), rejected=len(rejections)))
         self.rejections += rejections
 
@@ -62,15 +62,15 @@ class Outcome:
 class RejectedRow(BaseModel):
     """A row that is not stored."""
 
-    line: int = Field(description="The line it begins on, from 1.", examples=[250])
+    line: int = Field(description="The line where the row begins, from 1.", examples=[250])
     reason: str = Field(
-        description="What to correct.",
+        description="What is wrong with the row.",
         examples=["height is 1295.4 cm, and should be at most 300 cm"],
     )
 
 
 class ImportReport(Counts):
-    """What became of a file: read = created + updated + unchanged + rejected."""
+    """The result of an import: read = created + updated + unchanged + rejected."""
 
     ignored_columns: list[str] = Field(default=[], examples=[["country"]])
     rejections: list[RejectedRow] = Field(
@@ -80,7 +80,7 @@ class ImportReport(Counts):
     )
 
     def take(self, outcome: Outcome) -> None:
-        """Report what became of some more rows."""
+        """Add the result for more rows to the report."""
         self.add(outcome.counts)
         for rejection in outcome.rejections[: REPORTED_ROWS - len(self.rejections)]:
             reported = RejectedRow(line=rejection.row.line, reason=rejection.reason)

@@ -1,4 +1,4 @@
-"""From records to the database, a batch in one transaction."""
+"""Store the rows of a file in the database, each batch in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -29,23 +29,23 @@ _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)
 _NEEDED = ("name", "category")
 FEW = 1000
-"""So many athletes are read through as fast as any."""
+"""Up to this many athletes, a scan of the whole table is as fast as any other plan."""
 
 
 class _OneAthleteTwice(Exception):
-    """Two rows mean the same athlete, one by the id and one by the reference."""
+    """Two rows refer to the same athlete, one by the id and one by the reference."""
 
 
 class AthletesStorage:
-    """Stores the rows of a file: creates athletes, or changes those that are there."""
+    """Stores the rows of a file: creates new athletes and updates existing ones."""
 
     def __init__(self, database: Runner) -> None:
         self._database = database
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
-        """Store rows in one transaction, or, where they conflict, each half of them in its own.
+        """Store rows in one transaction; on a conflict, store each half in its own.
 
-        So a row that cannot be stored is alone at last, and rejected.
+        Halving continues until a row that cannot be stored is alone. That row is rejected.
         """
         if len(entries) == 1:
             return await self._store_alone(entries[0])
@@ -61,9 +61,10 @@ class AthletesStorage:
             return outcome
 
     async def _count_rows(self) -> None:
-        """Let PostgreSQL count the rows once they have doubled, long before it would by itself.
+        """Analyze the tables once the athletes have doubled, long before autovacuum does it.
 
-        Until then its plans are those for so few rows that it reads all of them for each new one.
+        With the old statistics, PostgreSQL plans for few rows, and scans all of them for each new
+        row.
         """
         if await self._database.row(_doubled_query(), {"few": FEW}):
             await self._database.row(_count_query(), {})
@@ -73,19 +74,22 @@ class AthletesStorage:
         with suppress(UniqueViolationError):
             return await self._database.transaction(put)
         try:
-            # Somebody else may have created this very athlete just then; they are found now.
+            # Another request may have created this athlete in the meantime: now it is found.
             return await self._database.transaction(put)
         except UniqueViolationError as error:
-            reason = f"{' and '.join(taken_fields(error))} is already another athlete's"
+            reason = f"{' and '.join(taken_fields(error))} is already taken by another athlete"
             outcome = Outcome()
             outcome.reject(Rejection(entry.row, reason))
             return outcome
 
 
 async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
-    """Create or change the athletes of some rows, and what categories and centres they name."""
-    # In this order in every import: one may wait for another, but never both for each other.
-    # Athletes are locked before their categories and centres, as by every other change.
+    """Create or update the athletes of some rows, and create the categories and centres they name.
+
+    A row is rejected if its athlete does not exist and the file has no name or category for it.
+    """
+    # Lock order: every import processes its rows in this order, so that two imports do not
+    # deadlock. Athletes are locked before their categories and centres, as in every other change.
     entries = sorted(entries, key=lambda entry: entry.key)
     outcome = Outcome()
     accepted: list[tuple[Entry, UUID | None]] = []
@@ -98,7 +102,7 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
         else:
             accepted.append((entry, athlete_id))
 
-    # In the order of the file: the first of several spellings names what is new.
+    # In the order of the file: a new category or centre gets the first of several spellings.
     in_file = sorted((entry for entry, _ in accepted), key=lambda entry: entry.row.line)
     categories = [entry.values["category"] for entry in in_file if "category" in entry.values]
     centres = [name for entry in in_file for name in entry.values.get("centres", ())]
@@ -132,7 +136,10 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
 
 
 async def _locked(entries: Sequence[Entry], transaction: Transaction) -> list[UUID | None]:
-    """Find the athletes of some rows, by id or else by reference, and lock them."""
+    """Find the athletes of some rows, by id or else by reference, and lock them.
+
+    An athlete that does not exist is ``None``.
+    """
     ids = [entry.values.get("id") for entry in entries]
     references = [entry.values.get("reference") for entry in entries]
     found = await transaction.rows(_lock_query(), {"ids": ids, "references": references})
@@ -151,16 +158,16 @@ async def _locked(entries: Sequence[Entry], transaction: Transaction) -> list[UU
 async def _named(
     transaction: Transaction, row: type[Row], create: type[Payload], names: Iterable[str]
 ) -> tuple[dict[str, UUID], int]:
-    """Find the rows with some names, or create them; return ids by name key, and how many are new.
+    """Find or create the rows with some names; return ids by name key, and how many are new.
 
-    None of them is deleted before the transaction ends.
+    The rows cannot be deleted before the transaction ends.
     """
     missing: dict[str, str] = {}
     for name in names:
         missing.setdefault(name_key(name), name)
     ids: dict[str, UUID] = {}
     created = 0
-    # Once more for a name that somebody else creates or deletes between the two statements.
+    # Again for a name that another transaction creates or deletes between the two statements.
     while missing:
         ids.update(await transaction.rows(_find_names_query(row), {"keys": list(missing)}))
         new = [
@@ -183,7 +190,7 @@ def _recordset_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _recordset(*columns: sa.Column[Any]) -> sa.CTE:
-    """Select the rows that are given as one JSON array of objects."""
+    """Select the rows of a JSON array of objects."""
     rows = sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=JSONB))
     given = rows.table_valued(*(sa.column(column.name, column.type) for column in columns))
     return sa.select(given.render_derived("given", with_types=True)).cte("incoming")
@@ -208,7 +215,7 @@ def _lock_query() -> Statement:
 
 @cache
 def _find_names_query(row: type[Row]) -> Statement:
-    """Find the rows with some name keys, and keep them from being deleted: ``name_key, id``."""
+    """Find the rows with some name keys, and lock them against deletion: ``name_key, id``."""
     table = table_of(row)
     keys = sa.bindparam("keys", type_=ARRAY(sa.Text))
     return Statement(
@@ -221,7 +228,7 @@ def _find_names_query(row: type[Row]) -> Statement:
 
 @cache
 def _create_names_query(row: type[Row]) -> Statement:
-    """Create rows but those whose names are there: ``name_key, id`` of the new ones."""
+    """Insert the rows whose names do not exist yet: ``name_key, id`` of the new ones."""
     table = table_of(row)
     columns = written_columns(table)
     incoming = _recordset(*columns)
@@ -235,7 +242,7 @@ def _create_names_query(row: type[Row]) -> Statement:
 
 @cache
 def _put_query(given: frozenset[str]) -> Statement:
-    """Create or change athletes: ``created, updated``. Only the given fields are changed."""
+    """Create or update athletes: ``created, updated``. Only the given fields are changed."""
     columns = written_columns(_ATHLETES)
     is_new = sa.Column("is_new", sa.Boolean)
     centre_ids: sa.Column[Any] = sa.Column("centre_ids", ARRAY(sa.Uuid))
@@ -267,7 +274,7 @@ def _put_query(given: frozenset[str]) -> Statement:
 
 
 def _replaced_enrolments(incoming: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
-    """Make the enrolments what rows ask for: the ``athlete_id`` of each removed and added one."""
+    """Replace the enrolments of some rows: the ``athlete_id`` of each removed and added one."""
     removed = (
         sa.delete(_ENROLMENTS)
         .where(
@@ -290,7 +297,7 @@ def _replaced_enrolments(incoming: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
 
 @cache
 def _doubled_query() -> Statement:
-    """Tell, by a row, that there are twice as many athletes as PostgreSQL has counted."""
+    """Return a row if more athletes have changed since the last ``ANALYZE`` than it counted."""
     return Statement(
         sa.text(
             "SELECT 1 FROM pg_stat_user_tables JOIN pg_class ON pg_class.oid = relid"

@@ -1,4 +1,4 @@
-"""Answers about athletes that take more than a usual request."""
+"""Responses about athletes that need more than a usual request."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from app.conftest import API
 
 
 async def give_answers(client: AsyncClient, ids: Mapping[str, str], _: Connection) -> None:
-    """Look up an athlete who is there."""
+    """Look up an athlete who exists."""
     athlete = f"{API}/athletes/{ids['<athlete>']}"
     known = {"reference": "M-1"}
     await client.patch(athlete, json=known)

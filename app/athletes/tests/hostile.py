@@ -1,4 +1,4 @@
-"""Hostile requests about athletes: whom to look up, enrolments, and files."""
+"""Hostile requests about athletes: lookups, enrolments and files."""
 
 import gzip
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ BAD_LOOKUPS: dict[str, str] = {
     "NUL": f'{{"national_id": "{MARK}\\u0000"}}',
 }
 DAYS_OF_NOBODY = ("9999-12-31", "0001-01-01")
-"""Nobody was born then."""
+"""Birth dates that are out of range."""
 BAD_FILES: dict[str, tuple[int, bytes]] = {
     "nothing": (422, b""),
     "NUL alone": (422, b"\0"),
@@ -45,7 +45,7 @@ BAD_FILES: dict[str, tuple[int, bytes]] = {
     "one line of 20 MB": (422, b"x" * TWENTY_MB),
     "20 MB of NUL": (422, bytes(TWENTY_MB)),
 }
-"""By what is wrong with a file: the status, and the file."""
+"""The status code and the file, by what is wrong with the file."""
 ROWS = "reference,name,category,centres,email,national_id,birth_date,height,weight,id\n"
 REJECTED_ROWS: dict[str, str] = {
     "NUL": "a\0,b,c,,,,,,,\n",
@@ -79,7 +79,7 @@ REJECTED_ROWS: dict[str, str] = {
     "a name of a Hangul filler": "a,\u3164,c,,,,,,,\n",
     "51 characters for a category": f"a,b,{'c' * 51},,,,,,,\n",
 }
-"""Rows that are rejected, and stop no other."""
+"""Rows that are rejected, without effect on other rows."""
 
 
 def _people() -> Iterator[Hostile]:

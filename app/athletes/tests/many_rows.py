@@ -1,4 +1,4 @@
-"""Rows of athletes for the plans of lists.
+"""Rows of athletes for the query plans of lists.
 
 Each of 100 000 athletes trains at two of 200 centres, in one of 5 categories.
 """
@@ -17,6 +17,6 @@ ROWS = {
         FROM generate_series(1, 100000) g, LATERAL (VALUES (0), (g / 200 % 199 + 1)) more (h)
     """,
 }
-"""What fills each table."""
+"""The SQL that fills each table."""
 WIDE = {"sex", "category_id"}
-"""Filters that any part of the rows may match: they bound no count."""
+"""Filters that may match any share of the rows, so that a count with them has no bound."""

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of athletes alone."""
+"""The parts of the OpenAPI document that only athletes have."""
 
 from httpx import AsyncClient
 

@@ -40,7 +40,7 @@ async def behind_a_lock(
     row_id: str,
     *requests: Callable[[], Awaitable[httpx.Response]],
 ) -> list[httpx.Response]:
-    """Send requests one after the other while a row is locked, and let them go at once."""
+    """Send requests one after the other while a row is locked, and then release the lock."""
     async with other.transaction():
         await other.execute(lock, row_id)
         sent = []

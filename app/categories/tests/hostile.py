@@ -7,7 +7,7 @@ from app.api.tests.hostile.requests import JSON, Feature, Hostile, Thing, hostil
 from app.conftest import API
 
 TAKEN = "Strasse Élite"
-"""The name of the category that is there."""
+"""The name of the category that exists."""
 
 TWINS: dict[str, str] = {
     "the same": TAKEN,
@@ -39,13 +39,13 @@ TWINS: dict[str, str] = {
     "a tag": "Strasse\U000e0041 Élite",
     "a Hangul filler": "Strasse\u3164 Élite",
 }
-"""Spellings of the taken name, which is one in whatever case, accents and invisible characters."""
+"""Spellings of the taken name: case, accents and invisible characters do not make a new name."""
 STRANGERS: dict[str, str] = {
     "a Cyrillic letter": "Strass\u0435 Élite",
     "a dotless i": "Strasse Él\u0131te",
     "without the space": "StrasseÉlite",
 }
-"""Names that only look like the taken one."""
+"""Names that look like the taken one, but are different."""
 
 
 def _names() -> Iterator[Hostile]:

@@ -1,4 +1,4 @@
-"""Rows of categories for the plans of lists: few, as there are."""
+"""Rows of categories for the query plans of lists: few, as in practice."""
 
 ROWS = {
     "categories": """
@@ -6,4 +6,4 @@ ROWS = {
         SELECT lpad(to_hex(g), 32, '0')::uuid, g, g FROM generate_series(1, 5) g
     """,
 }
-"""What fills each table."""
+"""The SQL that fills each table."""

@@ -1,4 +1,4 @@
-"""Hostile requests about centres: what trainings and athletes there do not allow."""
+"""Hostile requests about centres: changes that their trainings and athletes do not allow."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Rows of centres for the plans of lists."""
+"""Rows of centres for the query plans of lists."""
 
 ROWS = {
     "centres": """
@@ -7,4 +7,4 @@ ROWS = {
         FROM generate_series(1, 200) g
     """,
 }
-"""What fills each table."""
+"""The SQL that fills each table."""

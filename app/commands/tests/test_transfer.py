@@ -22,7 +22,8 @@ REJECTED = (
     "\ufeffline,reason,reference,name,category,centres,height,Town\r\n"
     '2,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A\r\n'
     '3,the row is no CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
-    '4,"the row has 2 cells and the header 6: is a part missing, or a comma too many?",M-3,Eva\r\n'
+    '4,"the row has 2 cells, but the header has 6: is a cell missing, or is there an extra comma?",'
+    "M-3,Eva\r\n"
 )
 HOURS = """
     SELECT string_agg(DISTINCT to_char(starts_at AT TIME ZONE time_zone, 'HH24:MI'), ' ')
@@ -251,7 +252,7 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         ("none.csv", None, "No such file or directory"),
         (".", None, "Is a directory"),
         ("empty.csv", "", "The file is empty."),
-        ("words.csv", "hello\n", "The first row has to name columns, separated by commas: id,"),
+        ("words.csv", "hello\n", "The first row must name the columns, separated by commas: id,"),
     ],
 )
 def test_a_file_that_cannot_be_imported_ends_in_one_line(

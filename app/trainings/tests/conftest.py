@@ -1,4 +1,4 @@
-"""A gym to train at: its rows are made by the API, and time is made to pass by SQL."""
+"""A gym, whose rows are created over the API, and a fixture that lets time pass by SQL."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def at(moment: datetime) -> str:
-    """Write a time as JSON has it."""
+    """Format a time as JSON does."""
     return moment.isoformat()
 
 
@@ -35,7 +35,7 @@ class Gym:
 
     @classmethod
     async def opened_by(cls, client: AsyncClient, create: Create, name: str = "Box") -> "Gym":
-        """Open a gym without limits."""
+        """Create a gym whose centre has no capacity limit."""
         category = await create("categories", {"name": name})
         centre = await create("centres", {"name": name})
         opened = datetime.now(UTC).replace(microsecond=0)
@@ -51,7 +51,7 @@ class Gym:
         return [await self.athlete() for _ in range(number)]
 
     def plan(self, start: timedelta = SOON, length: timedelta = HOUR, **fields: Any) -> Json:
-        """Write a training that starts so long after the gym was opened."""
+        """Make the payload of a training that starts ``start`` after the gym was opened."""
         starts_at = self.opened + start
         times = {"starts_at": at(starts_at), "ends_at": at(starts_at + length)}
         return {"name": "WOD", "centre_id": self.centre_id, "capacity": 10, **times, **fields}
@@ -100,14 +100,14 @@ class Gym:
         return seats["capacity"], seats["taken"], seats["waiting"], seats["available"]
 
     async def statuses(self, training: Json) -> list[str]:
-        """Return the states of the bookings, in the order in which they came."""
+        """Return the statuses of the bookings, in the order in which they were booked."""
         page = await self.read(f"trainings/{training['id']}/bookings?limit=100")
         return [booking["status"] for booking in page["items"]]
 
 
 @pytest.fixture
 async def gym(client: AsyncClient, create: Create) -> Gym:
-    """Open a gym without limits."""
+    """Create a gym whose centre has no capacity limit."""
     return await Gym.opened_by(client, create)
 
 
@@ -116,10 +116,10 @@ Pass = Callable[[timedelta], Awaitable[None]]
 
 @pytest.fixture
 def let_pass(connection: Any) -> Pass:
-    """Give a function that lets time pass: every training comes nearer by so much."""
+    """Return a function that lets time pass: it moves every training into the past by that time."""
 
     async def pass_by(time: timedelta) -> None:
-        # Only time passes: that the centre has room is no question now.
+        # Nothing is scheduled here, so the check of the centre's capacity is disabled.
         await connection.execute("ALTER TABLE trainings DISABLE TRIGGER still_at_once")
         await connection.execute(
             "UPDATE trainings SET starts_at = starts_at - $1::interval,"

@@ -1,4 +1,4 @@
-"""Answers about trainings and bookings that take a certain time or state."""
+"""Responses about trainings and bookings that need a certain time or state."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from app.conftest import API
 
 
 async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: Connection) -> None:
-    """Check in to a training that starts soon, and come too late for what has started."""
+    """Check in to a training that starts soon, and cancel too late, after the start."""
     start = datetime.now(UTC) + timedelta(minutes=30)
     soon = {"starts_at": start.isoformat(), "ends_at": (start + timedelta(hours=1)).isoformat()}
     at = {"centre_id": ids["<centre>"], "capacity": 1}

@@ -1,4 +1,4 @@
-"""Hostile requests about trainings and bookings: spans of time, and acts at the wrong time."""
+"""Hostile requests about trainings and bookings: times, and actions at the wrong time."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from app.api.tests.hostile.requests import JSON, MARK, Feature, Hostile, Thing, 
 from app.conftest import API
 
 LATER = {"starts_at": "2100-01-01T18:00:00Z", "ends_at": "2100-01-01T19:00:00Z"}
-"""When trainings are, unless that is what is wrong: nothing may be booked after the start."""
+"""The usual times of trainings: in the future, as nothing can be booked after the start."""
 TRAINING = {"centre_id": "<centre>", "capacity": 12, **LATER}
 """A training without a name."""
 GOOD_SPANS: dict[str, tuple[str, str]] = {
@@ -97,7 +97,7 @@ def _changes() -> Iterator[Hostile]:
     }.items():
         yield hostile(kind, "PATCH", full, answer, JSON, body=json.dumps(fields))
     for kind, headers in STALE_TAGS.items():
-        # It has a booking, and would have more seats: whose change this is comes first.
+        # It has a booking, and its capacity would change: ``If-Match`` is checked before these.
         more = json.dumps({"capacity": 2, **LATER})
         name = f"more seats, If-Match of {kind}"
         yield hostile(name, "PATCH", full, 412, JSON, *headers, body=more)
@@ -127,7 +127,7 @@ def _bookings() -> Iterator[Hostile]:
 
 
 def _acts() -> Iterator[Hostile]:
-    # Done before, years too early, or not in yet: it stays as it is.
+    # Already done, years too early, or not checked in yet: nothing changes.
     for act, answer in (
         ("trainings/<cancelled>/cancel", 200),
         ("bookings/<given up>/cancel", 200),
@@ -174,7 +174,7 @@ FEATURE = Feature(
             {"athlete_id": "<athlete>"},
             "bookings/<booking>",
         ),
-        # It may be booked.
+        # This one has a free seat.
         Thing(
             "<free>",
             "trainings",

@@ -1,6 +1,6 @@
-"""Rows of trainings and bookings for the plans of lists.
+"""Rows of trainings and bookings for the query plans of lists.
 
-There are 20 000 trainings, of which three quarters are past, and 40 000 bookings of athletes.
+There are 20 000 trainings, three quarters of them in the past, and 40 000 bookings of athletes.
 """
 
 ROWS = {
@@ -23,6 +23,6 @@ ROWS = {
         JOIN trainings ON trainings.id = lpad(to_hex(g % 20000 + 1), 32, '0')::uuid
     """,
 }
-"""What fills each table."""
+"""The SQL that fills each table."""
 WIDE = {"from", "to", "status", "available"}
-"""Filters that any part of the rows may match: they bound no count."""
+"""Filters that may match any share of the rows, so that a count with them has no bound."""

@@ -1,6 +1,6 @@
-"""What trainings and bookings do, told once more in plain Python, to compare the service with.
+"""A model of trainings and bookings in plain Python, which the service is compared with.
 
-Times are minutes from when the gym was opened; ``now`` moves on.
+Times are minutes since the gym was opened. ``now`` increases.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ SEATED = {"reserved", "checked_in"}
 
 @dataclass
 class Centre:
-    """A centre that holds so many; None if there is no limit."""
+    """A centre and its capacity; None for no limit."""
 
     capacity: int | None
 
@@ -33,7 +33,7 @@ class Booking:
 
 @dataclass
 class Training:
-    """A training from a minute to another, with its bookings in the order in which they came."""
+    """A training and its bookings, in the order in which they were booked."""
 
     centre: Centre
     start: int
@@ -44,22 +44,22 @@ class Training:
 
     @property
     def taken(self) -> int:
-        """How many have a seat."""
+        """The number of bookings that hold a seat."""
         return sum(booking.status in SEATED for booking in self.bookings)
 
     @property
     def waiting(self) -> int:
-        """How many wait for one."""
+        """The number of bookings in the waitlist."""
         return sum(booking.status == "waitlisted" for booking in self.bookings)
 
     def overlaps(self, other: "Training") -> bool:
-        """Tell whether two are at one time."""
+        """Return whether two trainings overlap."""
         return self.start < other.end and other.start < self.end
 
 
 @dataclass
 class Model:
-    """A few centres and what happens there; each change returns how it is answered."""
+    """A few centres with trainings and bookings; each change returns the expected response."""
 
     centres: list[Centre]
     trainings: list[Training] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Model:
         return CREATED
 
     def resize(self, training: Training, capacity: int) -> str:
-        """Give a training so many seats."""
+        """Change the capacity of a training."""
         before, training.capacity = training.capacity, capacity
         if training.taken > capacity:
             training.capacity = before
@@ -90,7 +90,7 @@ class Model:
         return OK
 
     def move(self, training: Training, start: int) -> str:
-        """Let a training start at another time; it ends when it did."""
+        """Change the start of a training, but not its end."""
         if start != training.start and training.taken + training.waiting:
             return STATE
         if not 0 < training.end - start <= 24 * 60:
@@ -105,7 +105,7 @@ class Model:
         return OK
 
     def limit(self, centre: Centre, capacity: int | None) -> str:
-        """Let a centre hold so many."""
+        """Change the capacity of a centre."""
         before, centre.capacity = centre.capacity, capacity
         if capacity is None or (before is not None and capacity >= before):
             return OK
@@ -190,7 +190,7 @@ class Model:
 
     @staticmethod
     def _has_room(centre: Centre, trainings: list[Training], start: int, end: int) -> bool:
-        """Tell whether a centre holds some trainings at each minute of a time."""
+        """Return whether the centre has room for its trainings at each minute of a time span."""
         there = [one for one in trainings if one.centre is centre and one.status == "scheduled"]
         return centre.capacity is None or all(
             sum(one.capacity for one in there if one.start <= minute < one.end) <= centre.capacity

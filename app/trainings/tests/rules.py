@@ -1,4 +1,4 @@
-"""The rules of trainings as queries: each finds what breaks one, in a database that others use."""
+"""The rules of trainings as queries that find violations, while others use the database."""
 
 from typing import Any
 
@@ -44,6 +44,6 @@ RULES = {
 
 
 async def broken_rules(connection: Any) -> list[str]:
-    """Name the rules that do not hold at one moment."""
+    """Return the names of the violated rules, in one snapshot of the database."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return [rule for rule, query in RULES.items() if await connection.fetch(query)]

@@ -163,7 +163,7 @@ class TestBook:
 
 
 class TestBusy:
-    """Nobody has seats in two trainings at one time."""
+    """An athlete cannot have seats in two trainings that overlap."""
 
     async def test_a_second_seat_at_that_time_is_refused_and_names_the_first(
         self, gym: Gym

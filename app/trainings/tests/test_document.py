@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of trainings and bookings alone."""
+"""The parts of the OpenAPI document that only trainings and bookings have."""
 
 from app.conftest import API
 from app.core.http.tests.document import Document

@@ -1,4 +1,4 @@
-"""How full a centre is, at a time."""
+"""The occupancy of a centre, now and at a given time."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ MINUTE = timedelta(minutes=1)
 
 
 async def counts(gym: Gym, query: str = "") -> tuple[int | None, ...]:
-    """Return how many are present, have a seat, wait, and could come."""
+    """Return the numbers ``present``, ``reserved``, ``waiting`` and ``available``."""
     found = await gym.read(f"centres/{gym.centre_id}/occupancy{query}")
     return tuple(found[name] for name in ("present", "reserved", "waiting", "available"))
 
@@ -45,7 +45,7 @@ async def test_who_comes_and_goes_is_counted(gym: Gym, create: Create, let_pass:
     await gym.client.post(f"{API}/trainings/{cancelled['id']}/cancel")
     await gym.acted(bookings[0], "check-in")
 
-    assert await counts(gym) == (1, 0, 0, 19)  # early, and here
+    assert await counts(gym) == (1, 0, 0, 19)  # present before the start
 
     await let_pass(SOON)
     assert await counts(gym) == (1, 3, 2, 16)

@@ -24,7 +24,7 @@ ROUNDS = 5
 
 @pytest.fixture(autouse=True)
 def no_reruns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answer a deadlock with 503: the order of locks is to make that none happens."""
+    """Answer a deadlock with 503: the lock order must prevent deadlocks."""
     monkeypatch.setattr(transactions, "RETRIES", 0)
 
 
@@ -34,7 +34,7 @@ def client(pooled_client: AsyncClient) -> AsyncClient:
 
 
 async def together(*requests: Awaitable[Response]) -> Counter[str]:
-    """Send requests at once; count the answers by status, and the kind of a refusal."""
+    """Send requests at once; count the responses by status code, and by problem type if any."""
     answers = await asyncio.gather(*requests)
     return Counter(
         " ".join([str(answer.status_code), answer.json()["type"].rpartition("/")[2]])
@@ -45,7 +45,7 @@ async def together(*requests: Awaitable[Response]) -> Counter[str]:
 
 
 class TestOneTraining:
-    """Ten seats, two hundred who want one, two workers."""
+    """Ten seats, two hundred athletes who book, two workers."""
 
     @asynccontextmanager
     async def service(self, url: str) -> AsyncIterator[AsyncClient]:
@@ -288,14 +288,14 @@ class TestCentre:
             assert sum(answers.values()) == 2
             assert answers["409 centre-full"] == 1
             assert await broken_rules(other) == []
-            if answers["201"]:  # it is in the way of the next round
+            if answers["201"]:  # it would take room in the next round
                 (planned,) = (await gym.read("trainings?sort=-starts_at&limit=1"))["items"]
                 await gym.client.delete(f"{API}/trainings/{planned['id']}")
 
     async def test_trainings_that_change_places_take_turns(
         self, gym: Gym, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Who finds its training moved meanwhile may have to run again.
+        # A transaction may need a retry if its training is moved at the same time.
         monkeypatch.setattr(transactions, "RETRIES", 3)
         second = await gym.create("centres", {"name": "Second", "capacity": 10})
         await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 10})

@@ -1,4 +1,4 @@
-"""The rules of trainings under whatever comes: against a model, and in a storm of clients."""
+"""The rules of trainings under random requests: against a model, and with many clients at once."""
 
 import asyncio
 import random
@@ -22,10 +22,10 @@ from app.trainings.tests.rules import broken_rules
 pytestmark = pytest.mark.slow
 
 Step = tuple[str, tuple[Any, ...]]
-"""What is done, and to what: a training or a booking is told by a number, which goes around."""
+"""An action and its arguments. A number chooses a training or booking, modulo how many exist."""
 
 MINUTES = [30, 90, 150, 210]
-"""When trainings start; time passes by 20 minutes, so that it never is exactly then."""
+"""When trainings start. Time passes in steps of 20 minutes, so it never equals a start."""
 PASSING = 20
 
 centres = st.integers(0, 1)
@@ -50,18 +50,18 @@ BEGIN: list[Step] = [("schedule", (number % 2, 30 + number * 30, 60, 2)) for num
 
 
 def steps(names: list[str], **size: int) -> st.SearchStrategy[list[Step]]:
-    """Make up a series of steps."""
+    """Generate a series of steps."""
     one = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), STEPS[name]))
     return st.lists(one, **size)  # type: ignore[arg-type]
 
 
 def chosen(things: list[Any], number: int) -> Any:
-    """Return the thing of a number, which goes around."""
+    """Return the thing that a number chooses, modulo how many exist."""
     return things[number % len(things)]
 
 
 class World:
-    """Two centres and their athletes, and each step as a request."""
+    """Two centres and their athletes; sends each step as a request."""
 
     def __init__(self, gym: Gym, centre_ids: list[str], athlete_ids: list[str]) -> None:
         self.gym, self.centre_ids, self.athlete_ids = gym, centre_ids, athlete_ids
@@ -70,13 +70,13 @@ class World:
 
     @classmethod
     async def create(cls, client: AsyncClient, create: Create, name: str) -> "World":
-        """Make the centres and athletes, of a name that no other world has."""
+        """Create the centres and athletes, with a name that no other world has."""
         gym = await Gym.opened_by(client, create, name)
         second = await create("centres", {"name": f"{name}, second"})
         return cls(gym, [gym.centre_id, second["id"]], await gym.athletes(5))
 
     async def take(self, step: Step) -> Response | None:
-        """Take a step, if there is what it is about."""
+        """Send the request of a step; return None if no training or booking exists for it yet."""
         name, (*what,) = step
         client = self.gym.client
         match name, what:
@@ -121,7 +121,7 @@ class World:
 
 
 def expected(model: Model, step: Step) -> str | None:
-    """Take a step in the model; return how it is answered, if there is what it is about."""
+    """Take a step in the model; return the expected response, None as ``World.take`` does."""
     name, (*what,) = step
     match name, what:
         case "schedule", (centre, start, length, capacity):
@@ -144,7 +144,7 @@ def expected(model: Model, step: Step) -> str | None:
 
 
 def kind(response: Response | None) -> str | None:
-    """Return the status of an answer, and the kind of a refusal."""
+    """Return the status code of a response, and the problem type of an error."""
     if response is None:
         return None
     status = str(response.status_code)
@@ -203,12 +203,12 @@ class TestStorm:
 
     @pytest.fixture(autouse=True)
     def no_reruns(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Answer a deadlock with 503: the order of locks is to make that none happens."""
+        """Answer a deadlock with 503: the lock order must prevent deadlocks."""
         monkeypatch.setattr(transactions, "RETRIES", 0)
 
     @settings(
         max_examples=4,
-        phases=[Phase.generate],  # the same steps do not meet in the same way again
+        phases=[Phase.generate],  # a replay would not repeat the same timing
         deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -250,7 +250,7 @@ class TestStorm:
 
 
 def any_step(chance: random.Random) -> Step:
-    """Make up a step of a storm."""
+    """Choose a random step."""
     what: dict[str, Callable[[], tuple[Any, ...]]] = {
         "schedule": lambda: (chance.randrange(2), chance.choice(MINUTES), 60, chance.randint(1, 4)),
         "book": lambda: (chance.randrange(30), chance.randrange(5), chance.random() < 0.8),

@@ -116,7 +116,7 @@ class TestCreate:
 
 
 class TestRoom:
-    """At no time have the trainings at a centre more seats than it holds."""
+    """Overlapping trainings cannot have more seats than the capacity of their centre."""
 
     @pytest.fixture
     async def small(self, gym: Gym) -> Gym:
@@ -175,7 +175,7 @@ class TestRoom:
 
         response = await small.client.patch(f"{URL}/{moved['id']}", json=changes[change])
 
-        # Only what was sent is to blame.
+        # The error names a field only if the request has it.
         blamed = [("/capacity", "at_once")] if change == "capacity" else []
         assert problem(response) == (409, "/problems/centre-full", blamed)
         assert await small.read(f"trainings/{moved['id']}") == moved

@@ -11,7 +11,7 @@ Import = Callable[[str], Awaitable[Json]]
 
 @pytest.fixture
 def import_csv(client: httpx.AsyncClient) -> Import:
-    """Give a function that imports a file and returns the report."""
+    """Return a function that imports a file and returns the report."""
 
     async def import_csv(text: str) -> Json:
         response = await post_csv(client, text)
@@ -45,10 +45,10 @@ async def names(client: httpx.AsyncClient, collection: str) -> list[str]:
 
 
 def counts(report: Json) -> dict[str, Any]:
-    """Return what is not 0 or empty in a report, but its rejections."""
+    """Return the values of a report that are not 0 or empty, without the rejections."""
     return {name: value for name, value in report.items() if value and name != "rejections"}
 
 
 def reasons(report: Json) -> dict[int, str]:
-    """Return the reasons of a report by line."""
+    """Return the rejection reasons of a report by line."""
     return {row["line"]: row["reason"] for row in report["rejections"]}

@@ -21,7 +21,7 @@ async def exported(client: httpx.AsyncClient) -> str:
 
 
 async def all_athletes(client: httpx.AsyncClient) -> list[Json]:
-    """Read everybody, as what does not depend on when they came and what ids the others have."""
+    """Read all athletes, without times, versions and the ids of categories and centres."""
     ids = []
     url: str | None = f"{API}/athletes?limit=100"
     while url:

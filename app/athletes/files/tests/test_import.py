@@ -295,12 +295,12 @@ class TestRejecting:
             "new_categories": 1,
             "new_centres": 1,
         }
-        length = "is a part missing, or a comma too many?"
+        length = "is a cell missing, or is there an extra comma?"
         assert reasons(report) == {
             3: "height is 1295.4 cm, and should be at most 300 cm",
-            4: f"the row has 2 cells and the header 5: {length}",
+            4: f"the row has 2 cells, but the header has 5: {length}",
             5: "the row is no CSV: is a quotation mark out of place?",
-            6: f"the row has 6 cells and the header 5: {length}",
+            6: f"the row has 6 cells, but the header has 5: {length}",
         }
         assert await names(client, "athletes") == ["Mara", "Ola"]
         assert await names(client, "categories") == ["Rx"]
@@ -354,7 +354,7 @@ class TestRejecting:
         report = await import_csv("\n".join(["reference,name,email,category", *rows]))
 
         assert counts(report) == {"read": 39, "created": 38, "rejected": 1}
-        assert reasons(report) == {22: "email is already another athlete's"}
+        assert reasons(report) == {22: "email is already taken by another athlete"}
         assert await names(client, "categories") == ["Rx"]
 
     async def test_a_change_to_a_value_that_another_athlete_has_is_rejected(
@@ -365,7 +365,7 @@ class TestRejecting:
         report = await import_csv("reference,national_id\nM-1,X2\nM-2,X2\n")
 
         assert reasons(report) == {
-            2: "national_id is already another athlete's",
+            2: "national_id is already taken by another athlete",
             3: "national_id is also on line 2",
         }
 
@@ -383,11 +383,11 @@ class TestRefusing:
         ("file", "status", "detail"),
         [
             (b"", 422, "The file is empty."),
-            (b"\xef\xbb\xbf", 422, "The first row has to name columns"),
-            (b"M-1,Mara,Rx\n", 422, "The first row has to name columns, separated by commas: id, "),
-            (b"reference;name;category\n", 422, "The first row has to name columns, separated by"),
-            (b'"reference,name\nM-1,Mara\n', 422, "The first row has to name columns"),
-            (b"name,Name,category\n", 422, "The first row names twice: name."),
+            (b"\xef\xbb\xbf", 422, "The first row must name the columns"),
+            (b"M-1,Mara,Rx\n", 422, "The first row must name the columns, separated by commas: id"),
+            (b"reference;name;category\n", 422, "The first row must name the columns, separated"),
+            (b'"reference,name\nM-1,Mara\n', 422, "The first row must name the columns"),
+            (b"name,Name,category\n", 422, "The first row repeats a column: name."),
             (b"name\nJos\xe9\n", 400, "Line 2 is not UTF-8."),
             (MARA.encode("utf-16"), 400, "The file is UTF-16, not UTF-8."),
             (MARA.encode() + b"a" * (2**20 + 1), 422, "Line 3 is longer than 1 MiB"),
@@ -408,7 +408,7 @@ class TestRefusing:
     ) -> None:
         response = await post_csv(client, separator.join(["reference", "name", "category\n"]))
         assert response.json()["detail"].endswith(
-            f" This file has {name} instead: save it with commas."
+            f" This file uses {name} instead: save it with commas."
         )
 
     @pytest.mark.parametrize(

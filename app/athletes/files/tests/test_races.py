@@ -1,4 +1,4 @@
-"""Imports that meet others, or lose the database on the way, on a database of their own."""
+"""Imports with concurrent changes or a failing database, on a database of their own."""
 
 import asyncio
 
@@ -107,7 +107,7 @@ async def test_a_database_that_goes_away_leaves_whole_batches_and_a_clear_answer
     assert response.headers["Retry-After"] == "1"
     assert response.json()["detail"] == (
         "The database does not answer. The first 1000 rows are done;"
-        " import the file again for the others."
+        " import the file again for the rest."
     )
     assert await other.fetchval("SELECT count(*) FROM athletes") == 1000
     await other.execute("DROP TRIGGER end_session ON athletes")

@@ -46,7 +46,7 @@ def test_cells_become_what_is_stored() -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "reason"),
     [
-        ("id", "17", "id is none of an export; a member number belongs into reference"),
+        ("id", "17", "id is not one of ours; put member numbers in reference"),
         ("reference", "x" * 65, "reference should have at most 64 characters"),
         ("name", " ", "name is empty"),
         ("name", "\u200b", "name needs at least one visible character"),
