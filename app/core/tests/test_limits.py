@@ -127,7 +127,10 @@ class TestWaiting:
             async with other.transaction():
                 await other.execute("SELECT FROM categories FOR UPDATE")
                 response = await self.rename(client, rx, "Scaled")
-            assert unavailable(response) == "Others hold on to the same just now; try again."
+            assert (
+                unavailable(response)
+                == "Another transaction holds a lock that this request needs; try again."
+            )
             assert (await self.rename(client, rx, "Scaled")).status_code == 200
 
     async def test_requests_beyond_the_connections_stand_in_line(
@@ -260,7 +263,7 @@ class TestStreams:
 
         assert export.status_code == 200
         messages = [record.getMessage() for record in caplog.records]
-        assert messages == ["an answer was cut off: the client does not read"] * 3
+        assert messages == ["response cut off: the client does not read"] * 3
 
 
 async def export_to_somebody_who_does_not_read(app: Any) -> None:

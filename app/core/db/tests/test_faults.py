@@ -177,5 +177,5 @@ class TestCut:
             await client.get(f"{API}/athletes/export")
 
         (record,) = caplog.records
-        assert record.getMessage() == f"an answer was cut off: {DOES_NOT_ANSWER}"
+        assert record.getMessage() == f"response cut off: {DOES_NOT_ANSWER}"
         assert (record.levelno, record.exc_info) == (logging.WARNING, None)

@@ -320,7 +320,7 @@ class TestLimits:
         async with served(through(url, db_statement_timeout=0.3), CONNECTIONS) as client:
             slow = await client.post(f"{API}/categories", json=SLOW_CATEGORY)
 
-            assert unavailable(slow) == "This takes the database too long."
+            assert unavailable(slow) == "The database did not finish before the statement timeout."
             assert await other.fetchval(SLEEPING) == 0
             await create(client, "categories", {"name": "Fast"})
             assert await names(client) == ["Fast"]
@@ -333,7 +333,10 @@ class TestLimits:
                 await other.execute("LOCK TABLE categories")
                 locked = await client.get(f"{API}/categories")
 
-            assert unavailable(locked) == "Others hold on to the same just now; try again."
+            assert (
+                unavailable(locked)
+                == "Another transaction holds a lock that this request needs; try again."
+            )
             assert await names(client) == []
 
     async def test_a_key_in_flight_is_a_conflict_after_the_lock_limit(
@@ -495,7 +498,7 @@ class TestStart:
         nowhere = f"postgresql://postgres@/gym?host={tmp_path}&port=5432"
         with (
             pgbouncer(nowhere) as bouncer,
-            pytest.raises(UnusableDatabase, match=r"it does not answer in time|connect failed"),
+            pytest.raises(UnusableDatabase, match=r"no answer before the timeout|connect failed"),
         ):
             async with connected(through(bouncer.url(nowhere), db_pool_wait=0.3)):
                 pass

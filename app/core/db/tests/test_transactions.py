@@ -237,7 +237,7 @@ async def test_a_unit_that_others_always_make_fail_is_given_up(database: Databas
         runs += 1
         raise asyncpg.SerializationError
 
-    with pytest.raises(Unavailable, match="Others change the same just now; try again"):
+    with pytest.raises(Unavailable, match="Concurrent requests keep changing the same rows"):
         await database.transaction(fail)
     assert runs == 4
 
