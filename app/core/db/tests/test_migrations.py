@@ -1,4 +1,4 @@
-"""The schema that migrations make, up and down, and how replicas share the work."""
+"""Migrations: upgrade, downgrade, drift, and concurrent upgrades."""
 
 import asyncio
 import os
