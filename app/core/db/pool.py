@@ -79,7 +79,7 @@ class LimitedPool:
 
     async def _give_back(self, connection: Any) -> None:
         """Release a connection to asyncpg's pool, which checks whether it is still usable."""
-        # The work is done and its result stands, even if the connection fails now.
+        # An error here must not change the outcome of the work, which has ended.
         with suppress(Exception):
             await self._connections.release(connection, timeout=self._wait)
 

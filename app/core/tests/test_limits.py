@@ -1,4 +1,4 @@
-"""Bounds on time and size: nothing waits for ever, and nothing grows without end."""
+"""Timeouts and size limits: bodies, locks, the pool's queue, statements and streams."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -59,7 +59,7 @@ class TestBody:
 
     async def test_a_declared_length_is_enough_to_refuse(self, client: AsyncClient) -> None:
         async def never() -> AsyncIterator[bytes]:
-            raise AssertionError("somebody waits for the body")
+            raise AssertionError("the body was read")
             yield b""
 
         headers = JSON | {"Content-Length": "20000000"}
@@ -111,7 +111,7 @@ Limited = Callable[..., Settings]
 
 @pytest.fixture
 def limited(own_database: str) -> Limited:
-    """Give settings with short limits, the others long enough for any machine."""
+    """Provide settings with the given limits, and other timeouts long enough for any machine."""
     return lambda **limits: patient(own_database).model_copy(update=limits)
 
 

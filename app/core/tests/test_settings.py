@@ -1,4 +1,4 @@
-"""Settings: what may be written, and how a wrong value ends the start."""
+"""Settings: accepted values, and how a wrong value ends the start."""
 
 import os
 import subprocess

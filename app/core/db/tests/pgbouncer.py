@@ -18,9 +18,8 @@ from app.commands.signals import undisturbed
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 PORT = 6432
 
-# Two sessions are the minimum for a deadlock. server_round_robin makes clients
-# change sessions. ignore_startup_parameters is empty, as is PgBouncer's own default, so that
-# unknown startup parameters are rejected.
+# Two sessions are the minimum for a deadlock. server_round_robin makes clients change sessions.
+# ignore_startup_parameters is empty, as by default, so that unknown parameters are rejected.
 CONFIGURATION = """
 [databases]
 * = {server}
