@@ -1,4 +1,4 @@
-"""The application: features, errors and middleware put together."""
+"""The application factory: features, error handlers and middleware."""
 
 import asyncio
 import gc
@@ -36,7 +36,7 @@ EXPOSED_HEADERS = [
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the app; its database is opened when it starts."""
+    """Build the app; its lifespan opens the connection pool."""
     app = FastAPIOffline(
         title=settings.project_name,
         version=settings.version,
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _table(app: FastAPI, settings: Settings) -> RouteTable:
     if settings.fast_path:
-        # Not imported without need: an upgrade of FastAPI may change what it uses.
+        # Imported only if used: an upgrade of FastAPI may break the private parts that it uses.
         from app.core.http.fast_path import FastPath
 
         return FastPath(app)
@@ -90,7 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_debug(True)
     async with connected(settings) as database:
         app.state.database = database
-        # The app itself is no garbage: looking through it would hold up requests for 50 ms.
+        # Exclude the app's own objects from garbage collection: a scan of them takes 50 ms.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000)

@@ -1,4 +1,4 @@
-"""What tests are given: databases that the migrations built, and clients of the real app."""
+"""Fixtures: databases built by the migrations, and clients of the real app."""
 
 import asyncio
 import logging
@@ -33,13 +33,13 @@ Create = Callable[[str, Json], Awaitable[Json]]
 
 
 def pytest_configure() -> None:
-    """Write logs as the service does."""
+    """Configure logging as the service does."""
     configure_logs(on_terminal=False)
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def patient(url: str) -> Settings:
-    """Return settings for tests that are not about time, however slow the machine is."""
+    """Return settings with long timeouts, for tests that must pass on a slow machine."""
     return Settings(
         _env_file=None,
         database_url=url,
@@ -53,9 +53,9 @@ def patient(url: str) -> Settings:
 
 
 class Databases:
-    """A server for tests, and databases on it that exist for as long as they are used."""
+    """A PostgreSQL server for tests, on which it creates and drops databases."""
 
-    # One count for all servers: two of these may be the same one.
+    # One counter for all instances, because two of them may use the same server.
     _names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
 
     def __init__(self, url_of: Callable[[str], str]) -> None:
@@ -63,7 +63,7 @@ class Databases:
 
     @contextmanager
     def empty(self, template: str = "template0") -> Iterator[str]:
-        """Give the URL of a new database, without any table or like a template."""
+        """Yield the URL of a new database, empty or a copy of a template; drop it afterwards."""
         name = next(self._names)
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
         try:
@@ -76,16 +76,16 @@ class Databases:
 
 
 async def execute(url: str, statement: str) -> None:
-    """Run a statement on a connection of its own."""
+    """Run a statement on its own connection."""
     connection = await asyncpg.connect(url)
     await connection.execute(statement)
     await connection.close()
 
 
 class OneConnection:
-    """A pool of one connection, which is inside of a test's transaction.
+    """A pool of one connection, which is in the transaction of a test.
 
-    Each unit of work is a savepoint: one that fails leaves the others as they are.
+    Each acquire is a savepoint, so an error rolls back only its own work.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -93,7 +93,7 @@ class OneConnection:
         self._free = asyncio.Lock()
 
     def acquire(self) -> AbstractAsyncContextManager[Any]:
-        """Lend the connection."""
+        """Acquire the connection."""
         return self._lend()
 
     @asynccontextmanager
@@ -104,7 +104,7 @@ class OneConnection:
 
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
-    """Give the server of TEST_DATABASE_URL, or an embedded one."""
+    """Provide the server of TEST_DATABASE_URL, or an embedded server."""
     url = get_settings().test_database_url
     if url is not None:
         yield Databases(lambda name: urlsplit(url)._replace(path=f"/{name}").geturl())
@@ -115,7 +115,7 @@ def databases() -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def template(databases: Databases) -> Iterator[str]:
-    """Give the name of a database with the newest schema, which nobody is connected to."""
+    """Provide the name of a template: a database at the latest migration, without connections."""
     with databases.empty() as url:
         with database_url(url):
             command.upgrade(alembic_config(), "head")
@@ -124,17 +124,16 @@ def template(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def own_database(databases: Databases, template: str) -> Iterator[str]:
-    """Give the URL of a database that no other test uses, with the newest schema."""
+    """Provide the URL of a database at the latest migration that no other test uses."""
     with databases.empty(template) as url:
         yield url
 
 
 @pytest.fixture
 def own_server() -> Iterator[OwnPostgres]:
-    """Give a durable server that no other test uses, with the newest schema at its ``url()``.
+    """Provide a durable server that no other test uses; ``url()`` is at the latest migration.
 
-    It may be killed and started again, and be suspended and resumed; whatever the test leaves of
-    it is stopped.
+    A test may kill, start, suspend and resume it. It is stopped afterwards in any state.
     """
     with temporary_postgres(durable=True) as server:
         with database_url(server.url()):
@@ -144,15 +143,15 @@ def own_server() -> Iterator[OwnPostgres]:
 
 @pytest.fixture(scope="session")
 def shared_database(databases: Databases, template: str) -> Iterator[str]:
-    """Give the URL of the database in which ordinary tests roll back what they do."""
+    """Provide the URL of the database in which most tests run and roll back."""
     with databases.empty(template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 async def shared_connection(shared_database: str) -> AsyncIterator[Any]:
-    """Connect to the shared database as the app does."""
-    # A test may do something else for long between two statements of its transaction.
+    """Provide one connection to the shared database, with the app's session settings."""
+    # Long timeouts, because a test may pause between two statements of its transaction.
     async with (
         connected(patient(shared_database), 1) as database,
         database._pool.acquire() as connection,
@@ -162,7 +161,7 @@ async def shared_connection(shared_database: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def connection(shared_connection: Any) -> AsyncIterator[Any]:
-    """Give a connection inside of a transaction that is rolled back."""
+    """Provide a connection in a transaction that is rolled back."""
     transaction = shared_connection.transaction()
     await transaction.start()
     yield shared_connection
@@ -171,13 +170,13 @@ async def connection(shared_connection: Any) -> AsyncIterator[Any]:
 
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
-    """Build the app, with FAST_PATH as set; ``client`` gives it a database."""
+    """Build the app, with FAST_PATH as configured; ``client`` sets its database."""
     return create_app(Settings.model_construct(fast_path=get_settings().fast_path))
 
 
 @pytest.fixture(scope="session")
 def document() -> Document:
-    """Give the OpenAPI document of every app."""
+    """Provide the OpenAPI document, which is the same for all apps."""
     return _document()
 
 
@@ -185,7 +184,7 @@ def document() -> Document:
 async def client(
     app: FastAPI, document: Document, connection: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client whose every answer is checked against the document."""
+    """Provide a client that checks each response against the OpenAPI document."""
     app.state.database = Database(OneConnection(connection))
     async with client_of(app, document) as client:
         yield client
@@ -193,14 +192,14 @@ async def client(
 
 @pytest.fixture
 async def pooled_client(own_database: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of an app with several connections, to a database of its own."""
+    """Provide a client of an app with a pool of 12 connections to its own database."""
     async with served(patient(own_database), 12) as client:
         yield client
 
 
 @asynccontextmanager
 async def served(settings: Settings, size: int | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of an app with such settings, and with connections of its own."""
+    """Provide a client of an app with these settings and its own connection pool."""
     app = create_app(settings)
     async with (
         connected(settings, size) as app.state.database,
@@ -211,25 +210,25 @@ async def served(settings: Settings, size: int | None = None) -> AsyncIterator[h
 
 @pytest.fixture
 async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Give a connection beside those of the app, to look and to hold locks with."""
+    """Provide a connection outside the app's pool, to query with and to hold locks."""
     connection = await asyncpg.connect(own_database)
     yield connection
     await connection.close()
 
 
 async def lock_waiters(other: asyncpg.Connection, number: int = 1) -> None:
-    """Return when so many sessions wait for a lock."""
+    """Return when at least ``number`` sessions wait for a lock."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     async with asyncio.timeout(10):
-        while await other.fetchval(waiting) < number:  # noqa: ASYNC110 - no event tells
+        while await other.fetchval(waiting) < number:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.01)
 
 
 def client_of(app: FastAPI, document: Document | None = None) -> httpx.AsyncClient:
-    """Make a client of an app whose answers are checked against a document, that of all apps."""
+    """Make a client that checks each response against a document, by default that of all apps."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://testserver",
@@ -244,7 +243,7 @@ def _document() -> Document:
 
 @pytest.fixture
 def create(client: httpx.AsyncClient) -> Create:
-    """Give a function that creates a resource and returns it."""
+    """Provide a function that creates a resource and returns it."""
 
     async def create(collection: str, payload: Json) -> Json:
         response = await client.post(f"{API}/{collection}", json=payload)
@@ -256,7 +255,7 @@ def create(client: httpx.AsyncClient) -> Create:
 
 
 def problem(response: httpx.Response) -> tuple[int, str, list[tuple[str, str]]]:
-    """Return the status, type, and the pointer and code of each error of a problem document."""
+    """Return a problem document's status, type, and each error's pointer and code."""
     body = response.json()
     assert response.headers["content-type"] == "application/problem+json"
     assert body["status"] == response.status_code
@@ -274,7 +273,7 @@ def conflict(response: httpx.Response) -> tuple[str, str]:
 
 
 def unavailable(response: httpx.Response) -> str:
-    """Return the detail of a 503 that tells when to come again."""
+    """Return the detail of a 503, after a check of its ``Retry-After`` header."""
     assert problem(response) == (503, "/problems/unavailable", [])
     assert response.headers["Retry-After"] == "1"
     detail: str = response.json()["detail"]
@@ -282,5 +281,5 @@ def unavailable(response: httpx.Response) -> str:
 
 
 def not_found(response: httpx.Response) -> bool:
-    """Tell whether an answer is the problem document of a row that is not there."""
+    """Return whether a response is the 404 problem document."""
     return problem(response) == (404, "/problems/not-found", [])

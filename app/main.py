@@ -1,4 +1,4 @@
-"""The app that a server runs: ``uvicorn app.main:app``."""
+"""The ASGI app that a server runs: ``uvicorn app.main:app``."""
 
 import sys
 

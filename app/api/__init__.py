@@ -1,1 +1,1 @@
-"""The versions of the API, each the list of the features it serves."""
+"""The versions of the API; each lists the routers of its features."""

@@ -1,4 +1,4 @@
-"""Version 1 of the API: the one list of its features."""
+"""Version 1 of the API: the routers of its features."""
 
 from fastapi import APIRouter
 

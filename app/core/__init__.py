@@ -1,1 +1,1 @@
-"""What every feature shares; it knows no feature."""
+"""Code that all features share; it imports no feature."""

@@ -1,4 +1,4 @@
-"""What can go wrong, as the API names it.
+"""The errors of the API, by HTTP status code.
 
 ::
 
@@ -22,7 +22,7 @@
       InternalError            500
       Unavailable              503
 
-The data layer raises these; ``app.core.http.problems`` makes HTTP answers of them.
+The data layer raises these; ``app.core.http.problems`` turns them into HTTP responses.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class ProblemType:
 
 
 def _cut(pointer: str) -> str:
-    # It may name a field that a client made up, of any length.
+    # A client may invent a field, with a name of any length.
     return pointer[:100]
 
 
@@ -58,21 +58,21 @@ class FieldError(BaseModel):
 
     pointer: Annotated[str, AfterValidator(_cut)] = Field(
         description="A JSON Pointer into the body, `?name` for a query parameter,"
-        " `{name}` for a part of the path, or the name of a header.",
+        " `{name}` for a path parameter, or the name of a header.",
         examples=["/name"],
     )
-    code: str = Field(description="A stable word for programs.", examples=["taken"])
+    code: str = Field(description="A stable code for programs.", examples=["taken"])
     detail: str = Field(
         description="A sentence for people.", examples=["Another category has this name."]
     )
 
 
 class DomainError(Exception):
-    """An error that the client can understand; each subclass that is raised has a ``type``."""
+    """An error that is reported to the client; each subclass that is raised has a ``type``."""
 
     type: ClassVar[ProblemType]
     retry_after: ClassVar[int | None] = None
-    """Seconds after which the same request may do better; None if it will not."""
+    """Seconds to wait before a retry; None if a retry does not help."""
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -81,40 +81,40 @@ class DomainError(Exception):
 
     @classmethod
     def of_field(cls, pointer: str, code: str, detail: str) -> Self:
-        """Make the error that one field is to blame for."""
+        """Make an error that concerns one field."""
         return cls(detail, [FieldError(pointer=pointer, code=code, detail=detail)])
 
 
 class MalformedBody(DomainError):
-    """The body is not what it is declared to be, JSON for example, or not UTF-8."""
+    """The body is not UTF-8, not the declared media type (JSON for example), or cut off."""
 
     type = ProblemType("malformed-body", 400, "Malformed body")
 
 
 class NotFound(DomainError):
-    """There is no such row."""
+    """The row or the path does not exist."""
 
     type = ProblemType("not-found", 404, "Not found")
 
 
 class MethodNotAllowed(DomainError):
-    """The path does not have the method of the request."""
+    """The path does not support the method of the request."""
 
     type = ProblemType("method-not-allowed", 405, "Method not allowed")
 
 
 class BodyTimeout(DomainError):
-    """The body does not arrive in time."""
+    """The body does not arrive before the timeout."""
 
     type = ProblemType("body-timeout", 408, "Body timeout")
 
 
 class Conflict(DomainError):
-    """The request is fine, and what is stored does not allow it."""
+    """The request is valid but conflicts with the stored rows."""
 
 
 class AlreadyTaken(Conflict):
-    """Another row has the value of a unique field."""
+    """Another row already has the value of a unique field."""
 
     type = ProblemType("already-taken", 409, "Already taken")
 
@@ -126,50 +126,50 @@ class ReferenceMissing(Conflict):
 
 
 class StillInUse(Conflict):
-    """Other rows refer to the row that should go."""
+    """Other rows refer to the row that should be deleted."""
 
     type = ProblemType("still-in-use", 409, "Still in use")
 
 
 class KeyInFlight(Conflict):
-    """Another request with the same idempotency key is under way."""
+    """Another request with the same idempotency key is in flight."""
 
     type = ProblemType("idempotency-key-in-flight", 409, "Idempotency key in flight")
     retry_after = 1
 
 
 class PreconditionFailed(DomainError):
-    """The row is not in the version that the client knows."""
+    """Optimistic locking: ``If-Match`` does not accept the current version of the row."""
 
     type = ProblemType("precondition-failed", 412, "Precondition failed")
 
 
 class ContentTooLarge(DomainError):
-    """The body is longer than it may be."""
+    """The body is longer than the limit."""
 
     type = ProblemType("content-too-large", 413, "Content too large")
 
 
 class UnsupportedMediaType(DomainError):
-    """The body is not declared as what the endpoint reads."""
+    """The body has a ``Content-Type`` that the endpoint does not accept."""
 
     type = ProblemType("unsupported-media-type", 415, "Unsupported media type")
 
 
 class UntrustedHost(DomainError):
-    """The request is for a host that this service does not answer for."""
+    """The request is for a host that this service does not serve."""
 
     type = ProblemType("untrusted-host", 421, "Untrusted host")
 
 
 class Invalid(DomainError):
-    """The request is well-formed, and its values are not what they may be."""
+    """The request is well-formed, but some of its values are not valid."""
 
     type = ProblemType("invalid", 422, "Invalid request")
 
 
 class KeyReused(Invalid):
-    """The idempotency key belongs to another request."""
+    """The idempotency key was already used for a different request."""
 
     type = ProblemType("idempotency-key-reused", 422, "Idempotency key reused")
 
@@ -181,14 +181,14 @@ class InternalError(DomainError):
 
 
 class Unavailable(DomainError):
-    """The service cannot answer now."""
+    """The service cannot handle the request now."""
 
     type = ProblemType("unavailable", 503, "Unavailable")
     retry_after = 1
 
 
 def problem_types() -> list[ProblemType]:
-    """List every problem type, those of the imported features too, by status and slug."""
+    """Return every problem type, also those of imported features, sorted by status and slug."""
 
     def declared(error: type[DomainError]) -> Iterator[ProblemType]:
         if "type" in vars(error):

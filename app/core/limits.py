@@ -1,4 +1,4 @@
-"""A limit on work that goes on at once."""
+"""A limit on concurrent work, with a FIFO queue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ class Limit:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place for the time of an ``async with``; raise ``Unavailable`` after the wait."""
+        """Hold a place during an ``async with``; raise ``Unavailable`` if the wait times out."""
         await self.enter()
         try:
             yield
@@ -24,14 +24,14 @@ class Limit:
             self.leave()
 
     async def enter(self) -> None:
-        """Take a place, which has to be left; raise ``Unavailable`` after the wait."""
+        """Take a place, to release with ``leave``; raise ``Unavailable`` if the wait times out."""
         if self._places.locked():
             await self._queue()
         else:
             await self._places.acquire()
 
     def leave(self) -> None:
-        """Give a place to the next in the queue."""
+        """Release a place: the next in the queue gets it."""
         self._places.release()
 
     async def _queue(self) -> None:

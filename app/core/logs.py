@@ -1,7 +1,6 @@
-"""What the service writes on standard error: lines for people on a terminal, else JSON.
+"""The log of the service on standard error: readable lines on a terminal, else JSON.
 
-No line holds a value that somebody sent: neither bodies nor paths nor queries, but the templates of
-routes.
+No line contains a request's body, path or query; lines have route templates instead.
 """
 
 import logging
@@ -17,7 +16,7 @@ STANDARD_ERROR = 2
 
 
 def configure_logs(*, on_terminal: bool) -> None:
-    """Bring all that is logged into one form, that of libraries too."""
+    """Format all log lines in the same way, also those of libraries."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -46,9 +45,9 @@ def configure_logs(*, on_terminal: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    # The driver logs a failed reconnection with its stack; app.core.db.transactions logs it too.
+    # asyncpg logs a failed reconnect with its stack; app.core.db.transactions also logs it.
     logging.getLogger("asyncpg").setLevel(logging.ERROR)
-    # The command `uvicorn` gives these handlers of their own, and logs paths and addresses.
+    # The `uvicorn` command adds handlers to these loggers, and logs paths and addresses.
     for name, propagates in (("uvicorn", True), ("uvicorn.access", False)):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = propagates
@@ -59,7 +58,7 @@ def _json(event: dict[str, Any], **options: Any) -> str:
 
 
 class _Lines:
-    """Standard error, each line in one piece; a reader that is gone is no reason to fail."""
+    """Standard error, one write per line; errors such as a closed pipe are ignored."""
 
     def write(self, line: str) -> None:
         with suppress(OSError):

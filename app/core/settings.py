@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, Validatio
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CANNOT_START = 3
-"""Exit status of a start that would fail again: uvicorn's supervisor does not repeat it."""
+"""Exit status of a start that would fail again: uvicorn's supervisor does not restart it."""
 
 
 def _plain_postgres_url(url: str) -> str:
@@ -49,7 +49,9 @@ def _address(address: str) -> str:
     try:
         ip_network(address, strict=False)
     except ValueError:
-        raise ValueError("give each proxy by its address, like 10.0.0.7 or 10.0.0.0/24") from None
+        raise ValueError(
+            "give each proxy as an address or network, like 10.0.0.7 or 10.0.0.0/24"
+        ) from None
     return address
 
 
@@ -81,7 +83,7 @@ def project_version() -> str:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; ``.env.example`` describes each line."""
+    """The settings of the service; ``.env.example`` describes each of them."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Read the settings once; a wrong value ends the process with its name and the reason."""
+    """Read the settings once; exit with the setting's name and the reason if a value is wrong."""
     file = os.environ.get("ENV_FILE")
     if file and not Path(file).exists():
         cannot_start(f"ENV_FILE: there is no file {file}")
@@ -132,6 +134,6 @@ def get_settings() -> Settings:
 
 
 def cannot_start(reason: str) -> NoReturn:
-    """End the process with one line on standard error and status ``CANNOT_START``."""
+    """Exit with one line on standard error and the exit status ``CANNOT_START``."""
     print(f"error: {reason}", file=sys.stderr)
     sys.exit(CANNOT_START)

@@ -1,4 +1,4 @@
-"""Answers to hostile requests, and what may be wrong with them."""
+"""Checks of the responses to hostile requests."""
 
 import json
 from collections import Counter
@@ -11,25 +11,25 @@ from app.core.http.problems import Problem
 from app.core.http.tests.document import PROBLEM
 
 NOT_HTTP = b"Invalid HTTP request received."
-"""What the server itself answers with 400, before the app sees anything."""
+"""The body of the server's own 400, for a request that never reaches the app."""
 
 
 class Answer(NamedTuple):
-    """What a request is answered with."""
+    """A response."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
     def header(self, name: str) -> str:
-        """Return the first header of a name in lower case, or nothing."""
+        """Return the first header of a lower-case name, or an empty string."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
 def complaint(request: Hostile, answer: Answer, *, by_server: bool = False) -> str:
-    """Say what is wrong with an answer, if something is.
+    """Return what is wrong with a response, or an empty string.
 
-    ``by_server``: the server may have refused an invented method by itself.
+    ``by_server``: the server itself may have rejected an invented method.
     """
     status, body = answer.status, answer.body
     if by_server and request.method == INVENTED and (status, body) == (400, NOT_HTTP):
@@ -39,13 +39,13 @@ def complaint(request: Hostile, answer: Answer, *, by_server: bool = False) -> s
     shown = body.decode()
     if status >= 400 and request.method != "HEAD":
         if answer.header("content-type") != PROBLEM:
-            return f"{status} is no problem document: {shown[:300]}"
+            return f"{status} is not a problem document: {shown[:300]}"
         problem = json.loads(body)
         if problem.keys() != Problem.model_fields.keys() or problem["status"] != status:
-            return f"{status} is not the whole problem document: {shown[:300]}"
+            return f"{status} has other members than a problem document: {shown[:300]}"
         if status == 422 and not _points_at(request.breaks, problem):
             return f"{status} does not point at {request.breaks}: {shown[:300]}"
-        del problem["instance"]  # the path that was asked for, whatever stands in it
+        del problem["instance"]  # repeats the path of the request, with any values in it
         shown = json.dumps(problem)
     if not _may_repeat(request, status) and MARK in f"{answer.headers} {shown}".lower():
         return f"{status} repeats a value: {answer.headers} {shown[:300]}"
@@ -53,19 +53,19 @@ def complaint(request: Hostile, answer: Answer, *, by_server: bool = False) -> s
 
 
 def _points_at(broken: str, problem: dict[str, Any]) -> bool:
-    """Tell whether a refusal names what is wrong, which may be within a list."""
+    """Return whether an error points at the wrong field, or at an item of it."""
     pointers = [error["pointer"] for error in problem["errors"]]
     return not broken or any(f"{pointer}/".startswith(f"{broken}/") for pointer in pointers)
 
 
 def _may_repeat(request: Hostile, status: int) -> bool:
-    """Tell whether a success shows what was in the query or the body: a next link, a new row."""
+    """Return whether a success may repeat the query (in a next link) or the body (a new row)."""
     query = request.target.partition("?")[2]
     return status < 400 and (MARK in query or MARK.encode() in request.body)
 
 
 def created(request: Hostile, answer: Answer) -> Counter[str]:
-    """Count what a request has created, by collection."""
+    """Count the rows that a request created, by collection."""
     counts: Counter[str] = Counter()
     path = request.target.partition(f"{API}/")[2]
     if answer.status == 201:

@@ -1,4 +1,4 @@
-"""The features of the API, found by the routes, and what their tests declare for those of all."""
+"""The features of the API, found from its routes, and the declarations in their tests."""
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -15,13 +15,13 @@ Endpoints = dict[tuple[str, str], Callable[..., Any]]
 
 
 def packages() -> list[str]:
-    """Name the package of each feature, ``app.athletes`` for example."""
+    """Return the package of each feature, for example ``app.athletes``."""
     endpoints = [route.endpoint for route in iter_route_contexts(router.routes)]
     return sorted({endpoint.__module__.rpartition(".")[0] for endpoint in endpoints if endpoint})
 
 
 def modules(name: str) -> Iterator[ModuleType]:
-    """Yield the module of each feature's tests that has a name; one without it yields none."""
+    """Yield the module of this name from the tests of each feature that has one."""
     for package in packages():
         module = f"{package}.tests.{name}"
         if find_spec(module):
@@ -29,7 +29,7 @@ def modules(name: str) -> Iterator[ModuleType]:
 
 
 def owned(package: str, module: str, name: str, what: str) -> Any:
-    """Return what the tests of a feature declare; tell what to write if they do not."""
+    """Return a declaration from the tests of a feature; if missing, fail with what to write."""
     path = f"{package}.tests.{module}"
     file = f"{path.replace('.', '/')}.py"
     assert find_spec(f"{package}.tests"), f"{package} has no tests: write {file}"
@@ -49,6 +49,6 @@ def endpoints(routes: list[BaseRoute]) -> Endpoints:
 
 
 def file_beside(endpoint: Callable[..., Any], module: str) -> str:
-    """Name the file of a test module of the feature that an endpoint belongs to."""
+    """Return the path of a test module of the feature that an endpoint belongs to."""
     package = endpoint.__module__.rpartition(".")[0]
     return f"{package.replace('.', '/')}/tests/{module}.py"

@@ -1,4 +1,4 @@
-"""What the OpenAPI document tells of each operation."""
+"""The operations of the OpenAPI document."""
 
 import json
 import re
@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import Any
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The id of no row."""
+"""An id that no row has."""
 
 Document = dict[str, Any]
 Schema = dict[str, Any]
 
 
 class Operation:
-    """A method of a path, and what the document has of it."""
+    """A method of a path, as the document describes it."""
 
     def __init__(self, document: Document, path: str, method: str) -> None:
         self._document = document
@@ -29,12 +29,12 @@ class Operation:
 
     @property
     def target(self) -> str:
-        """The path, with placeholders of things that are there."""
+        """The path, with placeholders of rows that exist."""
         return at_things(self.path)
 
     @property
     def nowhere(self) -> str:
-        """The path, with ids that are not there."""
+        """The path, with ids that no row has."""
         return re.sub(r"{\w+}", NOBODY, self.path)
 
     @cached_property
@@ -48,20 +48,20 @@ class Operation:
 
     @cached_property
     def headers(self) -> set[str]:
-        """The names of the headers that it reads."""
+        """The names of its header parameters."""
         return {
             one["name"] for one in self.described.get("parameters", []) if one["in"] == "header"
         }
 
     @property
     def takes(self) -> str | None:
-        """The media type of its body, or None if it takes none."""
+        """The media type of its request body, or None if it has none."""
         content = self.described.get("requestBody", {}).get("content", {})
         return next(iter(content), None)
 
     @cached_property
     def body(self) -> Schema | None:
-        """The schema of its body, if that is JSON."""
+        """The schema of its request body, if that is JSON."""
         if self.takes != "application/json":
             return None
         content = self.described["requestBody"]["content"]
@@ -69,13 +69,13 @@ class Operation:
 
     @cached_property
     def fields(self) -> dict[str, Schema]:
-        """The schema of each field of its body, if that is JSON."""
+        """The schema of each field of its request body, if that is JSON."""
         fields: dict[str, Schema] = (self.body or {}).get("properties", {})
         return fields
 
     @property
     def example(self) -> str | None:
-        """The example of its body, if it takes one."""
+        """The example of its request body, or None if it has none."""
         if self.takes is None:
             return None
         if self.body is None:
@@ -84,7 +84,7 @@ class Operation:
 
     @property
     def links(self) -> dict[str, Any]:
-        """Where what it answers leads to, by the id of each operation."""
+        """The links of its responses, by the ID of the target operation."""
         return {
             target: link
             for response in self.described["responses"].values()
@@ -93,7 +93,7 @@ class Operation:
 
     @property
     def lists(self) -> str | None:
-        """What the schema of its pages calls the rows, if it answers with pages."""
+        """The name of the row's schema, if its response is a page."""
         if self.method != "GET" or "limit" not in self.query:
             return None
         content = self.described["responses"]["200"]["content"]["application/json"]
@@ -102,7 +102,7 @@ class Operation:
 
     @property
     def answered_fields(self) -> set[str]:
-        """The names of the fields of what it answers, those within others too."""
+        """The names of all fields of its successful response, including nested fields."""
         success = self.described["responses"][str(min(self.answers))]
         (described,) = success["content"].values()
         return set(self._names(self._resolved(described["schema"])))
@@ -113,7 +113,7 @@ class Operation:
             yield from self._names(self._resolved(field))
 
     def _resolved(self, schema: Schema) -> Schema:
-        """Follow a reference."""
+        """Follow a ``$ref``."""
         if "$ref" not in schema:
             return schema
         name = schema["$ref"].rpartition("/")[2]
@@ -129,7 +129,7 @@ def operations(document: Document) -> Iterator[Operation]:
 
 
 def collections(document: Document) -> Iterator[Operation]:
-    """Yield the list of each path at which rows are created."""
+    """Yield the list operation of each path at which rows are created."""
     creating = {operation.path for operation in operations(document) if operation.creates}
     for operation in operations(document):
         if operation.lists and operation.path in creating:
@@ -137,17 +137,17 @@ def collections(document: Document) -> Iterator[Operation]:
 
 
 def at_things(path: str) -> str:
-    """Put placeholders of things into a path of the document."""
+    """Replace the parameters of a documented path with placeholders of things."""
     return re.sub(r"{(\w+)_id}", r"<\1>", path)
 
 
 def placeholder(name: str) -> str:
-    """Name the placeholder of what a parameter or field has the id, or the ids, of."""
+    """Return the placeholder for a parameter or field with an id or ids: ``<centre>``."""
     return f"<{name.removesuffix('s').removesuffix('_id')}>"
 
 
 def kind_of(schema: Schema) -> str:
-    """Name the kind of a value: ``enum``, ``array``, ``text``, its type, or its format."""
+    """Return the kind of a value: ``enum``, ``array``, ``text``, its type, or its format."""
     schema = not_null(schema)
     if "enum" in schema:
         return "enum"
@@ -157,7 +157,7 @@ def kind_of(schema: Schema) -> str:
 
 
 def usual_value(schema: Schema, text: str) -> str:
-    """Return a value that a query parameter takes, a text if it takes any."""
+    """Return a valid value of a query parameter; ``text`` if it accepts any text."""
     kind = kind_of(schema)
     if kind == "enum":
         return str(schema["enum"][0])
@@ -171,11 +171,11 @@ def usual_value(schema: Schema, text: str) -> str:
 
 
 def not_null(schema: Schema) -> Schema:
-    """Return the schema of what is not null."""
+    """Return the schema of the values that are not null."""
     some: list[Schema] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     return some[0]
 
 
 def is_nullable(schema: Schema) -> bool:
-    """Tell whether null is a value of a schema."""
+    """Return whether a schema allows null."""
     return {"type": "null"} in schema.get("anyOf", [])

@@ -1,4 +1,4 @@
-"""The OpenAPI document, against what the API really answers."""
+"""The OpenAPI document, compared with the actual responses of the API."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_the_committed_document_is_the_apps(
 
 
 def usual_verb(operation: Operation) -> str:
-    """Return what the name of an operation begins with, as a pattern."""
+    """Return a pattern of the verb that the name of an operation begins with."""
     if operation.creates:
         return "create"
     if operation.lists:
@@ -53,7 +53,7 @@ def usual_verb(operation: Operation) -> str:
 def test_operations_are_named_by_their_functions_a_verb_and_a_noun(
     app: FastAPI, document: Document
 ) -> None:
-    """Assert the rule; ``docs/openapi.json`` has the names, so a change of one is noticed."""
+    """Check the naming rule; a diff of ``docs/openapi.json`` shows each changed name."""
     functions = endpoints(app.routes)
 
     for operation in operations(document.content):
@@ -64,7 +64,7 @@ def test_operations_are_named_by_their_functions_a_verb_and_a_noun(
 async def test_a_created_row_leads_to_every_operation_that_takes_its_id(
     client: AsyncClient, document: Document
 ) -> None:
-    """Follow the links from where rows are; ``docs/openapi.json`` has the list of each."""
+    """Check the links of each POST that creates a row; ``docs/openapi.json`` lists them."""
     ids = await create_things(client)
     for creating in filter(lambda one: one.creates, operations(document.content)):
         (parameter,) = {name for link in creating.links.values() for name in link["parameters"]}
@@ -112,7 +112,7 @@ def test_bounds_are_in_the_words_of_json_schema(document: Document) -> None:
 
 
 def own_example(operation: Operation, ids: dict[str, str]) -> Any:
-    """Return the example of a body, with ids of what is there, and in the future."""
+    """Return the example of a request body, with ids of existing rows and times in the future."""
     example = json.loads(operation.example or "")
     for field, value in example.items():
         own = placeholder(field)
@@ -146,7 +146,7 @@ async def test_every_answer_in_the_document_is_given(
     connection: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Go through every endpoint; each answer is checked against its schema on the way."""
+    """Call every operation; the client checks each response against its schema."""
     document = Document(app)
     async with client_of(app, document) as client:
         ids = await create_things(client)
@@ -159,7 +159,7 @@ async def test_every_answer_in_the_document_is_given(
 
     functions = endpoints(app.routes)
     assert document.answered == document.operations(), "\n".join(
-        f"{operation.id} never answered {status}: ask for it in give_answers of"
+        f"{operation.id} never answered {status}: request it in give_answers of"
         f" {file_beside(functions[operation.method, operation.path], 'examples')}"
         for operation in operations(document.content)
         for status in operation.described["responses"]

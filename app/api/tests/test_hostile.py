@@ -1,4 +1,4 @@
-"""Hostile requests, to the app itself."""
+"""Hostile requests, sent directly to the app."""
 
 import asyncio
 import re
@@ -25,12 +25,15 @@ from app.core.http.tests.document import Document
 
 PIECE = 2**16
 SEVERAL = 5
-"""More than what is sent whatever the kind of a value is: null, nothing, and a value twice."""
+"""The minimum of bad values for a field or parameter.
+
+It exceeds the number of those that do not depend on the kind: null, absent and repeated.
+"""
 
 
 @pytest.fixture
 async def things(client: AsyncClient, document: Document) -> dict[str, str]:
-    """Create what the placeholders stand for."""
+    """Create the rows that the placeholders stand for."""
     things = await create_things(client)
     named = {
         placeholder(parameter)
@@ -67,7 +70,7 @@ async def test_a_hostile_request_is_answered_by_the_contract_and_changes_nothing
 
 @pytest.fixture(scope="module")
 def requests(document: Document) -> list[Hostile]:
-    """Give the requests of all parts, with the placeholders in them."""
+    """Provide the requests of all parts, with placeholders."""
     return [request for part in PARTS.values() for request in part(document.content)]
 
 
@@ -130,7 +133,7 @@ def test_each_body_is_sent_in_a_broken_form(
 
 
 def own_file(app: FastAPI, operation: Operation) -> str:
-    """Name the file in which the feature of an operation declares hostile requests."""
+    """Return the file in which the feature of an operation declares hostile requests."""
     return file_beside(endpoints(app.routes)[operation.method, operation.path], "hostile")
 
 
@@ -142,7 +145,7 @@ async def rows(client: AsyncClient, things: dict[str, str]) -> list[tuple[int, s
 
 
 async def totals(client: AsyncClient, document: Document, things: dict[str, str]) -> Counter[str]:
-    """Count the rows of each collection, also of those within each thing."""
+    """Count the rows of each collection, including those nested below each thing."""
     counts: Counter[str] = Counter()
     for operation in collections(document.content):
         for target in within_each_thing(operation):
@@ -153,7 +156,7 @@ async def totals(client: AsyncClient, document: Document, things: dict[str, str]
 
 
 def within_each_thing(operation: Operation) -> set[str]:
-    """Return the target of a list, within each of the things that its first parameter may be."""
+    """Return the targets of a list: one for each thing that its first parameter may be."""
     own = re.match(r".*/(\w+)/{\w+}", operation.path)
     if own is None:
         return {operation.target}
@@ -162,7 +165,7 @@ def within_each_thing(operation: Operation) -> set[str]:
 
 
 async def sent(app: FastAPI, request: Hostile) -> Answer:
-    """Call the app as the server would; no client sends such targets and headers."""
+    """Call the app as the server does; HTTP clients would not send such targets and headers."""
     target = httptools.parse_url(request.target.encode())
     body = request.body
     pieces = iter(
@@ -178,7 +181,7 @@ async def sent(app: FastAPI, request: Hostile) -> Answer:
     async def receive() -> Any:
         for piece in pieces:
             return piece
-        await asyncio.Event().wait()  # the client stays
+        await asyncio.Event().wait()  # the client does not disconnect
 
     async def send(message: Any) -> None:
         answer.append(message)
@@ -204,10 +207,10 @@ async def sent(app: FastAPI, request: Hostile) -> Answer:
 
 
 async def undocumented(document: Document, request: Hostile, answer: Answer) -> str:
-    """Say what the document does not have of an answer, if something."""
+    """Return what the OpenAPI document does not allow in a response, or an empty string."""
     path = httptools.parse_url(request.target.encode()).path.decode()
     if "/." in path or len(path) > PIECE // 2:
-        return ""  # the client's own class would make another path of it
+        return ""  # httpx.Request would normalise or reject this path
     asked = httpx.Request(request.method, f"http://testserver{path}")
     try:
         await document.check(

@@ -1,7 +1,7 @@
-"""The plans of every list's statements, as the service asks for them, over many rows.
+"""The query plans of the statements of every list, over many rows.
 
-Which lists there are, with which filters and sorts, is taken from the document; the rows are those
-of ``many_rows`` in the tests of each feature.
+The lists, with their filters and sorts, are those of the OpenAPI document. The rows are those of
+``many_rows`` in the tests of each feature.
 """
 
 import re
@@ -31,33 +31,33 @@ ROWS: dict[str, str] = {
     table: sql for module in modules("many_rows") for table, sql in module.ROWS.items()
 }
 WIDE: set[str] = {"name"}.union(*(getattr(module, "WIDE", ()) for module in modules("many_rows")))
-"""Filters that bound no count: any part of the rows may match, and each of them is counted.
+"""Filters that do not bound a count: any part of the rows may match, and ``total`` counts them.
 
-A part of a name can be anywhere in it. A page is bounded all the same: it ends when it is full, in
-the order of an index.
+Part of a name may be anywhere in the name. A page is bounded anyway: an index scan in the order
+of the list stops when the page is full.
 """
 LARGE = 1000
-"""Rows of a table that no list may read as a whole."""
+"""A table with more rows is large: no list may read all of it."""
 
 
 class Recorder:
-    """A database that keeps the statements it is asked to run, and has a row of each id."""
+    """A fake database that records statements, and has a row for every id."""
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
 
     async def row(self, statement: Statement, values: Any) -> Any:
-        """Answer a list as if it had a next page."""
+        """Record the statement of a list, and return a page that has a next page."""
         self.statements.append(statement)
         return "[]", datetime.now(UTC), str(new_id()), None
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
-        """Answer with a row."""
+        """Return a row with this id."""
         return row_id, 1, "{}"
 
 
 class Listing(NamedTuple):
-    """A path that lists rows of a table, and the schemas of its filters and sorts."""
+    """A path that lists the rows of a table, its sorts, and the schemas of its filters."""
 
     path: str
     table: str
@@ -65,7 +65,7 @@ class Listing(NamedTuple):
     sorts: list[str]
 
     def shapes(self) -> Iterator[tuple[dict[str, str], str]]:
-        """Yield each set of filters, with values, in each order."""
+        """Yield each set of filters, with values, for each sort."""
         sizes = range(len(self.filters) + 1)
         for some in chain.from_iterable(combinations(sorted(self.filters), n) for n in sizes):
             for sort in self.sorts:
@@ -73,7 +73,7 @@ class Listing(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a list was asked for, and the statement that answers it."""
+    """A request for a list, and the statement that it runs."""
 
     listing: Listing
     filters: frozenset[str]
@@ -82,7 +82,7 @@ class Asked(NamedTuple):
     text: str
 
     def conditions(self) -> str:
-        """Return the conditions of the page, in the innermost select: those of the cursor too."""
+        """Return the conditions of the innermost select, including those of the cursor."""
         table = self.listing.table
         innermost = re.search(
             rf"FROM {table}\s+(?:WHERE (.*?))?ORDER BY {table}\.", self.text, re.DOTALL
@@ -91,29 +91,29 @@ class Asked(NamedTuple):
         return innermost[1] or ""
 
     def sort_column(self) -> str:
-        """Name the column that the list is sorted by."""
+        """Return the column that the list is sorted by."""
         found = re.search(rf"ORDER BY {self.listing.table}\.(\w+)", self.text)
         assert found, self.text
         return found[1]
 
     def filter_columns(self) -> set[str]:
-        """Name the columns that the filters compare, those of the path too."""
+        """Return the columns that the filters compare, including those of the path."""
         columns = rf"\b{self.listing.table}\.(\w+) (?:=|<|>|\()"
         return set(re.findall(columns, self.conditions())) | set(
             re.findall(rf"strpos\({self.listing.table}\.(\w+)", self.conditions())
         )
 
     def may_scan(self) -> bool:
-        """Tell whether the statement may read all of a large table.
+        """Return whether the statement may read all of a large table.
 
-        It may to count what only wide filters bound; and to skip so many of the few that have a
-        part in their name that hardly any are left.
+        It may do so to count rows if all filters are wide. It may also do so for an offset with
+        the filter ``name``, if few rows match: it then skips most of the matches.
         """
         far = self.start == "offset" and "name" in self.filters
         return (self.total or far) and self.filters <= WIDE
 
     def is_in_an_index(self) -> bool:
-        """Tell whether an index in the order of the list holds all that the page is found by."""
+        """Return whether an index in the order of the list covers all columns of the filters."""
         skips = bool(self.filters) or self.start == "offset"
         columns = self.filter_columns()
         return skips and any(
@@ -123,7 +123,7 @@ class Asked(NamedTuple):
 
 
 def sorted_indexes(table: str, sort: str) -> Iterator[tuple[list[str], set[str]]]:
-    """Yield each index by a sort column and the id: the columns before, and all that it holds."""
+    """Yield indexes that end in a sort column and the id: columns before, and all but the id."""
     for index in SQLModel.metadata.tables[table].indexes:
         columns = [column.name for column in index.columns]
         if columns[-2:] == [sort, "id"]:
@@ -132,7 +132,7 @@ def sorted_indexes(table: str, sort: str) -> Iterator[tuple[list[str], set[str]]
 
 
 def leads(table: str, columns: set[str], sort: str) -> bool:
-    """Tell whether an index is in the order of a sort, after columns that are compared."""
+    """Return whether an index gives the order of a sort, after columns that filters compare."""
     described = SQLModel.metadata.tables[table]
     keys = [
         constraint.columns.keys()
@@ -146,7 +146,7 @@ def leads(table: str, columns: set[str], sort: str) -> bool:
 
 
 def listings(document: dict[str, Any]) -> Iterator[Listing]:
-    """Yield each path that answers with a page; the table is named by the end of the path."""
+    """Yield each path that returns a page; the last segment of the path is the table."""
     for operation in operations(document):
         if operation.lists:
             filters = {
@@ -159,7 +159,7 @@ def listings(document: dict[str, Any]) -> Iterator[Listing]:
 
 
 async def asked_of(client: AsyncClient, recorder: Recorder, listing: Listing) -> list[Asked]:
-    """Ask for a list in every way that its document has, and return the statements."""
+    """Request a list with every combination of filters, sort and start; return the statements."""
     asked: dict[str, Asked] = {}
     url = re.sub(r"{\w+}", str(new_id()), listing.path)
     within = re.findall(r"{(\w+)}", listing.path)
@@ -179,14 +179,14 @@ async def asked_of(client: AsyncClient, recorder: Recorder, listing: Listing) ->
         await ask(following, {}, given, "place")
         await ask(url, {**query, "offset": "1"}, given, "offset")
         if sort == listing.sorts[0]:
-            # The count is a subquery of its own: it is the same whatever the order and the start.
+            # The count is a separate subquery, which does not depend on the sort or the start.
             await ask(url, {**query, "total": "true"}, given, "top")
     return list(asked.values())
 
 
 @pytest.fixture(scope="module")
 async def statements() -> list[Asked]:
-    """Record the statements of all lists, from the app itself on no database."""
+    """Record the statements of all lists, from the real app with a fake database."""
     app = create_app(Settings(_env_file=None))
     recorder = app.state.database = Recorder()
     async with AsyncClient(transport=ASGITransport(app), base_url="http://testserver") as client:
@@ -196,9 +196,9 @@ async def statements() -> list[Asked]:
 
 @pytest.fixture
 async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
-    """Give a connection to a database with many rows in every table."""
+    """Provide a connection to a database with many rows in every table."""
     connection = await asyncpg.connect(own_database)
-    # VACUUM notes what it finds committed, and that an index alone may do then, once it is on disk.
+    # VACUUM sets the visibility map, which index-only scans need, only for commits on disk.
     await connection.execute("SET synchronous_commit = on")
     for table in SQLModel.metadata.sorted_tables:
         if table.name in ROWS:
@@ -209,7 +209,7 @@ async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def plan_of(connection: asyncpg.Connection, text: str) -> str:
-    """Return the plan for any parameters, which is the one that the service uses."""
+    """Return the generic plan, which is the one that the service uses."""
     await connection.execute(f"PREPARE prepared AS {text}")
     parameters = len(set(re.findall(r"\$[0-9]+", text)))
     anything = ", ".join(["NULL"] * parameters)
@@ -219,7 +219,7 @@ async def plan_of(connection: asyncpg.Connection, text: str) -> str:
 
 
 def is_good(asked: Asked, plan: str, large: set[str]) -> bool:
-    """Tell whether a plan is a good one, also for values that are rare."""
+    """Return whether a plan is good, also for rare values."""
     scanned = set(re.findall(r"Seq Scan on (\w+)", plan))
     if scanned & large and not asked.may_scan():
         return False
@@ -241,7 +241,7 @@ async def test_every_list_has_a_good_plan(
         if not is_good(asked, plan, large):
             bad.append(f"{asked.listing.path} by {asked.sort_column()}, {asked.filters}:\n{plan}")
 
-    assert not bad, f"{len(bad)} plans are bad, such as that of {bad[0]}"
+    assert not bad, f"{len(bad)} plans are bad, for example {bad[0]}"
 
 
 def test_every_list_is_in_the_order_of_an_index(statements: list[Asked]) -> None:

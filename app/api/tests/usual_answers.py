@@ -1,7 +1,7 @@
-"""Requests that get the usual answers of each operation, as the document describes it.
+"""Requests that get the usual responses of each operation, derived from the OpenAPI document.
 
-Rows are those that features declare for hostile requests. What takes more, such as a row in a
-certain state, a feature asks for in ``give_answers`` of its ``tests/examples.py``.
+The rows are those that features declare for hostile requests. A response that needs more, such as
+a row in a certain state, is requested in ``give_answers`` of the feature's ``tests/examples.py``.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Call(NamedTuple):
     headers: Mapping[str, str] = {}
 
     async def send(self, client: AsyncClient, ids: Mapping[str, str], **more: Any) -> Any:
-        """Send it, with the ids of things; ``content`` may stand for its body."""
+        """Send the request with the ids of things; ``content`` overrides its body."""
         body = self.body
         content = with_things(body, ids).encode() if isinstance(body, str) else body
         declared = {"Content-Type": self.operation.takes} if self.operation.takes else {}
@@ -46,7 +46,7 @@ class Call(NamedTuple):
 async def give_usual_answers(
     client: AsyncClient, document: Document, ids: Mapping[str, str]
 ) -> None:
-    """Get what each operation answers whatever the feature, but for the last deletions."""
+    """Get the responses that do not depend on the feature, except those of the last deletions."""
     for operation in operations(document):
         for call in (*_refused(operation), *_accepted(operation)):
             await call.send(client, ids)
@@ -58,7 +58,7 @@ async def give_usual_answers(
 async def delete_what_is_left(
     client: AsyncClient, document: Document, ids: Mapping[str, str]
 ) -> None:
-    """Get what deletions answer that leave no row for others."""
+    """Get the responses of deletions after which other requests would find no row."""
     for operation in operations(document):
         if operation.method == "DELETE" and "If-Match" not in operation.headers:
             await Call(operation, operation.target).send(client, ids)
@@ -67,7 +67,7 @@ async def delete_what_is_left(
 async def refuse_what_comes_late_or_at_length(
     client: AsyncClient, app: FastAPI, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Send every body too slowly, and then one that is too long."""
+    """Send every request body too slowly, and then one that is too long."""
 
     async def never_whole() -> AsyncIterator[bytes]:
         yield b"{"
@@ -87,7 +87,7 @@ async def refuse_what_comes_late_or_at_length(
 async def refuse_without_a_database(
     client: AsyncClient, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Send everything once more while the database is not there."""
+    """Send a request to every operation while the database is unavailable."""
     with monkeypatch.context() as changed:
         changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
         for operation in operations(document):
@@ -95,7 +95,7 @@ async def refuse_without_a_database(
 
 
 def _plain(operation: Operation) -> Call:
-    """Ask for ids of nobody, with the body of the document's example."""
+    """Make a request with ids that no row has, and the documented example as its body."""
     return Call(operation, operation.nowhere, operation.example or "")
 
 
@@ -131,7 +131,10 @@ def _accepted(operation: Operation) -> Iterator[Call]:
 async def _meet_a_twin(
     client: AsyncClient, document: Document, operation: Operation, ids: Mapping[str, str]
 ) -> None:
-    """Delete a new row, or give it the values of one that is there; touch one that is in use."""
+    """Create a row and delete it, or PATCH it to the values of an existing row.
+
+    A DELETE that may answer 409 is also sent for an existing row, which is in use.
+    """
     collection = operation.path.rpartition("/")[0]
     (creating,) = (one for one in operations(document) if one.creates and one.path == collection)
     body = made_up_body(creating, f"Twin of {operation.id}")

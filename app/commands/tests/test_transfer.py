@@ -21,7 +21,7 @@ BAD = 'reference,name,category,centres,height,Town\nM-1,Mara,Rx,,510 in,A\n"M-2,
 REJECTED = (
     "\ufeffline,reason,reference,name,category,centres,height,Town\r\n"
     '2,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A\r\n'
-    '3,the row is no CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
+    '3,the row is not valid CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
     '4,"the row has 2 cells, but the header has 6: is a cell missing, or is there an extra comma?",'
     "M-3,Eva\r\n"
 )

@@ -1,1 +1,1 @@
-"""CSV files: read row by row, and sent or received as bodies."""
+"""CSV files: read row by row, and sent or received as HTTP bodies."""

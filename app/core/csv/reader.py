@@ -1,4 +1,4 @@
-"""CSV files as people make them: checked as a whole, then read row by row."""
+"""A tolerant reader of CSV files: the text is checked as a whole, then read row by row."""
 
 import csv
 import re
@@ -9,22 +9,22 @@ from typing import BinaryIO, NamedTuple
 from app.core.errors import Invalid, MalformedBody
 
 LONGEST_LINE = 2**20
-"""In bytes. A file with a longer line is no table of rows, and would not fit into memory."""
+"""In bytes. A file with a longer line is not CSV, and would take too much memory."""
 LONGEST_ROW = 100_000
-"""In characters. A longer row has a quotation mark that nothing closes."""
+"""In characters. A longer row is assumed to have an unclosed quotation mark."""
 
 
 class CSVRow(NamedTuple):
-    """A row of a file; ``problem`` tells why its cells could not be told apart."""
+    """A row of a file; ``problem`` says why the row could not be split into cells."""
 
     line: int
-    """The line that it begins on, from 1."""
+    """The line on which the row begins, from 1."""
     cells: list[str]
     problem: str = ""
 
 
 def check_text(file: BinaryIO) -> None:
-    """Read a file through, and go back to its beginning.
+    """Check the whole text of a file, and seek back to its beginning.
 
     Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is empty or has a line that
     is longer than ``LONGEST_LINE``.
@@ -35,7 +35,7 @@ def check_text(file: BinaryIO) -> None:
     number = 0
     for number, line in enumerate(_lines_of(file), 1):
         if len(line) > LONGEST_LINE:
-            raise Invalid(f"Line {number} is longer than 1 MiB: this is no CSV file of rows.")
+            raise Invalid(f"Line {number} is longer than 1 MiB: this is not a CSV file of rows.")
         try:
             line.decode()
         except UnicodeDecodeError:
@@ -48,11 +48,11 @@ def check_text(file: BinaryIO) -> None:
 
 
 def _lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file, however they end; one that is far too long comes in pieces."""
+    """Yield the lines of a file, with any line ending; a line that is too long comes in pieces."""
     begun = b""
     while piece := file.read(LONGEST_LINE):
         if piece.endswith(b"\r"):
-            piece += file.read(1)  # perhaps the other half of the line's end
+            piece += file.read(1)  # it may be the LF of a CRLF
         *lines, begun = re.split(rb"\r\n|\r|\n", begun + piece)
         yield from lines
         if len(begun) > LONGEST_LINE:
@@ -63,10 +63,10 @@ def _lines_of(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_rows(file: BinaryIO) -> Iterator[CSVRow]:
-    """Yield the rows of a file that ``check_text`` found good, its header first.
+    """Yield the rows of a file that ``check_text`` accepted, the header first.
 
-    Rows with nothing in their cells are left out. A row that is no CSV (RFC 4180) has one cell,
-    its first line; reading goes on with the line after that.
+    Rows with only blank cells are skipped. A row that is not valid CSV (RFC 4180) has one cell,
+    its first line, and reading continues with the next line.
     """
     text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
     lines = _Lines(text)
@@ -85,7 +85,7 @@ def read_rows(file: BinaryIO) -> Iterator[CSVRow]:
                 yield CSVRow(lines.first, cells)
     finally:
         if not file.closed:
-            text.detach()  # or the file would be closed with it
+            text.detach()  # otherwise the wrapper would close the file
 
 
 class _RowTooLong(Exception):
@@ -93,7 +93,7 @@ class _RowTooLong(Exception):
 
 
 class _Lines:
-    """The lines of a text, numbered from 1; those of a row can be given back and read again."""
+    """The lines of a text, numbered from 1; the lines of a row can be put back and read again."""
 
     def __init__(self, text: TextIOWrapper) -> None:
         self._text = text
@@ -109,8 +109,8 @@ class _Lines:
 
     def __next__(self) -> str:
         if self._row and self.first < self._tried:
-            # A row that failed went over this one. It has to end on its line, for otherwise
-            # each line could be read again as often as a row is long.
+            # A broken row has read past this line. So this row must end on its first line:
+            # otherwise each line could be read again once for every line of a long row.
             raise _RowTooLong
         line = self._again.pop() if self._again else self._text.readline()
         if not line:
@@ -122,18 +122,20 @@ class _Lines:
         return line
 
     def begin_row(self) -> None:
-        """Let the next line be the first of a row."""
+        """Begin a row with the next line."""
         self.first += len(self._row)
         self._row = []
         self._length = 0
 
     def broken_row(self) -> CSVRow:
-        """Make a row of its first line, and give back the others."""
+        """Return the first line as a broken row, and put back the other lines."""
         first, *others = self._row
         self._tried = max(self._tried, self.first + len(self._row))
         self._again += reversed(others)
         self._row = [first]
         why = (
-            "too long" if len(first) > LONGEST_ROW else "no CSV: is a quotation mark out of place?"
+            "too long"
+            if len(first) > LONGEST_ROW
+            else "not valid CSV: is a quotation mark out of place?"
         )
         return CSVRow(self.first, [first.rstrip("\r\n")], f"the row is {why}")

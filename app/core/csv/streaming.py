@@ -1,4 +1,4 @@
-"""CSV files as bodies: received into a temporary file, or sent piece by piece."""
+"""CSV files as bodies: received into a temporary file, or streamed piece by piece."""
 
 import asyncio
 import logging
@@ -18,40 +18,40 @@ from app.core.http.bodies import SLOWEST, body_pieces, declared_type
 
 logger = logging.getLogger(__name__)
 
-# Not by the email package, whose parameters (RFC 2231) may name any codec, and any number.
+# Not parsed with the email package: its RFC 2231 parameters may have any codec and any number.
 _CHARSET = re.compile(r"charset\b", re.IGNORECASE)
 _UTF_8 = re.compile(r"charset=(\"?)utf-?8\1", re.IGNORECASE)
 
 IN_MEMORY = 2**20
-"""Bytes of a received file that stay in memory; a longer one is on disk."""
+"""The maximum size in bytes of a received file in memory; a larger file is on disk."""
 
 
 def takes_csv(example: str) -> dict[str, Any]:
-    """Document a body that is read by ``received_csv``."""
+    """Document the body of an endpoint that calls ``received_csv``."""
     content = {"text/csv": {"schema": {"type": "string", "minLength": 1}, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 async def stream_place(request: Request) -> AsyncIterator[None]:
-    """Hold one of the places for streams, until the answer is sent; raise ``Unavailable``."""
+    """Hold one of the places for streams until the response is sent; raise ``Unavailable``."""
     async with request.app.state.streams.place():
         yield
 
 
 STREAMS = [Depends(stream_place)]
-"""What the endpoints depend on that receive or send a file: they are bounded among themselves."""
+"""Dependencies of endpoints that receive or send a file: these share a limit (``MAX_STREAMS``)."""
 
 
 class CSVResponse(StreamingResponse):
-    """An answer in CSV; it is cut off if it cannot be completed, or the client stops reading."""
+    """A CSV response; it is cut off if it cannot be completed, or if the client stops reading."""
 
     media_type = "text/csv"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, and read on from the database only for a client that is there.
+        """Send the response; read no more rows from the database after the client disconnects.
 
-        Starlette would cancel a statement when the client leaves. The driver, cancelled between
-        preparing one and running it, leaves the session in a transaction, which holds locks.
+        Starlette would cancel a running statement on a disconnect. If asyncpg is cancelled between
+        preparing and running a statement, the session stays in a transaction that holds locks.
         """
         now = asyncio.get_running_loop().time
         patience = scope["app"].state.settings.body_timeout
@@ -71,15 +71,15 @@ class CSVResponse(StreamingResponse):
         except ClientDisconnect:
             pass
         except (Unavailable, TimeoutError) as error:
-            # The status is sent already. The server closes a connection with half an answer, by
-            # which the client knows.
-            logger.warning("an answer was cut off: %s", str(error) or "the client does not read")
+            # The status is sent already. The server closes a connection with an incomplete
+            # response, so the client notices the error.
+            logger.warning("response cut off: %s", str(error) or "the client does not read")
         finally:
             gone.cancel()
 
 
 async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
-    """Answer with a file; what fails before its first piece is still a problem document."""
+    """Return a response with a file; an error before its first piece is a problem document."""
     first = await anext(pieces)
 
     async def all_pieces() -> AsyncIterator[bytes]:
@@ -93,14 +93,14 @@ async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
 
 @asynccontextmanager
 async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO]:
-    """Receive a body that is declared CSV in UTF-8, of at most ``longest`` bytes.
+    """Receive a body of at most ``longest`` bytes, whose ``Content-Type`` is CSV in UTF-8.
 
     Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
     """
     _, *parameters = request.headers.get("content-type", "").split(";")
     charsets = [one for one in map(str.strip, parameters) if _CHARSET.match(one)]
     if declared_type(request) != "text/csv" or not all(map(_UTF_8.fullmatch, charsets)):
-        raise UnsupportedMediaType("The body has to be declared as text/csv, in UTF-8.")
+        raise UnsupportedMediaType("The Content-Type of the body must be text/csv, in UTF-8.")
     with SpooledTemporaryFile(IN_MEMORY) as file:
         async for piece in body_pieces(request, longest):
             file.write(piece)

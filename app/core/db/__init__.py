@@ -1,1 +1,1 @@
-"""PostgreSQL: connections, transactions, statements, and what its constraints mean."""
+"""PostgreSQL: the connection pool, transactions, statements and constraint errors."""

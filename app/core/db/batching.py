@@ -1,4 +1,4 @@
-"""Reading rows by their ids, many with one statement."""
+"""Batching: one statement reads the rows of many ids."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,12 +15,12 @@ ReadRows = Callable[[list[UUID]], Awaitable[list[Any]]]
 
 
 class Batches:
-    """Reads rows one statement at a time: ids that come meanwhile share the next one.
+    """Reads rows one statement at a time: ids that arrive meanwhile form the next batch.
 
-    No request waits for others to come, and the busier the service, the fewer the statements. A
-    client that disconnects does not cancel the others in its batch, and an id whose row cannot be
-    read fails alone. If the database does not answer, all waiting requests fail at once: the next
-    statement would have to wait as long again.
+    No request waits for a batch to fill, and larger load gives larger batches. A client that
+    disconnects does not cancel the others in its batch, and an id whose row cannot be read fails
+    alone. If the database does not answer, all waiting requests fail at once: the next statement
+    would have to wait as long again.
     """
 
     def __init__(self, read_rows: ReadRows) -> None:
@@ -29,12 +29,12 @@ class Batches:
         self._reading: asyncio.Task[None] | None = None
 
     async def row(self, row_id: UUID) -> Any:
-        """Read the row of an id; None if there is none."""
+        """Return the row of an id, or None."""
         loop = asyncio.get_running_loop()
         row: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((row_id, row))
         if self._reading is None:
-            # What it logs belongs to none of the requests that it works for.
+            # An empty context: the log lines of a batch have no single request ID.
             self._reading = loop.create_task(self._read(), context=Context())
         return await row
 
@@ -61,5 +61,5 @@ class Batches:
             return
         rows = {row["id"]: row for row in found}
         for row_id, row in batch:
-            if not row.done():  # or who asked has left
+            if not row.done():  # done means cancelled: the client has disconnected
                 row.set_result(rows.get(row_id))

@@ -13,10 +13,10 @@ from app.core.db.schema import source_of
 from app.core.errors import AlreadyTaken, DomainError, FieldError, ReferenceMissing
 
 RULES = "rules"
-"""Where a table's ``info`` has its rules, by the full names of the constraints.
+"""Key in a table's ``info`` of its rules, by the full names of the constraints.
 
-Only those that requests may break: ``{"info": {RULES: {"ck_trainings_taken": Rule(…)}}}``. What a
-trigger reports as a CHECK constraint is a rule too.
+Only constraints that requests may violate: ``{"info": {RULES: {"ck_trainings_taken": Rule(…)}}}``.
+A trigger may also report a violation under the name of a rule.
 """
 
 
@@ -31,9 +31,10 @@ class Rule:
 
 
 def rule_broken(error: CheckViolationError, given: Container[str]) -> DomainError | None:
-    """Return the error for a violated CHECK constraint; None if no request should get so far.
+    """Return the error for a violated CHECK constraint; None if the constraint has no rule.
 
-    The error names the field only if the request gave it.
+    No request should violate a constraint without a rule. The error points at the field only if
+    the request has it.
     """
     rule = _rules().get(error.constraint_name or "")
     if rule is None:
@@ -44,7 +45,7 @@ def rule_broken(error: CheckViolationError, given: Container[str]) -> DomainErro
 
 
 def taken_fields(error: UniqueViolationError) -> list[str]:
-    """Name the fields whose values another row has."""
+    """Name the fields whose values another row already has."""
     return _fields()[error.constraint_name or ""]
 
 
@@ -58,7 +59,7 @@ def already_taken(error: UniqueViolationError) -> AlreadyTaken:
 
 
 def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
-    """Return the error for a foreign key to a row that is not there."""
+    """Return the error for a foreign key to a row that does not exist."""
     (field,) = _fields()[error.constraint_name or ""]
     noun = re.sub("_ids?$", "", field).replace("_", " ")
     return ReferenceMissing.of_field(f"/{field}", "missing", f"There is no such {noun}.")
@@ -66,7 +67,7 @@ def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
 
 @cache
 def _fields() -> dict[str, list[str]]:
-    """Map the name of each key, primary, unique or foreign, to the fields that a client wrote."""
+    """Map each primary, unique and foreign key constraint to the fields behind its columns."""
     return {
         str(constraint.name): [source_of(column) for column in constraint.columns]
         for table in SQLModel.metadata.tables.values()
@@ -79,7 +80,7 @@ def _fields() -> dict[str, list[str]]:
 
 @cache
 def _rules() -> dict[str, Rule]:
-    """Map the name of each constraint that requests may break to its rule."""
+    """Map the name of each constraint that has a rule to that rule."""
     return {
         name: rule
         for table in SQLModel.metadata.tables.values()

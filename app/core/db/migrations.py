@@ -1,4 +1,4 @@
-"""Where the schema stands, against the newest migration."""
+"""Comparison of the database's schema version with the latest migration."""
 
 from functools import cache
 from pathlib import Path
@@ -16,11 +16,11 @@ _VERSION = Statement(select(column("version_num")).select_from(table("alembic_ve
 
 @cache
 def newest() -> str | None:
-    """Return the revision of the newest migration."""
+    """Return the revision of the latest migration."""
     return ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
 
 
 async def is_current(database: Runner) -> bool:
-    """Tell whether the database has the schema of the newest migration."""
+    """Return whether the database has the schema of the latest migration."""
     found = await database.row(_VERSION, {})
     return found is not None and found["version_num"] == newest()

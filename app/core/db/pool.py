@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: opened once, lent to one unit of work after another."""
+"""The connection pool: connections to PostgreSQL that are opened once and reused."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ class UnusableDatabase(Exception):
 
 
 class LimitedPool:
-    """So many connections; who finds none free waits in line, for so long at most.
+    """A connection pool with a FIFO queue and a timeout, on top of asyncpg's pool.
 
-    The driver's own pool knows no line: whoever asks at the right moment overtakes. And it takes as
-    long to lend and take back as a short statement takes to run. So it lends each connection once,
-    and gets it back when something has failed on it.
+    asyncpg's pool is not fair: a request may overtake others that wait. Also, its acquire and
+    release take as long as a short statement. So this pool acquires each connection from it once,
+    and releases the connection only after an error on it, or when the pool closes.
     """
 
     def __init__(self, connections: asyncpg.Pool, settings: Settings, size: int) -> None:
@@ -38,10 +38,10 @@ class LimitedPool:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Any]:
-        """Lend a connection; raise ``Unavailable`` if none gets free in time.
+        """Acquire a connection; raise ``Unavailable`` if none is free before the timeout.
 
-        It is given back as it is: the usual reset costs a third of a read's time. So no statement
-        may leave anything behind in its session, and a test holds us to it.
+        It is released without a reset, which would cost a third of a read's time. So no statement
+        may leave state in its session; a test checks this.
         """
         await self._limit.enter()
         try:
@@ -59,7 +59,7 @@ class LimitedPool:
             self._limit.leave()
 
     async def close(self) -> None:
-        """Close the connections, once what is under way is done; cancelled, by force."""
+        """Close the pool after work in flight; if cancelled, terminate its connections."""
         self._closing = True
         while self._idle:
             await self._give_back(self._idle.pop())
@@ -70,7 +70,7 @@ class LimitedPool:
             connection = self._idle.pop()
             try:
                 is_lost = connection.is_closed()
-            except asyncpg.InterfaceError:  # the driver has noticed, and taken it back
+            except asyncpg.InterfaceError:  # asyncpg has noticed the loss and released it already
                 is_lost = True
             if not is_lost:
                 return connection
@@ -78,22 +78,22 @@ class LimitedPool:
         return await self._connections.acquire()
 
     async def _give_back(self, connection: Any) -> None:
-        """Leave it to the driver to see whether a connection is still of use."""
-        # What has been done stands, even if the connection is lost afterwards.
+        """Release a connection to asyncpg's pool, which checks whether it is still usable."""
+        # An error here must not change the outcome of the work, which has ended.
         with suppress(Exception):
             await self._connections.release(connection, timeout=self._wait)
 
 
 async def check_usable(settings: Settings) -> None:
-    """Raise ``UnusableDatabase`` unless the service can connect, to a server new enough."""
+    """Raise ``UnusableDatabase`` unless the service can connect and the server is new enough."""
     async with _connection(settings) as connection:
         _check_version(connection)
 
 
 async def check_room(settings: Settings, processes: int) -> None:
-    """Raise ``UnusableDatabase`` if so many processes want more connections than the server has.
+    """Raise ``UnusableDatabase`` if the pools of all processes exceed the server's connections.
 
-    PgBouncer, if there is one, has its own idea of how many it makes.
+    Skipped with PgBouncer, which has its own limits.
     """
     if settings.db_pgbouncer:
         return
@@ -117,7 +117,7 @@ _ROOM = """
 
 @asynccontextmanager
 async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """Connect once; raise ``UnusableDatabase`` whatever fails meanwhile."""
+    """Open one connection without a pool; raise ``UnusableDatabase`` on any error."""
     with _reaching():
         connection = await asyncpg.connect(settings.database_url, timeout=10, **_session(settings))
         try:
@@ -128,7 +128,7 @@ async def _connection(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def connected(settings: Settings, size: int | None = None) -> AsyncIterator[Database]:
-    """Open ``size`` connections, the settings' unless given; raise ``UnusableDatabase``."""
+    """Open a pool of ``size`` connections, default DB_POOL_SIZE; raise ``UnusableDatabase``."""
     size = size or settings.db_pool_size
     connections = asyncpg.create_pool(
         settings.database_url,
@@ -153,34 +153,34 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
         else:
             yield Database(pool)
     finally:
-        # Closing waits for what is under way. The driver ends that by force if it is cancelled.
+        # Closing waits for work in flight. After the timeout, asyncpg terminates the connections.
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.db_pool_wait):
                 await pool.close()
 
 
 def _session(settings: Settings) -> dict[str, Any]:
-    """Return how the driver begins a session, as its own arguments."""
+    """Return asyncpg's arguments for a new session."""
     known = {"application_name": "crossfit-api", "timezone": "UTC"}
     if settings.db_pgbouncer:
-        # PgBouncer refuses what it does not know when a connection starts, and gives each
-        # transaction another connection to the server, which has prepared no statement.
+        # PgBouncer rejects unknown startup parameters. It may also give each transaction another
+        # connection to the server, on which no statement is prepared.
         return {"statement_cache_size": 0, "server_settings": known}
     return {"statement_cache_size": 100, "server_settings": known | _limits(settings)}
 
 
 def _limits(settings: Settings) -> dict[str, str]:
-    """Name what holds in every session, or transaction, as PostgreSQL does."""
+    """Return the PostgreSQL parameters of every session or, with PgBouncer, every transaction."""
     seconds = {
         "statement_timeout": settings.db_statement_timeout,
         "lock_timeout": settings.db_lock_timeout,
         "idle_in_transaction_session_timeout": settings.db_idle_timeout,
     }
-    # Compiling a plan takes longer than any of our statements runs. It is made too dear instead of
-    # setting `jit` to off, which the driver does itself for a moment, and then sets what it found:
-    # for the session, so that `off` would stay with others behind PgBouncer.
-    # And planning takes as long as most of them run: once is enough, as a test sees to it that
-    # plans for any parameters are good ones.
+    # JIT compilation takes longer than any of our statements. It is disabled by its cost: asyncpg
+    # sets `jit` to off for a moment and then restores the value that it found, for the session.
+    # With `jit` off here, it would stay off for the next client of a session behind PgBouncer.
+    # Planning takes as long as most statements, so each is planned once. A test checks that these
+    # generic plans are good.
     return {"jit_above_cost": "-1", "plan_cache_mode": "force_generic_plan"} | {
         name: f"{value * 1000:.0f}ms" for name, value in seconds.items()
     }
@@ -193,7 +193,7 @@ def _reaching() -> Iterator[None]:
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or type(error).__name__
         if isinstance(error, TimeoutError):
-            reason = "it does not answer in time"
+            reason = "no answer before the timeout"
         elif reason.startswith("unsupported startup parameter"):
             reason += " (if this is PgBouncer, set DB_PGBOUNCER=true)"
         raise UnusableDatabase(f"cannot reach the database of DATABASE_URL: {reason}") from None
@@ -208,13 +208,13 @@ def _check_version(connection: Any) -> None:
 
 
 async def _check_deadlock_timeout(connection: Any, settings: Settings) -> None:
-    """Warn if the server ends a wait for a lock before it looks whether that is a deadlock."""
+    """Warn if the lock timeout expires before the server checks for a deadlock."""
     seconds = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float"
     async with connection.transaction():
         if await connection.fetchval(seconds) >= settings.db_lock_timeout:
             logger.warning(
-                "deadlocks are not run again but answered 503, because the server's"
-                " deadlock_timeout is not shorter than DB_LOCK_TIMEOUT: set one of them"
+                "deadlocks get 503 instead of a retry, because the server's deadlock_timeout is"
+                " not shorter than DB_LOCK_TIMEOUT: change one of them"
             )
 
 

@@ -1,9 +1,9 @@
-"""What the tables declare: names of constraints, columns and their sources."""
+"""Helpers for table declarations: constraint names, columns and their source fields."""
 
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-# Errors are told apart by the constraint's name, so each needs one that does not change.
+# Errors are mapped by the constraint's name, so each constraint needs a stable name.
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -13,7 +13,7 @@ SQLModel.metadata.naming_convention = {
 }
 
 NOW = sa.func.statement_timestamp()
-"""What time it is for the database: when the statement reached it."""
+"""The database's time when it received the statement."""
 
 
 def table_of(row: type[SQLModel]) -> sa.Table:
@@ -24,24 +24,24 @@ def table_of(row: type[SQLModel]) -> sa.Table:
 
 
 def written_columns(table: sa.Table) -> list[sa.Column[object]]:
-    """Return the columns that a new row is given values for; the database fills the others."""
+    """Return the columns that an insert sets; the database fills the others."""
     return [column for column in table.c if column.server_default is None]
 
 
 def unique_columns(table: sa.Table) -> list[sa.Column[object]]:
-    """Return the columns of which no two rows have the same value; the id is not among them."""
+    """Return the columns with a UNIQUE constraint of their own, without the id."""
     constraints = (found for found in table.constraints if isinstance(found, sa.UniqueConstraint))
     keys = [constraint.columns.keys() for constraint in constraints]
     return [column for column in table.c if [column.name] in keys]
 
 
 def source_of(column: sa.Column[object]) -> str:
-    """Return the field that a column stores: its own name, or what it is derived from."""
+    """Return the field behind a column: its own name, or the field that it is derived from."""
     return str(column.info.get("source", column.name))
 
 
 def is_referred_to(table: sa.Table) -> bool:
-    """Tell whether rows of other tables keep a row of this one from being deleted."""
+    """Return whether a foreign key to this table prevents the deletion of its rows."""
     return any(
         key.column.table is table and key.ondelete is None
         for other in SQLModel.metadata.tables.values()

@@ -1,4 +1,4 @@
-"""SQL text, compiled once for each shape of a statement, and its parameters."""
+"""Compiled SQL statements and their parameters."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,7 +15,7 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 class Statement:
     """The text of a statement and the names of its parameters, in the order of ``$1, $2, …``.
 
-    A value is given by the name of its ``bindparam``; SQLAlchemy's own constants are kept.
+    Callers pass values by the names of ``bindparam``s; constants in the query keep their values.
     """
 
     def __init__(self, query: ClauseElement) -> None:
@@ -29,23 +29,23 @@ class Statement:
         }
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the values of the parameters in their order; a missing one is a KeyError."""
+        """Return the values in the order of the parameters; a missing one raises ``KeyError``."""
         constants = self._constants
         return [constants[name] if name in constants else values[name] for name in self._names]
 
 
 def new_value(column: Column[Any]) -> BindParameter[Any]:
-    """Return the parameter for what is written to a column.
+    """Return the parameter for the new value of a column.
 
-    Its name differs from the column's, which SQLAlchemy keeps for its own parameters.
+    It is named ``new_COLUMN``, because SQLAlchemy reserves the column's name for itself.
     """
     return bindparam(f"new_{column.name}", type_=column.type)
 
 
 def new_values(table: Table, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the values that are written to columns as ``new_value`` does.
+    """Return the new values of columns by the parameter names of ``new_value``.
 
-    Those of the columns that are derived from the fields are among them.
+    Includes the columns that are derived from the given fields.
     """
     written = {**fields, **derived_columns(table, fields)}
     return {f"new_{name}": value for name, value in written.items()}
@@ -62,7 +62,7 @@ def derived_columns(table: Table, fields: Mapping[str, Any]) -> dict[str, str | 
 
 @cache
 def _derivations(table: Table) -> list[tuple[str, str, Callable[[str], str]]]:
-    """List each derived column: its name, its source, and how it is derived."""
+    """List each derived column: its name, its source field, and the function that derives it."""
     return [
         (column.name, column.info["source"], column.info["derive"])
         for column in table.c

@@ -1,4 +1,4 @@
-"""The one way to run something on the database: a statement, or a transaction of several."""
+"""Statements and transactions, with retries and timeouts: the only access to the database."""
 
 import asyncio
 import logging
@@ -23,12 +23,12 @@ LONGEST_PAUSE = 0.05
 _FAILED_BY_OTHERS = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
-    # A migration has just changed a table; the driver has forgotten its statements by now.
+    # A migration has just changed a table. asyncpg has cleared its statement cache by now.
     asyncpg.InvalidCachedStatementError,
     asyncpg.OutdatedSchemaCacheError,
 )
 _DOES_NOT_ANSWER = (
-    OSError,  # TimeoutError, the driver's own, among them
+    OSError,  # includes TimeoutError, which asyncpg raises
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
@@ -37,7 +37,7 @@ _DOES_NOT_ANSWER = (
     asyncpg.PostgresSystemError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.StatementCompletionUnknownError,
-    # After a change of servers: a standby, another password, a database that is not there yet.
+    # After a failover: a standby, another password, a database that does not exist yet.
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -48,18 +48,18 @@ Result = TypeVar("Result")
 
 
 class UnusableValue(Exception):
-    """The database does not take a value, which the types of the payloads should have refused."""
+    """The database rejects a value that the types of the payloads should have rejected."""
 
 
 class Pool(Protocol):
-    """What lends a connection for one transaction."""
+    """A connection pool."""
 
     def acquire(self) -> AbstractAsyncContextManager[Any]:
-        """Lend a connection for the time of an ``async with``."""
+        """Acquire a connection during an ``async with``."""
 
 
 class Runner(Protocol):
-    """What runs statements: a database, or a transaction on it."""
+    """Runs statements: a database, or a transaction on it."""
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run a statement and return its first row, or None."""
@@ -71,11 +71,11 @@ class Runner(Protocol):
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
 
     async def transaction(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
-        """Run several statements as one: all of them are done, or none is."""
+        """Run several statements in one transaction."""
 
 
 class Transaction:
-    """A connection in a transaction; nothing it does may outlive that."""
+    """A connection in a transaction; it may leave no state behind in the session."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -104,7 +104,7 @@ class Transaction:
         try:
             return await fetch(statement.text, *statement.arguments(values))
         except TimeoutError:
-            # The server hangs, and would keep whatever came next waiting too.
+            # The server hangs, so the next statement on this connection would also wait.
             self._connection.terminate()
             raise
 
@@ -112,10 +112,10 @@ class Transaction:
 class Database:
     """Runs statements and transactions on a pool of connections.
 
-    A deadlock or a serialization failure is retried, up to ``RETRIES`` times. What
-    fails because the database does not answer, or not in time, raises ``Unavailable``. With a
-    ``preamble``, every statement runs in a transaction that begins with that. ``wait`` is how long
-    a transaction may take to begin, in seconds; the driver's own limit unless given.
+    A deadlock or a serialization failure is retried, up to ``RETRIES`` times. If the database does
+    not answer, or not before a timeout, ``Unavailable`` is raised. With a ``preamble``, every
+    statement runs in a transaction that begins with it. ``wait`` is the timeout for the beginning
+    of a transaction, in seconds; the default is asyncpg's own command timeout.
     """
 
     def __init__(self, pool: Pool, preamble: str | None = None, wait: float | None = None) -> None:
@@ -125,17 +125,17 @@ class Database:
         self._batches: dict[Statement, Batches] = {}
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
-        """Run one statement, a transaction of its own, and return its first row, or None."""
+        """Run one statement in its own transaction, and return its first row, or None."""
         return await self._run(Transaction.row, statement, values)
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
-        """Run one statement, a transaction of its own, and return its rows."""
+        """Run one statement in its own transaction, and return its rows."""
         return await self._run(Transaction.rows, statement, values)
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
-        """Run a statement over ``ids`` for some that are asked for at the same time.
+        """Run a statement over a batch of ``ids``, and return the row of this id, or None.
 
-        Return the row of this one, or None. The statement begins after it was asked for.
+        The statement always begins after this call.
         """
         batches = self._batches.get(statement)
         if batches is None:
@@ -144,13 +144,13 @@ class Database:
         return await batches.row(row_id)
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        """Run some work in one transaction, which is committed when this returns."""
+        """Run some work in one transaction, which is committed before this returns."""
         return await self._run(work, explicitly=True)
 
     async def _run(
         self, work: Callable[..., Awaitable[Result]], *arguments: object, explicitly: bool = False
     ) -> Result:
-        """Run some work, explicitly in a transaction, or in that of its one statement."""
+        """Run some work with retries: explicitly in a transaction, or as one statement."""
         retries = 0
         while True:
             try:
@@ -162,34 +162,43 @@ class Database:
                         return await work(Transaction(connection), *arguments)
             except _FAILED_BY_OTHERS:
                 if retries == RETRIES:
-                    raise Unavailable("Others change the same just now; try again.") from None
+                    raise Unavailable(
+                        "Concurrent requests keep changing the same rows; try again."
+                    ) from None
             except asyncpg.LockNotAvailableError:
-                raise Unavailable("Others hold on to the same just now; try again.") from None
+                raise Unavailable(
+                    "Another transaction holds a lock that this request needs; try again."
+                ) from None
             except asyncpg.QueryCanceledError:
-                raise Unavailable("This takes the database too long.") from None
+                raise Unavailable(
+                    "The database did not finish before the statement timeout."
+                ) from None
             except _HAS_ANOTHER_SCHEMA:
-                raise Unavailable("The database does not have the newest schema.") from None
+                raise Unavailable(
+                    "The database schema is not that of the latest migration."
+                ) from None
             except _DOES_NOT_ANSWER as error:
                 logger.warning("the database does not answer: %s: %s", type(error).__name__, error)
                 raise Unavailable("The database does not answer.") from None
             except asyncpg.DataError as error:
-                # It repeats the value, and comes into the log: only a bug lets one through so far.
+                # The error contains the value and would be logged. Only a bug leads here, because
+                # payload types reject such values.
                 raise UnusableValue(f"{type(error).__name__} ({error.sqlstate})") from None
             except asyncpg.PostgresError as error:
-                error.detail = None  # it holds values too
+                error.detail = None  # it contains values of the row
                 raise
             retries += 1
             await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - no secret
 
     async def _begin(self, connection: Any, stack: AsyncExitStack) -> None:
-        """Begin a transaction that ends with the stack."""
+        """Begin a transaction, with the preamble, that ends with the stack."""
         try:
             async with asyncio.timeout(self._wait):
                 await stack.enter_async_context(connection.transaction())
                 if self._preamble is not None:
                     await connection.execute(self._preamble)
         except TimeoutError:
-            # PgBouncer would keep its place in line, or the server hangs: giving it back would
-            # wait for the answer.
+            # The transaction still waits in PgBouncer's queue, or the server hangs. A release
+            # would wait for the answer, so the connection is closed.
             connection.terminate()
             raise

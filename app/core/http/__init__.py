@@ -1,1 +1,1 @@
-"""HTTP: how requests come in, and how answers and errors go out."""
+"""HTTP: requests, responses, errors, middleware and the OpenAPI document."""

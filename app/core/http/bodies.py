@@ -1,4 +1,4 @@
-"""Bodies of requests: in time, within their length, and as JSON."""
+"""Request bodies: received with a timeout and a maximum length, and parsed as JSON."""
 
 import asyncio
 import json
@@ -21,17 +21,20 @@ from app.core.errors import (
 )
 
 SLOWEST = 20_000
-"""Bytes a second: what comes or goes more slowly, after its time, holds up others for nothing."""
+"""The minimum transfer rate after ``BODY_TIMEOUT`` seconds, in bytes per second.
+
+A slower transfer would hold up other requests.
+"""
 
 
 _JSON_TYPE = re.compile(r"application/.*\+json")
 
 
 class JSONRequest(Request):
-    """A request whose body is JSON as RFC 8259 has it, in UTF-8."""
+    """A request whose body is JSON (RFC 8259) in UTF-8."""
 
     parsed: Any = PydanticUndefined
-    """What the body holds, once it is parsed; undefined if there is none."""
+    """The parsed body; ``PydanticUndefined`` if the request has no body."""
 
     async def parse(self) -> None:
         """Read and parse the body, if there is one."""
@@ -40,7 +43,7 @@ class JSONRequest(Request):
             return
         declared = declared_type(self)
         if declared != "application/json" and not _JSON_TYPE.fullmatch(declared):
-            raise UnsupportedMediaType("The body has to be declared as application/json.")
+            raise UnsupportedMediaType("The Content-Type of the body must be application/json.")
         try:
             self.parsed = json.loads(
                 body.decode(), parse_constant=_not_json, parse_int=_bounded_int
@@ -48,7 +51,7 @@ class JSONRequest(Request):
         except UnicodeDecodeError:
             raise MalformedBody("The body is not UTF-8.") from None
         except json.JSONDecodeError as error:
-            raise MalformedBody(f"The body is not JSON, from character {error.pos} on.") from None
+            raise MalformedBody(f"The body is not valid JSON, at character {error.pos}.") from None
         except RecursionError:
             raise MalformedBody("The body is nested too deeply.") from None
 
@@ -72,10 +75,11 @@ async def whole_body(request: Request, longest: int) -> bytes:
 
 
 async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
-    """Receive a body of at most ``longest`` bytes, piece by piece.
+    """Yield a body of at most ``longest`` bytes, piece by piece.
 
-    Raise ``ContentTooLarge`` if it is longer, declared or not, ``BodyTimeout`` if it takes longer
-    than its time, which grows with what has come, and ``MalformedBody`` if the client leaves.
+    Raise ``ContentTooLarge`` if the declared or received length is more, ``BodyTimeout`` if the
+    body does not arrive before the timeout, which grows with the bytes received, and
+    ``MalformedBody`` if the client disconnects.
     """
     progress = _Progress(request, longest)
     pieces = aiter(request.stream())
@@ -90,7 +94,7 @@ async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
 
 
 class _Progress:
-    """How much of a body has come, and by when more has to."""
+    """How many bytes of a body have arrived, and the deadline for more of them."""
 
     def __init__(self, request: Request, longest: int) -> None:
         self._longest = longest
@@ -100,7 +104,7 @@ class _Progress:
             raise _too_long(longest)
 
     def take(self, piece: bytes) -> None:
-        """Count a piece, which gives time for more; raise ``ContentTooLarge``."""
+        """Count a piece and extend the deadline; raise ``ContentTooLarge``."""
         self._received += len(piece)
         if self._received > self._longest:
             raise _too_long(self._longest)
@@ -116,13 +120,13 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise BodyTimeout("The body does not come in time.") from None
+        raise BodyTimeout("The body did not arrive before the timeout.") from None
     except ClientDisconnect:
-        raise MalformedBody("The body ended before its time.") from None
+        raise MalformedBody("The client disconnected before the end of the body.") from None
 
 
 def declared_type(request: Request) -> str:
-    """Return the media type of a request's body as declared, without parameters."""
+    """Return the media type in a request's ``Content-Type``, without parameters."""
     return _media_type(request.headers.get("content-type", ""))
 
 
@@ -138,5 +142,8 @@ def _not_json(constant: str) -> NoReturn:
 
 
 def _bounded_int(digits: str) -> int | float:
-    """Read an integer; one of thousands of digits, which Python refuses, is out of any range."""
+    """Parse an integer; 20 digits or more give a float, as Python refuses thousands of digits.
+
+    Such a number is out of range for every field.
+    """
     return int(digits) if len(digits) < 20 else float(digits)

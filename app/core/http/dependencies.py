@@ -1,4 +1,4 @@
-"""What endpoints are given."""
+"""FastAPI dependencies of endpoints."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from app.core.db.transactions import Runner
 
 
 async def get_database(request: Request) -> Runner:
-    """Return the app's database, or the unit of work that this request is one part of."""
+    """Return the app's database, or the transaction that handles this request's idempotency key."""
     runner: Runner = request.scope["state"].get("database") or request.app.state.database
     return runner
 

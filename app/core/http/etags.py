@@ -1,7 +1,7 @@
-"""Entity tags (RFC 9110): the version of a resource, and a hash of all that an answer shows.
+"""ETags (RFC 9110): ``"VERSION-HASH"``, the version of a row and a hash of the response body.
 
-The hash changes with what the row itself does not hold, the name of its category for example. An
-edit does not conflict with that, so ``If-Match`` compares the version alone.
+The hash also covers data from other rows, the name of an athlete's category for example. A change
+there does not conflict with an edit of the row, so ``If-Match`` compares only the version.
 """
 
 import re
@@ -18,12 +18,12 @@ _VERSION = re.compile(r'"([0-9]{1,9})-')
 
 
 def tag_of(version: int, body: bytes) -> str:
-    """Return the entity tag of a resource that reads like this."""
+    """Return the ETag of a resource with this version and body."""
     return f'"{version}-{blake2b(body, digest_size=8).hexdigest()}"'
 
 
 def is_known(tag: str, request: Request) -> bool:
-    """Tell whether a client has the representation of this tag already: ``If-None-Match``."""
+    """Return whether ``If-None-Match`` has this ETag or ``*``: the client's copy is current."""
     known = _listed(request, "If-None-Match")
     return known == "*" or tag in (found for _, found in _TAG.findall(known))
 
@@ -34,18 +34,18 @@ async def get_expected_versions(
         str | SkipJsonSchema[None],
         Header(
             alias="If-Match",
-            description="The `ETag` of what the client wants to change: 412 if that is no longer"
-            " the newest. Unless given, the newest is changed, whatever it is.",
+            description="Optimistic locking: the `ETag` that the client got; 412 if the row has"
+            " another version now. Without this header, any version is accepted.",
         ),
     ] = None,
 ) -> Versions:
-    """Read from ``If-Match`` of which versions a row has to be to be changed."""
+    """Return the row versions that ``If-Match`` accepts; None if any is accepted."""
     if if_match is None:
         return None
     expected = _listed(request, "If-Match")
     if expected == "*":
         return None
-    # Weak tags match nothing here: RFC 9110 wants the strong comparison.
+    # Weak ETags never match: RFC 9110 requires the strong comparison for If-Match.
     versions = (_VERSION.match(tag) for weak, tag in _TAG.findall(expected) if not weak)
     return [int(version[1]) for version in versions if version]
 
@@ -54,5 +54,5 @@ ExpectedVersions = Annotated[Versions, Depends(get_expected_versions)]
 
 
 def _listed(request: Request, header: str) -> str:
-    """Return a header that may be repeated, as one list."""
+    """Return the values of a header that may be repeated, as one comma-separated list."""
     return ", ".join(request.headers.getlist(header)).strip()

@@ -1,13 +1,13 @@
-"""A shorter way to an endpoint than FastAPI's, with the same answers: ``FAST_PATH``.
+"""A faster dispatch to endpoints than FastAPI's, with the same responses: ``FAST_PATH``.
 
-FastAPI searches its routers for each request, twice for each one that includes another, and works
-out anew from the declarations what an endpoint is called with. That is more than half of a read's
-time in Python. Here both are worked out once for each route.
+For each request, FastAPI searches its routers, twice for each router that includes another, and
+derives the arguments of the endpoint from the declarations again. That is more than half of a
+read's time in Python. This module does both once for each route.
 
 Only this module uses private parts of FastAPI, and only a service with ``FAST_PATH`` imports it.
-It knows the declarations that our endpoints use. A route with any other, such as a form, a cookie
-or a generator, goes FastAPI's way, and so does one that returns something else than a ``Response``
-or None. ``docs/decisions/0010-fast-path.md`` says what FastAPI would have to offer instead.
+It supports the declarations that our endpoints use. FastAPI handles a route with any other one,
+such as a form, a cookie or a generator, and a route that returns anything but a ``Response`` or
+None. ``docs/decisions/0010-fast-path.md`` says what FastAPI would have to offer instead.
 """
 
 import inspect
@@ -36,21 +36,21 @@ from app.core.http.routes import APP, ContractRoute, Handler, RouteTable, Target
 Errors = list[dict[str, Any]]
 
 NOTHING: Any = PydanticUndefined
-"""What a parameter is given that a request does not have."""
+"""The value of a parameter that is absent from the request."""
 
 _OTHERS = {declared.name for declared in fields(Dependant)} - {
     *("path_params", "query_params", "header_params", "body_params", "dependencies"),
     *("name", "call", "path", "scope", "request_param_name", "use_cache"),
 }
-"""Declarations that are not known here."""
+"""The fields of ``Dependant`` for declarations that the fast path does not support."""
 
 
 class FastPath(RouteTable):
-    """The table of all routes, which leads a request straight to the endpoint of its route."""
+    """The table of all routes, which dispatches a request directly to its endpoint."""
 
     @cached_property
     def _apps(self) -> dict[tuple[str, str], ASGIApp]:
-        """What handles each template and method, where all that it declares is known."""
+        """The ASGI app for each template and method whose declarations are all supported."""
         apps: dict[tuple[str, str], ASGIApp] = {}
         for target in self.targets:
             for method, route in target.routes.items():
@@ -60,7 +60,7 @@ class FastPath(RouteTable):
         return apps
 
     def _lead(self, scope: Scope, target: Target, match: re.Match[str]) -> tuple[Match, Scope]:
-        """Take a request whose route is known, unless a test overrides dependencies."""
+        """Match a request whose route is supported, unless a test overrides dependencies."""
         app = self._apps.get((target.template, scope["method"]))
         if app is None or scope["app"].dependency_overrides:
             return Match.NONE, {}
@@ -73,12 +73,12 @@ class FastPath(RouteTable):
 
 
 def handler_of(route: APIRoute | RouteContext) -> Handler | None:
-    """Return what handles the requests of a route; None if it declares what is not known here.
+    """Return the handler of a route; None if one of its declarations is not supported.
 
     The handler raises ``RequestValidationError``. If there is a body, it takes a ``JSONRequest``.
     """
     dependant: Dependant = route.dependant
-    # With several, or one to be embedded, the field of the body is another one.
+    # With several body parameters, or an embedded one, FastAPI makes another field of them.
     body = [] if route.body_field is None else [route.body_field]
     if dependant.body_params != body or not _is_known(dependant):
         return None
@@ -111,7 +111,7 @@ def _is_known(dependant: Dependant) -> bool:
 
 
 def _has_one_value(field: ModelField) -> bool:
-    """Tell whether a parameter is one value, or a query one model: no list, no model of headers."""
+    """Return whether a parameter is a single value, or a query model; lists are not supported."""
     kind = field.field_info.annotation
     if is_model(kind):
         assert isinstance(field.field_info, params.Param)
@@ -120,7 +120,7 @@ def _has_one_value(field: ModelField) -> bool:
 
 
 class _Call:
-    """How the arguments of an endpoint, or of what it depends on, are found in a request."""
+    """Reads the arguments of an endpoint, or of a dependency, from a request."""
 
     def __init__(self, dependant: Dependant) -> None:
         assert dependant.call
@@ -137,7 +137,7 @@ class _Call:
     async def arguments(
         self, request: Request, results: dict[object, Any], errors: Errors
     ) -> dict[str, Any]:
-        """Find the arguments, and add what is wrong with them to the errors."""
+        """Return the arguments; append validation errors to ``errors``."""
         arguments: dict[str, Any] = {}
         for name, needed in self._dependencies:
             result = await needed._result(request, results, errors)
@@ -150,7 +150,7 @@ class _Call:
         return arguments
 
     async def _result(self, request: Request, results: dict[object, Any], errors: Errors) -> Any:
-        """Call the function, unless it has been for this request or its arguments are wrong."""
+        """Call the function once per request; return its result, or None if arguments are wrong."""
         if self._function in results:
             return results[self._function]
         before = len(errors)
@@ -162,9 +162,9 @@ class _Call:
 
 
 class _Parameter:
-    """A value that a request is asked for: one of some place in it, or all that is there.
+    """One argument, read from the path, query, headers or body.
 
-    A body is asked for as a whole, and so is the query if it is a model.
+    It is one value of that place, or the whole place: a body, or a query that is a model.
     """
 
     def __init__(self, field: ModelField, place: str, attribute: str) -> None:
@@ -177,7 +177,7 @@ class _Parameter:
         self._attribute = attribute
 
     def read(self, request: Request, errors: Errors) -> Any:
-        """Return the value, or its default; add what is wrong with it to the errors."""
+        """Return the value or its default; append validation errors to ``errors``."""
         value = getattr(request, self._attribute)
         if not self._is_whole:
             value = value.get(self._alias, NOTHING)

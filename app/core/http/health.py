@@ -1,4 +1,4 @@
-"""What the service says of itself: its name, and whether it lives and is ready."""
+"""The endpoints about the service itself: description, liveness and readiness."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["service"], route_class=ContractRoute)
 
 
 class Service(BaseModel):
-    """What this service is, and where things are."""
+    """The name, version and description of the service, and its links."""
 
     name: str
     version: str
@@ -25,7 +25,7 @@ class Service(BaseModel):
 
 
 class Health(BaseModel):
-    """A service that is well."""
+    """The health of the service, if the check succeeds."""
 
     status: Literal["live", "ready"]
 
@@ -49,18 +49,18 @@ async def get_service(request: Request) -> Service:
 
 @router.get("/health/live", responses=problems(Invalid))
 async def get_liveness() -> Health:
-    """Tell that the process answers, whatever its database does."""
+    """Report that the process responds; does not use the database."""
     return Health(status="live")
 
 
 @router.get("/health/ready", responses=problems(Invalid, Unavailable))
 async def get_readiness(database: DatabaseDep, request: Request) -> Health:
-    """Tell whether requests can be served: the database answers, and its schema is current.
+    """Report whether the database answers and has the schema of the latest migration.
 
-    A service that is being stopped says no first, so that no more requests are sent to it.
+    During a graceful shutdown this answers 503, so that no more requests are sent to the service.
     """
     if is_stopping(request.scope):
-        raise Unavailable("The service is being stopped.")
+        raise Unavailable("The service is shutting down.")
     if not await is_current(database):
-        raise Unavailable("The database does not have the newest schema.")
+        raise Unavailable("The database schema is not that of the latest migration.")
     return Health(status="ready")

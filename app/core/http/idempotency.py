@@ -1,8 +1,8 @@
-"""Requests that are done once, however often they are sent: ``Idempotency-Key``.
+"""Idempotent requests: a retry with the same ``Idempotency-Key`` gets the stored response.
 
-In one transaction the key is claimed, the request is handled, and the answer is stored. Who comes
-with the same key meanwhile waits for that transaction, and then finds the answer; if it is rolled
-back, there is no key either.
+One transaction claims the key, handles the request and stores the response. A concurrent request
+with the same key waits for that transaction, and then gets the stored response. If the transaction
+is rolled back, the key is not stored either.
 """
 
 import json
@@ -27,9 +27,12 @@ from app.core.errors import Invalid, KeyInFlight, KeyReused
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEPT = "24 hours"
-"""How long an answer is kept at least."""
+"""The minimum time that a response is kept."""
 FORGOTTEN_AT_ONCE = 10
-"""How many expired keys a new one removes at most: more than come in, and hardly noticed."""
+"""The maximum number of expired keys that each new key deletes.
+
+More than one, so that expired keys do not pile up; few, so that a request is hardly slower.
+"""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -37,14 +40,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """A key that a client sent with a request, and the answer to that."""
+    """A key that a client sent with a request, and the response to that request."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "created_at"),)
 
     key: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     request: str
-    """A hash of its method, path and body."""
+    """A hash of the request's method, path and body."""
     status: int | None
     headers: str | None
     """As a JSON object."""
@@ -57,12 +60,12 @@ _EXPIRED = _KEYS.c.created_at < NOW - sa.cast(sa.literal_column(f"'{KEPT}'"), sa
 
 
 def key_of(request: Request) -> str | None:
-    """Return the key that a request came with; raise ``Invalid`` if it is none."""
+    """Return the idempotency key of a request, or None; raise ``Invalid`` if it is not valid."""
     keys = request.headers.getlist(HEADER)
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        detail = "The key should be one of 1 to 255 visible ASCII characters, and be given once."
+        detail = "Send this header once, with a key of 1 to 255 visible ASCII characters."
         raise Invalid.of_field(HEADER, "bad_key", detail)
     return keys[0]
 
@@ -70,10 +73,10 @@ def key_of(request: Request) -> str | None:
 async def answered_once(
     key: str, request: Request, database: Database, handle: Handler
 ) -> Response:
-    """Handle a request, or return the answer that the same one had before.
+    """Handle a request, or return the stored response to an equal earlier request.
 
-    Raise ``KeyReused`` if the key came with another request, and ``KeyInFlight`` if that takes
-    longer than a lock is waited for.
+    Raise ``KeyReused`` if the key was used for a different request, and ``KeyInFlight`` if the
+    earlier request is in flight for longer than the lock timeout.
     """
     path = request.scope["path"]
     request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
@@ -100,25 +103,27 @@ async def answered_once(
 
 
 async def _earlier_answer(transaction: Transaction, values: dict[str, str]) -> Response | None:
-    """Claim a key, or return the answer that is stored with it."""
+    """Claim a key and return None, or return the response that is stored with the key."""
     await transaction.row(_forget_query(), values)
     try:
         if await transaction.row(_claim_query(), values):
             return None
     except LockNotAvailableError:
-        raise KeyInFlight("The first request with this key is still under way.") from None
+        raise KeyInFlight("The first request with this key is still in flight.") from None
     earlier = await transaction.row(_find_query(), values)
-    if earlier is None:  # it has expired this very moment
-        raise KeyInFlight("The key is being forgotten; try again.")
+    if earlier is None:  # another request has just deleted the expired key
+        raise KeyInFlight("This key has just expired; try again.")
     if earlier["request"] != values["request"]:
-        raise KeyReused.of_field(HEADER, "reused", "This key came with another request before.")
+        raise KeyReused.of_field(
+            HEADER, "reused", "This key was already used for a different request."
+        )
     headers = json.loads(earlier["headers"]) | {REPLAYED: "true"}
     return Response(earlier["body"], earlier["status"], headers)
 
 
 @cache
 def _forget_query() -> Statement:
-    """Remove a key if it is expired, and some more expired ones that nobody else holds."""
+    """Delete a key if it is expired, and some more expired keys that no transaction locks."""
     expired = sa.select(_KEYS.c.key).where(_EXPIRED).with_for_update(skip_locked=True)
     this = expired.where(_KEYS.c.key == sa.bindparam("key")).cte("this")
     limit: sa.ColumnElement[int] = sa.literal_column(str(FORGOTTEN_AT_ONCE))

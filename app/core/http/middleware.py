@@ -1,4 +1,4 @@
-"""What happens around every request, outside of routing: pure ASGI, a few microseconds each."""
+"""ASGI middleware around every request, outside of routing; each takes a few microseconds."""
 
 import asyncio
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 requests = structlog.get_logger()
 
 STOPPING = "stopping"
-"""Where the event is, in each request's ``scope["state"]``, that tells of a graceful shutdown.
+"""Key in ``scope["state"]`` of the event that is set when a graceful shutdown begins.
 
-All requests share it: it may be set while they are under way. It is a ``threading.Event``, since a
-signal sets it.
+All requests share the event: it may be set while they are in flight. It is a ``threading.Event``,
+since a signal handler sets it.
 """
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -39,9 +39,9 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
 class RequestContext:
-    """Gives each request an id, a line in the log, and an answer with the headers that all have.
+    """Gives each request a request ID and a log line, and each response the common headers.
 
-    It answers HEAD wherever GET is.
+    It handles HEAD wherever GET is supported.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,14 +60,14 @@ class RequestContext:
         method = scope["method"]
         without_body = method == "HEAD"
         if without_body:
-            # A copy: the server's own scope keeps HEAD, by which it frames the answer.
+            # A copy: the server's own scope keeps HEAD, so that it frames the response for HEAD.
             scope = {**scope, "method": "GET"}
         status = 0
 
         async def send_in_context(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = int(message["status"])  # or a terminal would show an enumeration's name
+                status = int(message["status"])  # an HTTPStatus would show its name in a terminal
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
@@ -91,7 +91,7 @@ class RequestContext:
 
 
 def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
-    """Return what an answer needs besides: how it may be kept, and whether more are welcome."""
+    """Return the headers of every response: caching, nosniff, and ``close`` during a shutdown."""
     common = [
         (b"cache-control", b"no-cache" if b"etag" in dict(headers) else b"no-store"),
         (b"x-content-type-options", b"nosniff"),
@@ -102,7 +102,7 @@ def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
 
 
 class TrustedHosts:
-    """Refuses requests for other hosts than the given ones; ``*.gym.example`` is all below one."""
+    """Rejects requests for hosts that are not listed; ``*.gym.example`` matches all subdomains."""
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self._app = app
@@ -115,13 +115,13 @@ class TrustedHosts:
         if scope["type"] == "http":
             host = _PORT.sub("", Headers(scope=scope).get("host", "")).lower()
             if host not in self._hosts and not host.endswith(self._domains):
-                error = UntrustedHost("This service does not answer for this host.")
+                error = UntrustedHost("This service does not serve this host.")
                 app = problem_response(Request(scope), error)
         await app(scope, receive, send)
 
 
 def _plainly(send: Send) -> Send:
-    """Let a start that fails for want of a database say so in one line, without its traceback."""
+    """Report an unusable database at the start in one line, without its traceback."""
 
     async def send_plainly(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed":
@@ -134,10 +134,10 @@ def _plainly(send: Send) -> Send:
 
 
 class UnhandledErrors:
-    """Logs an error that nothing else handled, and answers it without saying more.
+    """Logs an error that nothing else handled, and answers 500 without its details.
 
-    It stands inside of every other middleware, and does not raise again: the server would drop
-    the connection.
+    It is inside every other middleware. It does not raise the error again, because the server
+    would drop the connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -160,46 +160,46 @@ class UnhandledErrors:
         except asyncio.CancelledError:
             if not is_stopping(scope):
                 raise
-            # The server waits no longer, and would answer 500.
-            error = Unavailable("The service is being stopped.")
+            # The server cancels requests after the grace period, and would answer 500.
+            error = Unavailable("The service is shutting down.")
             if started:
-                logger.warning("an answer was cut off: %s", error)
+                logger.warning("response cut off: %s", error)
                 return
             await problem_response(Request(scope), error)(scope, receive, send)
         except Exception:
             logger.exception("unhandled error")
             if started:
-                return  # the server closes a connection that has half an answer
-            failure = InternalError("The service has failed; this is its fault.")
+                return  # the server closes a connection with an incomplete response
+            failure = InternalError("The service failed with an internal error.")
             await problem_response(Request(scope), failure)(scope, receive, send)
 
 
 class WithoutRanges:
-    """Serves files whole: Starlette refuses a range that it cannot serve in plain text."""
+    """Serves files whole, because Starlette rejects a bad range with plain text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as if it had no ``Range``."""
+        """Handle one request without its ``Range`` header."""
         headers = [header for header in scope["headers"] if header[0] != b"range"]
         await self._app({**scope, "headers": headers}, receive, send)
 
 
 class CORS(CORSMiddleware):
-    """Starlette's CORS, whose refusal of a preflight is not an error in plain text.
+    """Starlette's CORS, but a rejected preflight gets 204 and not an error in plain text.
 
-    The browser judges by the headers; they are the same.
+    Browsers decide by the headers, which are Starlette's.
     """
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer a preflight: 204 and what is allowed."""
+        """Return the response to a preflight: 204, with the headers of what is allowed."""
         headers = super().preflight_response(request_headers).headers
         del headers["Content-Length"], headers["Content-Type"]
         return Response(status_code=204, headers=headers)
 
 
 def is_stopping(scope: MutableMapping[str, Any]) -> bool:
-    """Tell whether the server that received a request is being stopped."""
+    """Return whether the server that received a request is shutting down."""
     told = scope.get("state", {}).get(STOPPING)
     return told is not None and bool(told.is_set())

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what endpoints can answer, how errors look, and where rows lead to."""
+"""The OpenAPI document: the responses of endpoints, problem documents, and links between them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,17 +33,17 @@ Responses = dict[int | str, dict[str, Any]]
 Paths = dict[str, dict[str, dict[str, Any]]]
 
 _PROBLEMS = "x-problems"
-"""Where the titles of the problems of one status are, until the document is complete.
+"""Key of the problem titles of one status code, until the document is complete.
 
-Each has the name of the table to which others have to refer, or none. Which tables there are is not
-known before every feature is imported.
+Each title maps to the name of a table, or to an empty string. With a table, the problem is possible
+only if other tables refer to it, which is not known before every feature is imported.
 """
 
 
 def problems(*errors: type[DomainError], of: sa.Table | None = None) -> Responses:
-    """Document the errors that an endpoint can answer with, by status.
+    """Document the errors of an endpoint, by status code.
 
-    ``of``: only if rows of other tables refer to those of this one.
+    ``of``: document them only if other tables have a foreign key to this one.
     """
     documented: Responses = {}
     for error in errors:
@@ -53,7 +53,7 @@ def problems(*errors: type[DomainError], of: sa.Table | None = None) -> Response
 
 
 def merged(*several: Responses) -> Responses:
-    """Document the answers of each, those of one status together."""
+    """Merge several sets of documented responses, by status code."""
     together: Responses = {}
     for responses in several:
         for status, response in responses.items():
@@ -75,7 +75,7 @@ def _with_headers(status: int, description: str, **headers: str) -> Responses:
     return {status: {"description": description, "headers": documented}}
 
 
-_TAG = "Its version and a hash of this answer: for `If-Match` and `If-None-Match`."
+_TAG = "The row's version and a hash of this response, for `If-Match` and `If-None-Match`."
 _OK = "Successful Response"
 _QUERIES = problems(Invalid, Unavailable)
 
@@ -83,11 +83,11 @@ READS = merged(_QUERIES, problems(NotFound))
 GETS = merged(
     READS,
     _with_headers(200, _OK, ETag=_TAG),
-    _with_headers(304, "It is as the client knows it.", ETag=_TAG),
+    _with_headers(304, "Not modified: the client's copy is current.", ETag=_TAG),
 )
 LISTS = merged(
     _QUERIES,
-    _with_headers(200, _OK, Link='The next page, as `rel="next"`; absent on the last one.'),
+    _with_headers(200, _OK, Link='The next page, as `rel="next"`; absent on the last page.'),
 )
 LISTS_WITHIN = merged(LISTS, READS)
 TAKES_BODY = merged(
@@ -95,19 +95,19 @@ TAKES_BODY = merged(
 )
 LOOKS_UP = merged(TAKES_BODY, READS, _with_headers(200, _OK, ETag=_TAG))
 ACTS = merged(READS, _with_headers(200, _OK, ETag=_TAG))
-"""A `POST` without a body that brings a row into another state."""
+"""A `POST` without a body that changes the state of a row."""
 IMPORTS = TAKES_BODY
 EXPORTS = _QUERIES
 
 
 def creates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
-    """Document the creation of a row, and the errors that are special to it."""
+    """Document an endpoint that creates a row, with its own errors in ``more``."""
     created = _with_headers(
         201,
         _OK,
         ETag=_TAG,
-        Location="Where it is.",
-        Idempotency_Replayed="`true` if this is the answer to an earlier request with the key.",
+        Location="The relative URL of the new row.",
+        Idempotency_Replayed="`true` if an earlier request with this key got this response.",
     )
     keys = problems(KeyInFlight, KeyReused)
     taken, missing = _conflicts(crud)
@@ -115,19 +115,19 @@ def creates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
 
 
 def updates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
-    """Document the change of a row, and the errors that are special to it."""
+    """Document an endpoint that changes a row, with its own errors in ``more``."""
     taken, missing = _conflicts(crud)
     return merged(LOOKS_UP, taken, missing, problems(*more), problems(PreconditionFailed))
 
 
 def deletes(crud: type[CRUD[Any, Any]]) -> Responses:
-    """Document the deletion of a row: refused while others refer to it, if any table does."""
+    """Document an endpoint that deletes a row; ``StillInUse`` only if other tables refer to it."""
     still_in_use = problems(StillInUse, of=crud.queries.table)
     return merged(READS, still_in_use, problems(PreconditionFailed))
 
 
 def _conflicts(crud: type[CRUD[Any, Any]]) -> tuple[Responses, Responses]:
-    """Document the conflicts of writing a row: with unique values, and with missing rows."""
+    """Document the conflicts of a write: a taken unique value, and a missing reference."""
     table = crud.queries.table
     taken = problems(AlreadyTaken) if unique_columns(table) else {}
     missing = problems(ReferenceMissing) if table.foreign_keys else {}
@@ -135,7 +135,7 @@ def _conflicts(crud: type[CRUD[Any, Any]]) -> tuple[Responses, Responses]:
 
 
 def document(app: FastAPI) -> None:
-    """Make the app's document say what holds for all endpoints, and where rows lead to."""
+    """Add to the app's document what holds for all endpoints, and the links between them."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
@@ -153,7 +153,7 @@ def document(app: FastAPI) -> None:
 
 
 def _completed(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add that errors are problem documents, and the headers that the core itself reads."""
+    """Add the problem documents, and the headers that the core itself reads and writes."""
     for path in schema["paths"].values():
         for operation in path.values():
             responses = operation["responses"]
@@ -183,14 +183,14 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _titles(problems: dict[str, str]) -> list[str]:
-    """List the problems that can happen."""
+    """List the titles of the problems that are possible."""
     tables = SQLModel.metadata.tables
     return [title for title, of in problems.items() if not of or is_referred_to(tables[of])]
 
 
 _RETRY_AFTER = {
     "Retry-After": {
-        "description": "Seconds after which the same request may do better.",
+        "description": "Seconds to wait before a retry.",
         "schema": {"type": "integer"},
     }
 }
@@ -199,24 +199,24 @@ _IF_NONE_MATCH = {
     "in": "header",
     "required": False,
     "schema": {"type": "string"},
-    "description": "The `ETag` of what the client has: 304 if that is still so.",
+    "description": "The `ETag` of the client's copy: 304 if that copy is current.",
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-    "description": "Makes this request safe to repeat: with the same key it is done once, and the"
-    " answer is the same. Kept for 24 hours at least.",
+    "description": "Makes retries of this request safe: it succeeds once per key, and a retry gets"
+    " the same response. Keys are kept for at least 24 hours.",
 }
 
 
 def _with_links(schema: dict[str, Any]) -> dict[str, Any]:
     """Link each POST that creates a row to every operation with a parameter for its id.
 
-    The name of that parameter stands in the path of the row: ``centre_id`` in
-    ``/centres/{centre_id}``. That is the path of the POST and the id, or ends as it does:
-    ``/trainings/{training_id}/bookings`` creates ``/bookings/{booking_id}``.
+    The path of the row has the name of that parameter: ``centre_id`` in ``/centres/{centre_id}``.
+    The path of the row is the path of the POST and the id. It may also begin with the last segment
+    of that path: ``/trainings/{training_id}/bookings`` creates ``/bookings/{booking_id}``.
     """
     paths: Paths = schema["paths"]
     for collection, operations in paths.items():
@@ -235,7 +235,7 @@ def _with_links(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter_after(collection: str, paths: Paths) -> str | None:
-    """Name the parameter that stands alone behind a collection's path, or behind its end."""
+    """Name the parameter that follows a collection's path, or follows its last segment."""
     for path in paths:
         before, _, last = path.rpartition("/")
         prefix, _, name = before.rpartition("/")
@@ -246,6 +246,7 @@ def _parameter_after(collection: str, paths: Paths) -> str | None:
 
 
 def _taking(parameter: str, paths: Paths) -> Iterator[dict[str, Any]]:
+    """Yield the operations that have a parameter of this name."""
     for operations in paths.values():
         for operation in operations.values():
             if any(one["name"] == parameter for one in operation.get("parameters", ())):

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one shape of every answer with a status of 400 or more."""
+"""Problem documents (RFC 9457): the body of every response with a status code of 400 or more."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -28,36 +28,34 @@ _OWN_WORDS = {
     "extra_forbidden": "There is no such field.",
     "model_attributes_type": "Input should be an object.",
 }
-"""Where Pydantic's message repeats a part of the input, or could be plainer."""
+"""Details by error type, where Pydantic's message repeats the input or is hard to read."""
 
 
 def _catalogue(schema: dict[str, Any]) -> None:
-    """Document every problem type, those of features too: when asked, all are imported."""
+    """List every problem type, also those of features: all are imported when this runs."""
     schema["enum"] = [problem.uri for problem in problem_types()]
 
 
 class Problem(BaseModel):
-    """Why a request was refused."""
+    """Why a request failed (RFC 9457)."""
 
     type: str = Field(
-        description="What kind of problem this is.",
+        description="The problem type.",
         json_schema_extra=_catalogue,
         examples=[AlreadyTaken.type.uri],
     )
-    title: str = Field(description="The kind, in words.", examples=["Already taken"])
-    status: int = Field(description="The HTTP status, again.", examples=[409])
+    title: str = Field(description="The problem type in words.", examples=["Already taken"])
+    status: int = Field(description="The HTTP status code.", examples=[409])
     detail: str = Field(
         description="What is wrong with this request.", examples=["This name is already taken."]
     )
-    instance: str = Field(
-        description="The path that was asked for.", examples=["/api/v1/categories"]
-    )
+    instance: str = Field(description="The path of the request.", examples=["/api/v1/categories"])
     request_id: str = Field(
-        description="The request in the logs; also the header `X-Request-ID`.",
+        description="The request ID, as in the logs and the header `X-Request-ID`.",
         examples=["019aa8a53f0c7c4e9d0f6f2d1c7a5b10"],
     )
     errors: list[FieldError] = Field(
-        description="What is wrong with each field; empty if no field is to blame.",
+        description="What is wrong with each field; empty if the problem concerns no field.",
         max_length=_MOST_ERRORS,
     )
 
@@ -65,7 +63,7 @@ class Problem(BaseModel):
 def problem_response(
     request: Request, error: DomainError, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer a request with the problem document of an error."""
+    """Return the response with the problem document of an error."""
     problem = error.type
     body = Problem(
         type=problem.uri,
@@ -87,7 +85,7 @@ def problem_response(
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Make problem documents of the errors that endpoints and the framework raise."""
+    """Turn the errors that endpoints and the framework raise into problem documents."""
     app.add_exception_handler(DomainError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -107,14 +105,14 @@ async def _validation_error(request: Request, error: Exception) -> Response:
             detail=_OWN_WORDS.get(problem["type"], f"{problem['msg']}."),
         )
         for problem in error.errors()
-        # That of the other branch, where a parameter may be absent.
+        # An optional parameter may also be None, and Pydantic reports that branch too.
         if problem["type"] != "none_required"
     ]
     return problem_response(request, Invalid("The request is not valid; see the errors.", errors))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the framework refuses by itself: no such route, or not with that method."""
+    """Handle what the framework rejects by itself: an unknown path, or a method it lacks."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem_response(request, NotFound("There is nothing at this path."))
@@ -123,13 +121,15 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         allow = {"Allow": ", ".join(sorted({"OPTIONS", *methods}))}
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=allow)
-        not_allowed = MethodNotAllowed("This path has other methods: see the header Allow.")
+        not_allowed = MethodNotAllowed(
+            "This path does not support this method: see the Allow header."
+        )
         return problem_response(request, not_allowed, allow)
     raise error
 
 
 def _pointer(location: Sequence[str | int]) -> str:
-    """Write where an error is: a JSON Pointer into the body, ``?query`` or ``{path}``."""
+    """Return where an error is: a JSON Pointer into the body, ``?query`` or ``{path}``."""
     place, *steps = location
     if place == "query":
         pointer = f"?{steps[0]}"

@@ -1,4 +1,4 @@
-"""Answers whose JSON the database wrote."""
+"""Responses whose JSON the database built."""
 
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
@@ -14,7 +14,7 @@ JSON = "application/json"
 
 
 def found_response(request: Request, resource: Resource) -> Response:
-    """Answer a GET with one resource, unless the client has it already as it is."""
+    """Return the response to a GET of one resource: 304 if the client's copy is current."""
     response = resource_response(resource)
     tag = response.headers["ETag"]
     if is_known(tag, request):
@@ -25,7 +25,7 @@ def found_response(request: Request, resource: Resource) -> Response:
 def resource_response(
     resource: Resource, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer with one resource and its entity tag."""
+    """Return a response with one resource and its ETag."""
     body = resource.body.encode()
     tag = {"ETag": tag_of(resource.version, body)}
     return Response(body, status, {**tag, **(headers or {})}, JSON)
@@ -34,9 +34,9 @@ def resource_response(
 def created_response(
     request: Request, resource: Resource, collection: str | None = None
 ) -> Response:
-    """Answer a POST to a collection with the resource that it created.
+    """Return the response to a POST that created a resource, with its ``Location``.
 
-    It is in the collection of that path, or in another one of the API, such as ``bookings``.
+    The resource is below the path of the POST, or in ``collection`` of the API, if that is given.
     """
     path = request.scope["path"]
     if collection is not None:
@@ -46,7 +46,7 @@ def created_response(
 
 
 def page_response(request: Request, page: PageOfJSON) -> Response:
-    """Answer with one page of a list, and a link to the next one."""
+    """Return a response with one page of a list, and a link to the next page."""
     headers: dict[str, str] = {}
     following = "null"
     if page.cursor is not None:
@@ -68,5 +68,5 @@ def page_response(request: Request, page: PageOfJSON) -> Response:
 def json_response(
     body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
 ) -> Response:
-    """Answer with JSON that is ready-made."""
+    """Return a response whose body is JSON text already."""
     return Response(body, status, headers, JSON)

@@ -1,4 +1,4 @@
-"""Routes that hold requests to the contract, and the table of all routes."""
+"""Routes that check requests against the contract, and the table of all routes."""
 
 import re
 from collections import Counter
@@ -21,26 +21,27 @@ from app.core.http.bodies import JSONRequest
 from app.core.http.idempotency import answered_once, key_of
 
 ROUTE = "route"
-"""Where the template of the route that a request has met is, in ``scope["state"]``."""
+"""Key in ``scope["state"]`` of the template of the route that matched a request."""
 APP = "app_of_route"
-"""Where the table puts, in the scope, what handles a request."""
+"""Key in the scope of the ASGI app that handles a request; set by the table."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class ContractRoute(APIRoute):
-    """A route that refuses what FastAPI would let through, and creates once for each key.
+    """A route with stricter checks than FastAPI's, and with idempotent creation.
 
-    Refused are query parameters that are unknown or repeated, and bodies that are too long, are not
-    declared JSON, or are JSON only to Python.
+    It rejects query parameters that are unknown or repeated, and bodies that are too long, have
+    another ``Content-Type`` than JSON, or are JSON only for Python. A POST that creates a row
+    honours its idempotency key.
     """
 
     def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler of this route, within the contract."""
+        """Return FastAPI's handler of this route, with the checks of the contract."""
         return self.by_contract(super().get_route_handler())
 
     def by_contract(self, handle: Handler) -> Handler:
-        """Hold the requests of a handler of this route to the contract.
+        """Wrap a handler of this route so that it checks requests against the contract.
 
         A request with a body reaches the handler as a ``JSONRequest``.
         """
@@ -59,30 +60,30 @@ class ContractRoute(APIRoute):
                 return await answered_once(key, request, request.app.state.database, handle)
             response = await handle(request)
             if is_empty:
-                del response.headers["content-type"]  # FastAPI's, of a body that is not there
+                del response.headers["content-type"]  # FastAPI sets it, though there is no body
             return response
 
         return handle_by_contract
 
 
 class Target(NamedTuple):
-    """Where a path leads: the template that it matches, and the routes by method."""
+    """A path template, its parameters, and its routes by method."""
 
     template: str
     parameters: list[str]
     routes: dict[str, RouteContext]
 
     async def refuse(self, scope: Scope, receive: Receive, send: Send) -> NoReturn:
-        """Refuse a method that the path does not have."""
+        """Raise the 405 for a method that the path does not support."""
         methods = [*self.routes, *(["HEAD"] if "GET" in self.routes else [])]
         raise HTTPException(405, headers={"Allow": ", ".join(methods)})
 
 
 class RouteTable(BaseRoute):
-    """The table of all routes, which every request meets first.
+    """The table of all routes, which sees every request before FastAPI's routing.
 
-    It answers 405 with all the methods of a path, where FastAPI knows those of one route only, and
-    tells the log which template a request has met. All other requests go on to FastAPI's routing.
+    Its 405 lists all methods of a path; FastAPI's lists those of one route only. It also records
+    the matched template for the log. All other requests continue to FastAPI's routing.
     """
 
     def __init__(self, app: FastAPI) -> None:
@@ -90,9 +91,9 @@ class RouteTable(BaseRoute):
 
     @cached_property
     def targets(self) -> list[Target]:
-        """Every path of the app: made with the first request, for no route is added later.
+        """Every path of the app, collected at the first request: no route is added later.
 
-        A path without parameters goes before one with them: ``/athletes/export`` is no athlete.
+        A fixed segment goes before a parameter: ``/athletes/export`` is not an athlete.
         """
         targets: dict[str, Target] = {}
         for route in iter_route_contexts(self._app.routes):
@@ -119,17 +120,17 @@ class RouteTable(BaseRoute):
         return groups
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Take a request that no route handles."""
+        """Match a request that no route handles (404 or 405); record the template of its path."""
         if scope["type"] != "http":
             return Match.NONE, {}
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.endswith("\n"):
-            # The patterns of FastAPI end in $, which also matches before a line break.
+            # FastAPI's patterns end in $, which also matches before a trailing line break.
             return Match.FULL, {APP: _nothing_there}
         match = self._pattern.fullmatch(path)
         if match is None:
             return Match.NONE, {}
-        # The group of a target closes after those of its parameters, so it is the last one.
+        # A target's group closes after those of its parameters, so lastindex is that group.
         target = self._target_of_group[match.lastindex]
         scope["state"][ROUTE] = target.template
         if scope["method"] not in target.routes:
@@ -137,16 +138,16 @@ class RouteTable(BaseRoute):
         return self._lead(scope, target, match)
 
     def _lead(self, scope: Scope, target: Target, match: re.Match[str]) -> tuple[Match, Scope]:
-        """Leave a request that some route handles to FastAPI's routing."""
+        """Leave a request with a supported method to FastAPI's routing."""
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request that was taken."""
+        """Handle a request that the table matched."""
         app: ASGIApp = scope[APP]
         await app(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """Leave that to the routes themselves."""
+        """Raise ``NoMatchFound``: the routes themselves build URLs."""
         raise NoMatchFound(name, path_params)
 
 
@@ -166,12 +167,12 @@ async def _nothing_there(scope: Scope, receive: Receive, send: Send) -> NoReturn
 
 
 def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
-    """Tell whether a parameter is all that a model asks for."""
+    """Return whether the type of a parameter is a Pydantic model."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _query_names(dependant: Any) -> frozenset[str]:
-    """Name the query parameters of a route, those of its dependencies and models among them."""
+    """Name the query parameters of a route, including those of its dependencies and models."""
     names: set[str] = set()
     for parameter in dependant.query_params:
         model = parameter.field_info.annotation

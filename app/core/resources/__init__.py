@@ -1,1 +1,1 @@
-"""What every resource shares: its table, fields, lists, JSON and CRUD."""
+"""Code that all resources share: tables, fields, lists, JSON and CRUD."""

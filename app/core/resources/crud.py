@@ -1,4 +1,4 @@
-"""What every feature does with its rows: which statement, in which transaction."""
+"""CRUD for all features: which statements run, in which transactions, with which errors."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -23,7 +23,7 @@ Versions = list[int] | None
 
 
 class Resource(NamedTuple):
-    """One row, its ``body`` the JSON that the database wrote."""
+    """One row; its ``body`` is the JSON that the database built."""
 
     id: UUID
     version: int
@@ -33,7 +33,7 @@ class Resource(NamedTuple):
 class CRUD(Generic[Create, Update]):
     """Creates, reads, lists, updates and deletes the rows of one table.
 
-    A feature's class names its queries, and adds what is special.
+    A feature's subclass sets ``queries``, and adds its own operations.
     """
 
     queries: ClassVar[Queries]
@@ -54,7 +54,7 @@ class CRUD(Generic[Create, Update]):
         return await self._read(self._database, row_id)
 
     async def page(self, query: ListQuery, scope: Mapping[str, Any] | None = None) -> PageOfJSON:
-        """List the rows that match a query, within a scope: filters that the path gives."""
+        """Return a page of the rows that match a query and a scope: filters from the path."""
         queries = self.queries
         filters = {**query.filters(), **(scope or {})}
         list_name = name_of_list(queries.row.__name__, filters, query.sort)
@@ -77,9 +77,10 @@ class CRUD(Generic[Create, Update]):
     async def page_within(
         self, owners: "CRUD[Any, Any]", owner_id: UUID, query: ListQuery
     ) -> PageOfJSON:
-        """List the rows of one owner, such as a category; raise ``NotFound`` if there is none.
+        """Return a page of the rows of one owner, such as a category.
 
-        The filter by the owner is named after it: ``category_id``.
+        The filter is named after the owner: ``category_id``. Raise ``NotFound`` if the owner does
+        not exist.
         """
         page = await self.page(query, {f"{owners.noun()}_id": owner_id})
         if page.is_empty:
@@ -87,7 +88,7 @@ class CRUD(Generic[Create, Update]):
         return page
 
     async def update(self, row_id: UUID, payload: Update, expected: Versions = None) -> Resource:
-        """Change the fields that are given, if the row is of an expected version.
+        """Change the given fields, if the row has an expected version (optimistic locking).
 
         The version grows only if a value changes. Raise ``NotFound``, ``PreconditionFailed``,
         ``AlreadyTaken`` or ``ReferenceMissing``.
@@ -105,7 +106,7 @@ class CRUD(Generic[Create, Update]):
         return changed
 
     async def delete(self, row_id: UUID, expected: Versions = None) -> None:
-        """Delete a row, if it is of an expected version.
+        """Delete a row, if it has an expected version (optimistic locking).
 
         Raise ``NotFound``, ``PreconditionFailed`` or ``StillInUse``.
         """
@@ -118,37 +119,39 @@ class CRUD(Generic[Create, Update]):
             raise await self._why_unchanged(row_id)
 
     async def require(self, row_id: UUID) -> None:
-        """Raise ``NotFound`` unless there is such a row."""
+        """Raise ``NotFound`` if the row does not exist."""
         await self.get(row_id)
 
     @classmethod
     def noun(cls) -> str:
-        """Name what a row is, for people."""
+        """Return the name of a row in messages: ``athlete``."""
         return cls.queries.row.__name__.lower()
 
     @classmethod
     def not_found(cls) -> NotFound:
-        """Make the error for a row that is not there."""
+        """Make the error for a row that does not exist."""
         return NotFound(f"There is no such {cls.noun()}.")
 
     @classmethod
     def changed_meanwhile(cls) -> PreconditionFailed:
-        """Make the error for a row that is not of an expected version."""
-        return PreconditionFailed(f"This {cls.noun()} is not as you know it; read it again.")
+        """Make the error for a row that has none of the expected versions."""
+        return PreconditionFailed(
+            f"This {cls.noun()} has a version that If-Match does not accept; read it again."
+        )
 
-    # What features build on.
+    # For subclasses in features.
 
     async def _read(self, runner: Runner, row_id: UUID) -> Resource:
         return self._found(await runner.row_by_id(self.queries.get_query(), row_id))
 
     def _found(self, row: Any) -> Resource:
-        """Make a resource of a row that was read; raise ``NotFound`` if it was not there."""
+        """Make a resource of the row of a query; raise ``NotFound`` if that is None."""
         if row is None:
             raise self.not_found()
         return Resource(*row)
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
-        """Change some fields of the row that the values mean; None if it is not as expected."""
+        """Change fields of the row of ``values["id"]``; None if no row has an expected version."""
         return await self._write(self._database, self.queries.update_query(fields), values)
 
     @staticmethod
@@ -157,7 +160,7 @@ class CRUD(Generic[Create, Update]):
     ) -> Resource | None:
         """Write a row and return it.
 
-        Raise ``AlreadyTaken``, ``ReferenceMissing``, or the error of a broken rule.
+        Raise ``AlreadyTaken``, ``ReferenceMissing``, or the error of a violated CHECK constraint.
         """
         try:
             written = await runner.row(statement, values)
@@ -171,6 +174,6 @@ class CRUD(Generic[Create, Update]):
         return Resource(*written) if written else None
 
     async def _why_unchanged(self, row_id: UUID) -> DomainError:
-        """Tell why a row was not changed: it is not there, or not as expected."""
+        """Return the error for a row that was not changed; raise ``NotFound`` if it is missing."""
         await self.require(row_id)
         return self.changed_meanwhile()

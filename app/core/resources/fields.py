@@ -1,6 +1,6 @@
 """The types of fields: how JSON becomes text, numbers, dates and identifiers.
 
-JSON already tells text from numbers, so a value of the other kind is refused, never converted.
+JSON distinguishes text from numbers, so a value of the wrong type is rejected, never converted.
 """
 
 import re
@@ -30,16 +30,16 @@ from uuid_utils.compat import uuid7
 from app.core.resources.text import LONGEST_NORMALISED, clean_text, name_key
 
 new_id = uuid7
-"""Make an identifier: a UUIDv7, so that new rows sort last."""
+"""Make an identifier: a UUIDv7, so that new rows sort last by id."""
 
 LONGEST_EMAIL = 254
 
 _PLAIN_USER = re.compile(r"(?=.{1,64}$)[a-z0-9_+-]+(\.[a-z0-9_+-]+)*", re.IGNORECASE | re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-"""Of a ``Moment`` in UTC: so far from the ends of the calendar that what is added stays in it."""
+"""The range of a ``Moment`` in UTC; adding a duration to it does not overflow ``datetime``."""
 
 _MOMENT = re.compile(
-    # With bounds where Python has none: it takes an offset of +01:99, and from 3.14 on 24:00.
+    # Stricter than Python, which accepts an offset of +01:99, and since 3.14 also 24:00.
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"(Z|[+-][0-9]{2}:[0-5][0-9])",
     re.IGNORECASE | re.ASCII,
@@ -50,13 +50,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 def _json_number(value: object) -> object:
     if isinstance(value, str | bytes | bool):
         raise PydanticCustomError("number_type", "Input should be a number")
-    # 3.0 is 3 in JSON; as a float, a large one would be refused for another reason.
+    # In JSON, 3.0 is 3. A large one, kept as a float, would get another error than out of range.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _usual_uuid(value: object) -> object:
     if not isinstance(value, UUID) and not (isinstance(value, str) and _UUID.fullmatch(value)):
-        raise PydanticCustomError("uuid", "Input should be a UUID in its usual form")
+        raise PydanticCustomError("uuid", "Input should be a UUID in its 8-4-4-4-12 form")
     return value
 
 
@@ -129,15 +129,15 @@ def _email(address: str) -> str:
 
 @lru_cache(maxsize=1000)
 def _email_domain(domain: str) -> str:
-    """Write a domain the one way; most addresses are of a few, and this is most of the work."""
+    """Normalise a domain; cached, as it is most of the work and few domains are common."""
     return validate_email(f"a@{domain}", check_deliverability=False).domain
 
 
 @cache
 def _time_zones() -> frozenset[str]:
-    # The package's own list: what the machine's zone files hold differs between machines.
+    # The list of the tzdata package: the zone files of machines differ.
     zones = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8")
-    return frozenset(zones.split()) - {"Factory"}  # which stands for "not set yet"
+    return frozenset(zones.split()) - {"Factory"}  # a placeholder for "not set"
 
 
 def _time_zone(name: str) -> str:
@@ -149,7 +149,7 @@ def _time_zone(name: str) -> str:
 
 
 def text_pattern(without: str = "") -> str:
-    """Write what JSON Schema can say of ``Text``: no control character, and something to see."""
+    """Return a JSON Schema pattern for ``Text``: no control character, one visible character."""
     usable = rf"[^\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f{without}]"
     visible = rf"[^\s\u0000-\u001f\u007f-\u009f{without}]"
     return f"^{usable}*{visible}{usable}*$"
@@ -157,9 +157,9 @@ def text_pattern(without: str = "") -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """Mark a ``str`` that is stored cleaned and has 1 to ``longest`` characters then.
+    """Mark a ``str`` that is cleaned, and then has 1 to ``longest`` characters.
 
-    A ``name`` needs a visible one among them, so that its key is never empty.
+    A ``name`` needs a visible character, so that its name key is never empty.
     """
 
     longest: int
@@ -195,7 +195,7 @@ class Text:
 
 
 class JSONNumber:
-    """Mark an ``int`` or ``Decimal`` that JSON writes as a number, never as text or ``true``."""
+    """Mark an ``int`` or ``Decimal`` that must be a JSON number, not text or ``true``."""
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -224,22 +224,22 @@ class JSONNumber:
 
 
 Id = Annotated[UUID, BeforeValidator(_usual_uuid)]
-"""An identifier, in its usual form only: 8-4-4-4-12 hexadecimal digits."""
+"""A UUID, only in the form with 8-4-4-4-12 hexadecimal digits."""
 
 ExampleId = Annotated[Id, Field(examples=["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"])]
-"""An identifier in an answer or a body."""
+"""An identifier in a request or response body, with an example."""
 
 FROM_DIGITS = BeforeValidator(_digits)
-"""Reads an integer in a query, where everything is text; stands after its bounds, if any."""
+"""Validates an integer in a query, where every value is text; put it after the bounds."""
 
 QueryInteger = Annotated[int, FROM_DIGITS]
-"""An integer in a query; its bounds are those of the field."""
+"""An integer in a query; the field sets its bounds."""
 
 QueryBoolean = Annotated[bool, BeforeValidator(_true_or_false)]
-"""A flag in a query."""
+"""A boolean in a query: ``true`` or ``false``."""
 
 SearchText = Annotated[str, Text(100, name=True), AfterValidator(name_key)]
-"""What to look for in a name; becomes a name key."""
+"""A search text for names; becomes a name key."""
 
 Email = Annotated[
     str,
@@ -247,7 +247,7 @@ Email = Annotated[
     AfterValidator(_email),
     Field(max_length=LONGEST_EMAIL, json_schema_extra={"format": "idn-email"}),
 ]
-"""An email address, written the one way that its domain has."""
+"""An email address with a normalised domain."""
 
 TimeZone = Annotated[
     str,
@@ -260,4 +260,4 @@ PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past
 """A day from 1900-01-01 to today (in UTC)."""
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""A date and time with its offset (RFC 3339); becomes one in UTC."""
+"""A date and time with an offset (RFC 3339); converted to UTC."""

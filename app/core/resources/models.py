@@ -1,4 +1,4 @@
-"""What every resource has: an id, a version, two times, payloads and derived columns."""
+"""The base classes of tables and payloads: common columns, and derived columns."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.core.db.schema import NOW
 class Row(SQLModel):
     """The columns that every table begins with."""
 
-    # What a read model has stands in every answer, so its document says.
+    # Every response has all fields of a read model, so the OpenAPI document says so.
     model_config = {"json_schema_serialization_defaults_required": True}
 
     id: UUID = Field(
@@ -38,11 +38,11 @@ class Row(SQLModel):
 
 
 ABSENT: Any = None
-"""The default of a field that a change may leave out, though it cannot be null."""
+"""The default of a field that a PATCH may omit but that cannot be null."""
 
 
 def _documented(schema: dict[str, Any]) -> None:
-    """Drop the defaults that only mean *absent*; make the example from those of the fields."""
+    """Drop defaults, which only mean *absent*; build the example from those of the fields."""
     fields: dict[str, dict[str, Any]] = schema["properties"]
     for field in fields.values():
         field.pop("default", None)
@@ -54,15 +54,15 @@ def _documented(schema: dict[str, Any]) -> None:
 
 
 class Payload(SQLModel):
-    """What a client sends: a field that it does not know is refused."""
+    """The base of request bodies; rejects unknown fields."""
 
     model_config = {"extra": "forbid", "json_schema_extra": _documented}
 
 
 def derived_from(source: str, derive: Callable[[str], str], **column: bool) -> Any:
-    """Declare a column that holds ``derive(source)``, sorted by its bytes.
+    """Declare a column that stores ``derive(source)``, sorted by bytes (collation ``C``).
 
-    The CRUD fills it whenever the source is written, and a conflict on it points at the source.
+    The CRUD class writes it with the source field, and a conflict on it points at the source field.
     """
     return Field(
         sa_type=sa.Text(collation="C"),  # type: ignore[call-overload]

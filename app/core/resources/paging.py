@@ -1,4 +1,4 @@
-"""Lists in pages: what a client may ask for, and the cursor that leads to the next page."""
+"""Keyset pagination: the query parameters of lists, and cursors."""
 
 import hashlib
 import json
@@ -22,35 +22,35 @@ Item = TypeVar("Item")
 
 
 class ListQuery(BaseModel):
-    """The query parameters of every list; a feature adds ``sort`` and its filters."""
+    """The query parameters of every list; features set the sorts and add filters."""
 
     limit: QueryInteger = Field(
-        default=20, ge=1, le=LARGEST_PAGE, description="How many to return."
+        default=20, ge=1, le=LARGEST_PAGE, description="The maximum number of items."
     )
     cursor: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = Field(
-        default=None, description="Where the page begins: taken from `next`, never made."
+        default=None, description="Where the page begins: copied from `next`, not built."
     )
     offset: Annotated[int, Field(ge=0, le=10_000), FROM_DIGITS] | SkipJsonSchema[None] = Field(
-        default=None, description="How many to skip, for page numbers; not with `cursor`."
+        default=None, description="The number of items to skip; not with `cursor`."
     )
-    total: QueryBoolean = Field(default=False, description="Whether to count all that match.")
+    total: QueryBoolean = Field(default=False, description="Whether to count all matches.")
     sort: str
 
     NO_FILTERS: ClassVar = {"limit", "cursor", "offset", "total", "sort"}
 
     def filters(self) -> dict[str, Any]:
-        """Return the filters that were given, by name."""
+        """Return the given filters by name."""
         return self.model_dump(exclude=self.NO_FILTERS, exclude_none=True)
 
     def refuse_offset(self) -> None:
-        """Raise ``Invalid`` if there is an offset too: a page begins at one place."""
+        """Raise ``Invalid`` if there is an offset; for a query with a cursor."""
         if self.offset is not None:
-            detail = "A page begins at a cursor or at an offset, not at both."
+            detail = "Use either a cursor or an offset, not both."
             raise Invalid.of_field("?offset", "exclusive", detail)
 
 
 class NamedListQuery(ListQuery):
-    """The query parameters of a list of things that have a name."""
+    """The query parameters of a list of rows that have a name."""
 
     name: SearchText | SkipJsonSchema[None] = Field(
         default=None, description="Part of the name; case and accents do not matter."
@@ -59,7 +59,7 @@ class NamedListQuery(ListQuery):
         default=None, description="The beginning of the name; case and accents do not matter."
     )
     sort: Literal["name", "-name", "created_at", "-created_at"] = Field(
-        default="name", description="What to sort by; `-` for descending."
+        default="name", description="The field to sort by; `-` for descending."
     )
 
 
@@ -68,46 +68,46 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str | None = Field(
-        description="The relative URL of the next page; null on the last one.",
+        description="The relative URL of the next page; null on the last page.",
         examples=["/api/v1/athletes?limit=20&cursor=eyJhIjoxfQ"],
     )
     total: int | None = Field(
-        description="How many match in all; null unless `total=true`.", examples=[None]
+        description="The number of all matches; null without `total=true`.", examples=[None]
     )
 
 
 @dataclass(frozen=True, slots=True)
 class PageOfJSON:
-    """A page as the database wrote it."""
+    """A page whose items are JSON that the database built."""
 
     items: str
-    """The JSON of the list."""
+    """A JSON array."""
     cursor: str | None
-    """Leads to the next page, if there is one."""
+    """The cursor of the next page; None on the last page."""
     total: int | None
-    """How many rows match in all, if that was asked."""
+    """The number of all matching rows; None if the query did not ask for it."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no row on it."""
+        """Whether the page has no rows."""
         return self.items == "[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row's place in a list: its sort key and its id. A page begins at one."""
+    """A row's place in a list: its sort key and id. A cursor is the place of a page's first row."""
 
     key: str | datetime
     id: UUID
 
     def cursor(self, list_name: str) -> str:
-        """Write the place as a cursor for the one list of that name."""
+        """Encode the place as a cursor that is valid only for the list of that name."""
         key = self.key if isinstance(self.key, str) else self.key.isoformat()
         return urlsafe_b64encode(f"{list_name}{self.id.hex}{key}".encode()).rstrip(b"=").decode()
 
     @classmethod
     def of_cursor(cls, cursor: str, list_name: str, kind: type[str | datetime]) -> "Place":
-        """Read a cursor back; ``Invalid`` if it was not made for the list of that name."""
+        """Decode a cursor; raise ``Invalid`` if it was not made for the list of that name."""
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             text = b64decode(padded, altchars=b"-_", validate=True).decode()
@@ -119,12 +119,12 @@ class Place:
                 return cls(key, row_id)
             return cls(datetime.fromisoformat(key).astimezone(UTC), row_id)
         except (ValueError, OverflowError):
-            detail = "The cursor does not belong to this list: begin again without it."
+            detail = "The cursor is not valid for this list: start again without it."
             raise Invalid.of_field("?cursor", "bad_cursor", detail) from None
 
 
 def name_of_list(table: str, filters: Mapping[str, Any], sort: str) -> str:
-    """Name a list by what decides its rows and order, so that a cursor is of use to no other."""
+    """Return a hash of what decides the rows and order of a list; a cursor is bound to it."""
     return _name_of(table, sort, *sorted(filters.items()))
 
 

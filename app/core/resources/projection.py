@@ -1,9 +1,11 @@
-"""From a read model to the SQL that writes its JSON.
+"""Projections: from a read model to the SQL that builds its JSON.
 
-PostgreSQL builds the answers. What an answer holds is read off the same model that documents
-it, so the two cannot drift: a plain field is a column of the row's table or, with ``ReadAs``,
-derived from its columns; a field that is a model follows a to-one relationship, or else groups
-fields of the row itself; a field that is a list of models follows a many-to-many relationship.
+PostgreSQL builds the JSON of responses. The SQL follows from the same read model as the OpenAPI
+document, so the two cannot drift:
+
+- A plain field is a column of the row's table or, with ``ReadAs``, derived from its columns.
+- A field that is a model follows a to-one relationship, or else groups fields of the row itself.
+- A field that is a list of models follows a many-to-many relationship.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,17 +22,17 @@ from sqlmodel import SQLModel
 from app.core.db.schema import table_of
 
 Links = Mapping[sa.Table, sa.FromClause]
-"""What to read in place of a link table that the same statement is changing."""
+"""What to read in place of a link table that the same statement changes."""
 
 EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
 
 
 @dataclass(frozen=True)
 class ReadAs:
-    """Mark a field of a read model that no column holds, and tell how it follows from the row."""
+    """Mark a field of a read model that is not a column but derived from the row's columns."""
 
     derive: Callable[[sa.FromClause], sa.ColumnElement[Any]]
-    """From something with the row's columns to the value."""
+    """Returns the SQL expression, given a FROM clause with the row's columns."""
 
 
 class Projection:
@@ -63,9 +65,11 @@ class Projection:
         keys = [_owner_key(relationship) for _, relationship in self._to_one.values()]
         needed = dict.fromkeys([*self._columns, "id", *keys])
         if self._derived or self._groups:
-            needed |= dict.fromkeys(self._table.c.keys())  # a derivation says not which of them
+            needed |= dict.fromkeys(
+                self._table.c.keys()
+            )  # a derivation or group may use any of them
         self.columns = [self._table.c[name] for name in needed]
-        """The columns that a source of rows must have."""
+        """The columns that a ``source`` must have."""
 
     def each(self, source: sa.FromClause, links: Links | None = None) -> sa.Select[Any, Any, str]:
         """Select ``id, version, body`` of each row in ``source``."""
@@ -76,14 +80,14 @@ class Projection:
     def many(
         self, source: sa.FromClause, key: str, limit: sa.ColumnElement[int]
     ) -> sa.Select[*tuple[Any, ...]]:
-        """Select ``items, key, id``: the rows of ``source`` up to a limit, and what comes next.
+        """Select ``items, key, id``: the rows of ``source`` up to a limit, and the next place.
 
-        The source numbers its rows by ``position``, from 1, and has one row more than the limit
-        if it can: that one's sort key and id are ``key`` and ``id``.
+        ``source`` numbers its rows in ``position``, from 1. If it has one row more than the limit,
+        ``key`` and ``id`` are the sort key and id of that row.
         """
         joined, item = self._items(source, {})
         columns = source.c.position, source.c[key].label("key"), source.c.id
-        # json_agg takes the rows in the order in which the subquery gives them.
+        # json_agg keeps the order of the subquery.
         row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)
         listed = row.order_by(source.c.position).subquery("listed")
         items = sa.func.json_agg(listed.c.item)
@@ -95,7 +99,7 @@ class Projection:
         )
 
     def _items(self, source: sa.FromClause, links: Links) -> tuple[sa.FromClause, NamedFromClause]:
-        """Join what the model nests to ``source``, and beside it an ``item`` of all its fields."""
+        """Join the nested models to ``source``, and an ``item`` with all fields of the model."""
         joined, fields, nested = self._joined(source, links)
         beside = sa.select(*fields).correlate(source, *nested).lateral("item")
         return joined.join(beside, sa.true()), beside
@@ -103,7 +107,7 @@ class Projection:
     def _joined(
         self, source: sa.FromClause, links: Links
     ) -> tuple[sa.FromClause, list[sa.Label[Any]], list[sa.FromClause]]:
-        """Join what the model nests to ``source``; return that, the fields, and what is nested."""
+        """Join the nested models to ``source``; return the join, the fields and what was joined."""
         joined = source
         nested: list[sa.FromClause] = []
         fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
@@ -117,8 +121,9 @@ class Projection:
         for name, (projection, relationship) in self._to_one.items():
             read, of_target, _ = projection._joined(projection._table, links)
             target = sa.select(*of_target).select_from(read).subquery(name)
-            # Outer, though each row has its target: a change that had to wait sees the newest row,
-            # but of other tables not what is newer than itself.
+            # An outer join, though each row has a target: an update that waited for a lock sees
+            # the latest version of its own row, but not rows of other tables that are newer than
+            # the statement.
             joined = joined.outerjoin(target, target.c.id == source.c[_owner_key(relationship)])
             fields[name] = _whole_row(target)
             nested.append(target)
@@ -137,10 +142,11 @@ def _lists(
     source: sa.FromClause,
     links: Links,
 ) -> sa.CTE:
-    """Select ``owner_id, items`` for each row of ``source`` that has any.
+    """Select ``owner_id, items`` for each row of ``source`` that has items.
 
-    Grouped once for the whole source, which is far cheaper than a subquery in each row; and
-    materialized, for where few rows are expected the planner would group them again in each row.
+    One GROUP BY for the whole source is far cheaper than a subquery for each row. The CTE is
+    materialized, because otherwise the planner repeats the grouping for each row if it expects
+    few rows.
     """
     table = relationship.secondary
     assert isinstance(table, sa.Table)
@@ -166,7 +172,7 @@ def _lists(
 
 
 def _nested(model: type[BaseModel], table: sa.FromClause) -> sa.Select[Any]:
-    """Select a nested model's fields, each a column of its table, ``id`` among them."""
+    """Select the fields of a nested model; each is a column of its table."""
     return sa.select(*(table.c[name] for name in model.model_fields))
 
 
@@ -175,9 +181,9 @@ def _whole_row(source: NamedFromClause) -> sa.ColumnElement[Any]:
 
 
 def _owner_key(relationship: RelationshipProperty[Any]) -> str:
-    """Name the column by which a row refers to its to-one target."""
+    """Name the column with the id of a row's to-one target."""
     pairs = relationship.local_remote_pairs or ()
-    # The other columns of a key only repeat what the target holds.
+    # The other columns of a composite foreign key only repeat columns of the target.
     (key,) = (local for local, remote in pairs if remote.name == "id")
     assert isinstance(key, sa.Column)
     return key.name

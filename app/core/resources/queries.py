@@ -1,4 +1,4 @@
-"""The SQL of a resource: what a statement of each kind looks like."""
+"""The SQL statements of a resource."""
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -17,13 +17,13 @@ from app.core.resources.projection import Projection
 from app.core.resources.text import LAST_ENDING
 
 BY_NAME: Mapping[str, str] = {"name": "name_key", "created_at": "created_at"}
-"""The sorts of a resource that has a name, and the column behind each."""
+"""The sorts of a resource with a name, and the column behind each sort."""
 
 Start = Literal["top", "place", "offset"]
-"""Where a page begins: at the first row, at the place of a cursor, or after some rows."""
+"""Where a page begins: at the first row, at the place of a cursor, or after an offset."""
 
 compiled_once = lru_cache(maxsize=2048)
-"""Keep the statements of a method: one for each set of fields or filters that is given."""
+"""Caches the compiled statements of a method: one for each set of fields or filters."""
 
 
 class Compare(NamedTuple):
@@ -36,8 +36,8 @@ class Compare(NamedTuple):
 class Queries:
     """Builds the statements of one resource.
 
-    ``row`` is its table, ``read`` what one row reads as, and ``summary`` what a row of a list reads
-    as, if that is something else. ``sorts`` names the column behind each sort, and ``filters``
+    ``row`` is its table, ``read`` the read model of one row, and ``summary`` the read model of a
+    row in a list (default ``read``). ``sorts`` names the column behind each sort, and ``filters``
     what each filter of the list compares. A feature with other SQL overrides a method.
     """
 
@@ -59,10 +59,10 @@ class Queries:
 
     @property
     def projection(self) -> Projection:
-        """What one row reads as."""
+        """The projection of one row."""
         return Projection(self._read, self.row)
 
-    # What CRUD runs.
+    # Statements that CRUD runs.
 
     @compiled_once
     def get_query(self) -> Statement:
@@ -76,8 +76,8 @@ class Queries:
     ) -> Statement:
         """Read a page of the rows that match: ``items, key, id, total``.
 
-        ``key`` and ``id`` are the place of the row after the page, null if there is none.
-        The page is found first, by one row more than it holds; only then is its JSON built.
+        ``key`` and ``id`` are the place of the row after the page, or null.
+        The page and one more row are found first; only then is the JSON of the page built.
         """
         table = self.table
         projection = Projection(self._summary, self.row)
@@ -85,7 +85,8 @@ class Queries:
         columns = list(dict.fromkeys([*projection.columns, key]))
         limit = sa.bindparam("limit", type_=sa.Integer)
         if filters or start == "offset":
-            # Rows are skipped: an index tells the places, and only the rows of the page are read.
+            # Rows are skipped. An index-only scan finds the places, and then only the rows of the
+            # page are read.
             place = self._page_query([key, table.c.id], filters, sort, start, limit)
             places = place.subquery("place")
             found = sa.select(*columns, places.c.position).join(places, places.c.id == table.c.id)
@@ -112,7 +113,7 @@ class Queries:
         table = self.table
         return Statement(sa.delete(table).where(*as_expected(table)).returning(table.c.id))
 
-    # What these are made of, for features too.
+    # Parts of these statements, also for subclasses in features.
 
     def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the condition of each filter that is given."""
@@ -138,13 +139,13 @@ class Queries:
         return self.table.c[self.sorts[sort.removeprefix("-")]]
 
     def inserted_cte(self) -> sa.CTE:
-        """Insert a row with every column that a client or the derivation gives a value."""
+        """Insert a row with all columns that have no default in the database."""
         values = {column: new_value(column) for column in written_columns(self.table)}
         returned = self.projection.columns
         return sa.insert(self.table).values(values).returning(*returned).cte("inserted")
 
     def updated_cte(self, fields: Set[str], *also_changed: sa.ColumnElement[bool]) -> sa.CTE:
-        """Set the given fields; raise the version if one differs, or something else has changed."""
+        """Set the given fields; increment the version if one differs or ``also_changed`` holds."""
         table = self.table
         written = [
             column
@@ -175,7 +176,7 @@ class Queries:
         start: Start,
         limit: sa.ColumnElement[int],
     ) -> sa.Select[Any]:
-        """Select some columns of the rows of a page and of the next row, each with its position."""
+        """Select columns of the rows of a page and of the row after it, with their positions."""
         table = self.table
         key = self.sort_column(sort)
 
@@ -183,7 +184,7 @@ class Queries:
             places = source.c[key.name], source.c.id
             return [column.desc() if sort.startswith("-") else column.asc() for column in places]
 
-        # A LIMIT that is a parameter is planned badly, so the largest stands in the text.
+        # A LIMIT that is a parameter gets a bad plan, so the inner LIMIT is the constant maximum.
         candidates = (
             sa.select(*columns)
             .where(*self.conditions(filters))
@@ -215,7 +216,7 @@ def as_expected(table: sa.Table) -> Iterator[sa.ColumnElement[bool]]:
 
 
 def next_version(table: sa.Table) -> dict[sa.Column[Any], sa.ColumnElement[Any]]:
-    """Return what each change of a row sets besides its fields."""
+    """Return the values of ``version`` and ``updated_at`` after a change."""
     return {
         table.c.version: table.c.version + sa.literal_column("1"),
         table.c.updated_at: NOW,

@@ -1,19 +1,19 @@
-"""Text as people type it, made into text that can be stored, compared and searched."""
+"""Normalisation of text, so that it can be stored, compared and searched."""
 
 from unicodedata import category, combining, normalize
 
 from pydantic_core import PydanticCustomError
 
 LONGEST_NORMALISED = 4 * 255
-"""In characters. Longer text stays as it is: thousands of marks in a row take seconds to order.
+"""In characters. Longer text is not normalised: thousands of combining marks take seconds.
 
-Every field refuses it, for NFC leaves more than 255 of its characters.
+Every field rejects such text anyway, because NFC leaves more than 255 characters of it.
 """
 
 LAST_ENDING = "\U0010ffff" * 100
-"""Comes after whatever follows the beginning of a name key.
+"""The end of a prefix range: ``prefix + LAST_ENDING`` sorts after every name key with the prefix.
 
-Its character is the last of all, and no name has more than so many in a row.
+It repeats the last code point, and no name has more than 100 of them.
 """
 
 _WHITE_SPACE_CONTROLS = frozenset("\t\n\v\f\r\x85")
@@ -28,15 +28,15 @@ _INVISIBLE_MARKS = frozenset(
     )
     for point in points
 )
-"""What is no format character and yet shows nothing: joiners, fillers, variation selectors."""
+"""Invisible characters outside category Cf: joiners, fillers and variation selectors."""
 
 
 def clean_text(text: object) -> object:
-    """Normalise text to NFC, drop invisible characters, and make white space single spaces.
+    """Normalise text to NFC, drop format characters, and collapse white space to single spaces.
 
-    What is no string is returned as it is, for the type's own check to refuse. The zero-width
-    joiner and non-joiner stay: some scripts need them. A control character or a lone surrogate
-    raises ``PydanticCustomError``.
+    A value that is not a string is returned unchanged, so that the field's type rejects it. The
+    zero-width joiner and non-joiner stay: some scripts need them. A control character or a lone
+    surrogate raises ``PydanticCustomError``.
     """
     if not isinstance(text, str):
         return text
@@ -57,12 +57,12 @@ def clean_text(text: object) -> object:
 
 
 def name_key(name: str) -> str:
-    """Return what two spellings of one name share: ``Scaled`` and ``SCÁLED `` give ``scaled``.
+    """Return the key for comparing names: ``Scaled`` and ``SCÁLED`` give ``scaled``.
 
-    NFKD and case folding, without combining marks, invisible marks and format characters.
-    A combining mark is a character of a canonical combining class other than 0: the vowel signs
-    of Indic scripts, which are letters to their readers, stay. Empty for a name without any
-    visible character.
+    The key is NFKD with case folding, without combining marks, invisible marks and format
+    characters. A combining mark is a character whose canonical combining class is not 0. So the
+    vowel signs of Indic scripts, which are letters to their readers, stay. The key of a name
+    without a visible character is empty.
     """
     if name.isascii():
         return name.lower()
@@ -81,6 +81,6 @@ def name_key(name: str) -> str:
 
 
 def email_key(address: str) -> str:
-    """Return what an email address is in whatever case."""
+    """Return the key for comparing email addresses regardless of case."""
     folded = address.casefold()
     return folded if len(folded) > LONGEST_NORMALISED else normalize("NFC", folded)

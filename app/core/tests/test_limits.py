@@ -1,4 +1,4 @@
-"""Bounds on time and size: nothing waits for ever, and nothing grows without end."""
+"""Timeouts and size limits: bodies, locks, the pool's queue, statements and streams."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -59,7 +59,7 @@ class TestBody:
 
     async def test_a_declared_length_is_enough_to_refuse(self, client: AsyncClient) -> None:
         async def never() -> AsyncIterator[bytes]:
-            raise AssertionError("somebody waits for the body")
+            raise AssertionError("the body was read")
             yield b""
 
         headers = JSON | {"Content-Length": "20000000"}
@@ -111,7 +111,7 @@ Limited = Callable[..., Settings]
 
 @pytest.fixture
 def limited(own_database: str) -> Limited:
-    """Give settings with short limits, the others long enough for any machine."""
+    """Provide settings with the given limits, and other timeouts long enough for any machine."""
     return lambda **limits: patient(own_database).model_copy(update=limits)
 
 
@@ -127,7 +127,10 @@ class TestWaiting:
             async with other.transaction():
                 await other.execute("SELECT FROM categories FOR UPDATE")
                 response = await self.rename(client, rx, "Scaled")
-            assert unavailable(response) == "Others hold on to the same just now; try again."
+            assert (
+                unavailable(response)
+                == "Another transaction holds a lock that this request needs; try again."
+            )
             assert (await self.rename(client, rx, "Scaled")).status_code == 200
 
     async def test_requests_beyond_the_connections_stand_in_line(
@@ -260,7 +263,7 @@ class TestStreams:
 
         assert export.status_code == 200
         messages = [record.getMessage() for record in caplog.records]
-        assert messages == ["an answer was cut off: the client does not read"] * 3
+        assert messages == ["response cut off: the client does not read"] * 3
 
 
 async def export_to_somebody_who_does_not_read(app: Any) -> None:

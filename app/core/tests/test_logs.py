@@ -1,4 +1,4 @@
-"""The log: a line for each request, in one form, and nothing that somebody sent."""
+"""The log: one line for each request, in one format, without data from requests."""
 
 import json
 import os
@@ -18,11 +18,11 @@ from app.core import logs
 
 PERSONAL = "X1234567"
 NO_CATEGORY = "01920000-0000-7000-8000-000000000000"
-"""The same in every process: the ids of tests are made of it."""
+"""Constant, because test IDs contain it and must be equal in every process."""
 
 
 def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Return what was logged, parsed."""
+    """Return the parsed log lines."""
     return [json.loads(line) for line in capfd.readouterr().err.splitlines()]
 
 
@@ -90,7 +90,7 @@ class TestErrors:
         self, app: FastAPI, client: AsyncClient, capfd: pytest.CaptureFixture[str]
     ) -> None:
         del app.state.database
-        client.event_hooks = {}  # a bug is in no document
+        client.event_hooks = {}  # 500 is not documented
 
         await client.get(f"{API}/categories", headers={"X-Request-ID": "the-one"})
 

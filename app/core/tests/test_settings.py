@@ -1,4 +1,4 @@
-"""Settings: what may be written, and how a wrong value ends the start."""
+"""Settings: accepted values, and how a wrong value ends the start."""
 
 import os
 import subprocess
@@ -102,7 +102,7 @@ class TestWrongValue:
             ("TRUSTED_HOSTS", "http://gym.example", "give each host like gym.example"),
             ("TRUSTED_HOSTS", "gym.example:80", "give each host like gym.example"),
             ("TRUSTED_HOSTS", "*", "give each host like gym.example"),
-            ("TRUSTED_PROXIES", "proxy", "give each proxy by its address"),
+            ("TRUSTED_PROXIES", "proxy", "give each proxy as an address or network"),
             ("MAX_BODY_SIZE", "0", "Input should be greater than or equal to 1"),
             ("DB_LOCK_TIMEOUT", "0", "Input should be greater than or equal to 0.001"),
         ],

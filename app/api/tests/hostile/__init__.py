@@ -1,6 +1,7 @@
 """Hostile requests to every operation of the document.
 
-``requests`` has what they are made of, and what a feature declares in ``tests/hostile.py``;
-``values`` what may stand in a field; ``paths``, ``queries``, ``headers``, ``bodies`` and ``fields``
-go over the document; ``parts`` puts these together with what each feature declares.
+``requests`` has the types of requests and of a feature's declarations in ``tests/hostile.py``.
+``values`` has hostile values by kind. ``paths``, ``queries``, ``headers``, ``bodies`` and
+``fields`` make requests from the document. ``parts`` combines these with the declarations of each
+feature.
 """

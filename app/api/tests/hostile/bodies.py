@@ -1,4 +1,4 @@
-"""Bodies that are no JSON, or not what was declared, to every operation that takes a body."""
+"""Bodies that are not JSON, or not of the declared type, for every operation with a body."""
 
 import gzip
 import json
@@ -117,11 +117,11 @@ DECLARED_CSV = (
     f"text/csv; x*{'9' * 5000}=x",
 )
 NOT_READ = {**NOT_JSON, **TOO_LONG, **NOT_AN_OBJECT}
-"""Bodies to operations that take none."""
+"""Bodies for operations that do not read a body."""
 
 
 def bodies(document: Document) -> Iterator[Hostile]:
-    """Send them to every operation that takes a body, or that acts without reading one."""
+    """Send bad bodies to every operation with a body, and to every POST that reads none."""
     for operation in operations(document):
         if operation.takes == "application/json":
             yield from _no_json(operation)

@@ -1,4 +1,4 @@
-"""What each feature declares of hostile requests, and the things of all of them."""
+"""The declarations of each feature for hostile requests, and the things of all features."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from app.conftest import API
 
 @cache
 def declared(package: str) -> Feature:
-    """Return what a feature declares."""
+    """Return the declaration of a feature."""
     feature = owned(
         package,
         "hostile",
@@ -57,13 +57,13 @@ def placeholders() -> frozenset[str]:
 
 
 def another_kind(placeholder: str) -> str:
-    """Return the placeholder of a thing that is not posted where that of another one is."""
+    """Return the placeholder of a thing of another kind, which is posted at another path."""
     paths = {thing.path for thing in things() if thing.placeholder == placeholder}
     return next(thing.placeholder for thing in things() if thing.path not in paths)
 
 
 def every_feature() -> Iterator[Feature]:
-    """Return what each feature declares."""
+    """Return the declarations of all features."""
     return map(declared, packages())
 
 

@@ -1,4 +1,4 @@
-"""Fields: every field of every body in JSON, by its schema."""
+"""Fields: bad values for every field of every JSON body, by its schema."""
 
 import json
 import re
@@ -35,14 +35,14 @@ from app.api.tests.operations import (
 )
 
 Values = dict[str, str]
-"""JSON, by what is strange about it; ``MARK`` stands for the mark."""
+"""JSON values, by what is unusual about them; ``MARK`` stands for the marker."""
 
 LIGATURE = "\ufdfa"
-"""The key of a name has 18 characters for it."""
+"""A character that becomes 18 characters in a name key."""
 
 
 def fields(document: Document) -> Iterator[Hostile]:
-    """Send every field bad values, and those that create good but strange ones."""
+    """Send bad values for every field, and unusual valid values to operations that create."""
     for operation in operations(document):
         if operation.body is None:
             continue
@@ -51,12 +51,12 @@ def fields(document: Document) -> Iterator[Hostile]:
         yield from _missing(operation)
         if operation.creates or operation.method == "PATCH":
             for field in sorted(operation.answered_fields - operation.fields.keys()):
-                # It is the server's, or another resource's.
+                # The server sets this field, or it belongs to another resource.
                 yield _with(operation, field, '"MARK"', "given", 422)
 
 
 def made_up_body(operation: Operation, name: str, more: Values | None = None) -> str:
-    """Write what creates a row of its own: as posted before, but with texts of no other."""
+    """Return a body that creates a new row: that of the declared thing, with unique texts."""
     fields = dict(body_posted_at(operation.target))
     required = (operation.body or {}).get("required", ())
     made = {
@@ -68,7 +68,7 @@ def made_up_body(operation: Operation, name: str, more: Values | None = None) ->
 
 
 def with_value(operation: Operation, field: str, value: str) -> str:
-    """Write a body that is fine but for one field, which has a value in JSON."""
+    """Return a body that is valid except for one field, which has this JSON value."""
     value = value.replace("MARK", MARK)
     if not operation.creates:
         return f'{{"{field}": {value}}}'
@@ -125,7 +125,7 @@ def _missing(operation: Operation) -> Iterator[Hostile]:
 
 
 def _bad(field: str, schema: Schema) -> Values:
-    """Return values that a field refuses, by the kind that its schema has."""
+    """Return values that a field rejects, by the kind of its schema."""
     kind = kind_of(schema)
     if kind == "text":
         invisible = INVISIBLE_NAMES if field == "name" else {}
@@ -181,7 +181,7 @@ def _bad_arrays(schema: Schema, own_id: str) -> Values:
 
 
 def _good(field: str, schema: Schema) -> Values:
-    """Return strange values that a field takes, as far as the document tells."""
+    """Return unusual values that are valid by the schema of a field."""
     kind, schema = kind_of(schema), not_null(schema)
     if kind == "text":
         longest = schema["maxLength"]
@@ -205,7 +205,7 @@ def _fits(schema: Schema, value: str) -> bool:
 
 
 def ids_of_nobody(field: str, schema: Schema) -> Values:
-    """Return ids of what is not there."""
+    """Return ids that no row has."""
     kind = kind_of(schema)
     if kind == "uuid":
         return {"nobody": json.dumps(NOBODY)}

@@ -1,4 +1,4 @@
-"""Headers: harmless ones, tags of no version, and keys that are none."""
+"""Headers: harmless headers, stale or invalid ETags, and invalid idempotency keys."""
 
 from collections.abc import Iterator
 
@@ -86,7 +86,7 @@ BAD_KEYS: dict[str, Headers] = {
 
 
 def headers(document: Document) -> Iterator[Hostile]:
-    """Send each header to the operations that read it; harmless ones to one of each kind."""
+    """Send ETags and keys to the operations that read them, and harmless headers to a few paths."""
     first = next(collections(document)).target
     (row, *_) = (one.target for one in operations(document) if 304 in one.answers)
     for kind, headers in HARMLESS.items():

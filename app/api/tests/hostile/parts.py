@@ -1,4 +1,4 @@
-"""All hostile requests, by the part of the service that they are to break."""
+"""All hostile requests, by the part of the service that they attack."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,4 +28,4 @@ PARTS: dict[str, Callable[[Document], Iterator[Hostile]]] = {
     "fields": fields,
     **{f"feature-{package.split('.')[-1]}": partial(_own, package) for package in packages()},
 }
-"""The requests to an app of an OpenAPI document; those of a feature come last."""
+"""Functions from an OpenAPI document to hostile requests; those of features come last."""

@@ -1,4 +1,4 @@
-"""Methods and paths: every method on every path, paths that are not there, and ids."""
+"""Methods and paths: every method on every path, unknown paths, and bad ids."""
 
 import re
 from collections.abc import Iterator
@@ -61,11 +61,11 @@ NOWHERE = (
     f"/static-offline-docs/{'x' * 5000}",
     f"/static-offline-docs/{'x/' * 3000}",
 )
-"""Paths of which none is there; ``<list>`` and ``<row>`` stand for those of a collection."""
+"""Paths that do not exist; ``<list>`` and ``<row>`` stand for a collection and one of its rows."""
 
 
 def methods(document: Document) -> Iterator[Hostile]:
-    """Send every method to every path, which does not have most of them."""
+    """Send every method to every path; most methods are not supported there."""
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", INVENTED)
     unlisted: Document = {
         "/docs": {"get": {}},
@@ -79,7 +79,7 @@ def methods(document: Document) -> Iterator[Hostile]:
             if described is None:
                 answers = {404, 405} if path.startswith("/static") else {404}
             elif listed in described:
-                # A body that is missing is invalid or no CSV, and there is nobody of that id.
+                # The body is missing (422) or not CSV (415), or no row has this id (404).
                 answers = {200, 404} if method in {"GET", "HEAD"} else {404, 415, 422}
             elif method == "OPTIONS":
                 answers = {204}
@@ -91,7 +91,7 @@ def methods(document: Document) -> Iterator[Hostile]:
 
 
 def paths(document: Document) -> Iterator[Hostile]:
-    """Ask for paths that are not there, and for the first collection as a proxy would."""
+    """Request unknown paths, and the first collection with an absolute URL as the target."""
     first = next(collections(document))
     name = first.target.removeprefix(f"{API}/")
     row = next(thing.placeholder for thing in things() if thing.path == name)
@@ -110,7 +110,7 @@ def paths(document: Document) -> Iterator[Hostile]:
 
 
 def ids(document: Document) -> Iterator[Hostile]:
-    """Put what is no id, and ids of nobody and of other things, into every path."""
+    """Put invalid ids, ids that no row has, and ids of other resources into every path."""
     for operation in operations(document):
         method, path = operation.method, operation.path
         headers = [JSON] if operation.body else []
@@ -118,7 +118,7 @@ def ids(document: Document) -> Iterator[Hostile]:
         for parameter in operation.path_parameters:
             for kind, bad in BAD_IDS.items():
                 target = at_things(path.replace(f"{{{parameter}}}", quote(bad, safe="")))
-                # One that ends in a line break is the end of no path.
+                # 404 if the id ends in a line break: no path ends so.
                 name = f"{method} {path}, {parameter} {kind}"
                 yield hostile(name, method, target, {404, 422})
             other = another_kind(placeholder(parameter))

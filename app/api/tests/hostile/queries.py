@@ -1,4 +1,4 @@
-"""Queries: every parameter by its schema, and the cursors of lists."""
+"""Queries: bad values for every parameter by its schema, and forged cursors."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from app.conftest import API
 from app.core.resources.paging import name_of_list
 
 Values = dict[str, str]
-"""What stands behind the ``=`` in a query, by what is strange about it."""
+"""Values of query parameters, by what is unusual about them."""
 
 BAD_INTEGERS: Values = {
     "below 0": "-1",
@@ -105,23 +105,23 @@ BAD_QUERIES: Values = {
     "4 000 unknown ones": "&".join(f"u{number}={MARK}" for number in range(4000)),
     "a question mark too many": "?limit=1",
 }
-"""Queries of every list that are refused."""
+"""Invalid queries for every list."""
 GOOD_QUERIES: Values = {
     "nothing": "",
     "ampersands": "&&&",
     "the largest offset": "offset=10000&limit=100&total=true&sort=-<sort>",
 }
-"""Queries of every list that are accepted; ``<sort>`` stands for what it is sorted by."""
+"""Valid queries for every list; ``<sort>`` stands for its default sort."""
 
 OFFSET = "2100-01-01T18:00:00+01:00"
-"""A moment whose plus is a space in a query, unless it is escaped."""
+"""A moment with a plus, which means a space in a query if it is not escaped."""
 
 Words = Mapping[str, set[str]]
-"""All the words that parameters of one name take, by the name."""
+"""All enum values of parameters, by the name of the parameter."""
 
 
 def queries(document: Document) -> Iterator[Hostile]:
-    """Send every GET bad and strange values of its parameters, and every operation unknown ones."""
+    """Send bad and unusual parameter values to every GET, and an unknown one to every operation."""
     asked = [operation for operation in operations(document) if operation.method == "GET"]
     samples = {name: _sample(name, one.query[name]) for one in asked for name in one.query}
     words: dict[str, set[str]] = {}
@@ -174,7 +174,7 @@ def _of_parameter(path: str, name: str, schema: Schema, words: Words) -> Iterato
         ("twice, once escaped", f"{once}&{escaped}", breaks),
         ("as an array", f"{name}[]=1", f"{breaks}[]"),
         ("in upper case", upper, f"?{name.upper()}"),
-        # As Python code calls what would be a keyword, where it must not be called from.
+        # In Python, the parameter `from` has the name `from_`, which queries must not accept.
         ("with an underscore", f"{name}_={quote(OFFSET)}", f"{breaks}_"),
     ):
         target = f"{path}?{query}"
@@ -205,7 +205,7 @@ def _bad(name: str, schema: Schema, words: Words) -> Values:
 
 
 def _bad_words(schema: Schema, words: set[str]) -> Values:
-    """Return what is none of the words that a parameter takes, but almost or elsewhere."""
+    """Return words that a parameter rejects: nearly valid, or valid for other parameters."""
     word = str(schema.get("default", schema["enum"][0]))
     almost = {
         "of nothing": "",
@@ -236,7 +236,7 @@ def _good(schema: Schema) -> Values:
 
 
 def _sample(name: str, schema: Schema) -> str:
-    """Return a usual value of a parameter."""
+    """Return a valid value of a parameter."""
     if name == "cursor":
         return "<cursor>"
     return usual_value(schema, MARK)
@@ -245,11 +245,11 @@ def _sample(name: str, schema: Schema) -> str:
 def _forged_cursors(operation: Operation) -> Iterator[Hostile]:
     path = operation.nowhere
     within = {name: UUID(NOBODY) for name in operation.path_parameters}
-    # What the path names is not there, which is noticed once the cursor is read.
+    # The owner in the path does not exist, but the cursor is validated first.
     found = 404 if within else 200
     for sort in operation.query["sort"]["enum"]:
         name_of = name_of_list(str(operation.lists), within, sort)
-        # Any text is a name to continue from; a time may be none.
+        # Any text is a valid sort key for names, but not for times.
         refused = set() if sort.removeprefix("-") == "name" else {422}
         for kind, key in FORGED_KEYS.items():
             answers = {422} if "\0" in key else {found} | refused

@@ -1,8 +1,8 @@
-"""Requests that no well-meaning client sends, and the statuses that may answer each.
+"""Hostile requests that fuzzers miss, and the status codes that each may get.
 
-They are what fuzzers miss. ``<category>``, ``<booking>`` and other names of things in a target or
-a body stand for the id of one that is there, and ``<cursor>`` for a cursor of the first list of the
-document. Where a value goes, ``MARK`` is in it: no refusal may repeat that.
+In a target or a body, a placeholder such as ``<category>`` or ``<booking>`` stands for the id of an
+existing row, and ``<cursor>`` for a cursor of the first list of the document. Values contain
+``MARK``, and no error may repeat it.
 """
 
 import json
@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 from app.conftest import API
 
 MARK = "xqmarkqx"
-"""Stands in values, which are never repeated; no name of a field or parameter has it."""
+"""A marker in values, which errors must not repeat; no name of a field or parameter has it."""
 TWENTY_MB = 20_000_000
 
 JSON = ("Content-Type", "application/json")
 CSV = ("Content-Type", "text/csv")
 INVENTED = "BREW"
-"""A method that a server may refuse before the app sees it."""
+"""A method that a server may reject before the request reaches the app."""
 
 Headers = tuple[tuple[str, str | bytes], ...]
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request, and the statuses that may answer it."""
+    """A request, and the status codes that it may get."""
 
     name: str
     method: str
@@ -36,10 +36,10 @@ class Hostile:
     body: bytes = b""
     chunked: bool = False
     breaks: str = ""
-    """The pointer of the one field or query parameter that is wrong: a 422 has to name it."""
+    """The pointer of the one field or query parameter that is wrong; a 422 must contain it."""
 
     def filled(self, things: Mapping[str, str]) -> "Hostile":
-        """Put the ids of things in the place of their placeholders."""
+        """Return the request with the ids of things in place of their placeholders."""
         body = self.body
         if len(body) < TWENTY_MB:
             for placeholder, value in things.items():
@@ -47,7 +47,7 @@ class Hostile:
         return replace(self, target=with_things(self.target, things), body=body)
 
     def raw_headers(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the headers as bytes, with those that a request needs."""
+        """Yield the headers as bytes, including ``Host`` and the length or encoding."""
         given = list(self.headers)
         if not any(name == "Host" for name, _ in given):
             given.append(("Host", "testserver"))
@@ -69,53 +69,53 @@ def hostile(
     chunked: bool = False,
     breaks: str = "",
 ) -> Hostile:
-    """Write a request down; text becomes UTF-8, except in headers, where it is Latin-1."""
+    """Make a request; text is encoded as UTF-8, but in headers as Latin-1."""
     allowed = frozenset({answers} if isinstance(answers, int) else answers)
     body = body.encode() if isinstance(body, str) else body
     return Hostile(name, method, target, allowed, headers, body, chunked, breaks)
 
 
 class Thing(NamedTuple):
-    """A row that is there before the hostile requests, or an act on one."""
+    """A row that exists before the hostile requests, or an action on one."""
 
     placeholder: str
-    """Stands for its id: ``<category>`` where the document has ``{category_id}``."""
+    """The placeholder of its id: ``<category>`` where the document has ``{category_id}``."""
     path: str
-    """Where it is posted, after the prefix of the API; may hold placeholders of things before."""
+    """The path of its POST, after the API prefix; may contain placeholders of earlier things."""
     fields: dict[str, Any]
-    """The body. Requests that create are made of the first body that is posted at their path."""
+    """The body. Hostile POSTs are derived from the first body that is posted at their path."""
     home: str | None
-    """Where it is read, as no hostile request may change it; None if some may."""
+    """The path to read it, to check that no hostile request changes it; None if some may."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """What a feature declares of hostile requests, as ``FEATURE`` in its ``tests/hostile.py``."""
+    """A feature's declarations for hostile requests: ``FEATURE`` in its ``tests/hostile.py``."""
 
     things: tuple[Thing, ...]
-    """What is there before, in the order in which it is created.
+    """The rows to create before the requests, in this order.
 
-    There is one for each ``{name_id}`` in the paths of the feature, called ``<name>``.
+    Each ``{name_id}`` in the paths of the feature needs one with the placeholder ``<name>``.
     """
     filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Queries that are refused, by the path of the GET, that the document does not tell."""
+    """Invalid queries that do not follow from the document, by the path of the GET."""
     good_filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Strange queries that are accepted, by the path of the GET."""
+    """Unusual but valid queries, by the path of the GET."""
     requests: Callable[[], Iterator[Hostile]] = lambda: iter(())
-    """Yields requests that only this feature can think of."""
+    """Yields requests that are specific to this feature."""
     reports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """By the path of a POST that creates many rows: by collection, which field counts them."""
+    """For each POST that creates many rows, by path: the field that counts them, by collection."""
 
 
 def with_things(path: str, things: Mapping[str, str]) -> str:
-    """Put the ids of things in the place of their placeholders."""
+    """Return the path with the ids of things in place of their placeholders."""
     for placeholder, value in things.items():
         path = path.replace(placeholder, value)
     return path
 
 
 def making(thing: Thing, things: Mapping[str, str]) -> Hostile:
-    """Write the request that creates a thing, of the others before it."""
+    """Return the request that creates a thing, with the ids of earlier things."""
     body = json.dumps(thing.fields)
     path = f"{API}/{thing.path}"
     return hostile(path, "POST", path, {200, 201}, JSON, body=body).filled(things)

@@ -1,7 +1,7 @@
-"""Hostile values, by the kind of field or parameter that they are for.
+"""Hostile values, by the kind of field or parameter.
 
-Those of texts, names and emails are the insides of JSON strings, with ``MARK`` for the mark; those
-of numbers and dates are JSON. The others are plain strings, which queries take too.
+Values of texts, names and emails are the contents of JSON strings, in which ``MARK`` stands for the
+marker. Values of numbers and dates are JSON. The others are plain strings, also for queries.
 """
 
 from app.api.tests.hostile.requests import MARK

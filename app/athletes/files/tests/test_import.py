@@ -299,7 +299,7 @@ class TestRejecting:
         assert reasons(report) == {
             3: "height is 1295.4 cm, and should be at most 300 cm",
             4: f"the row has 2 cells, but the header has 5: {length}",
-            5: "the row is no CSV: is a quotation mark out of place?",
+            5: "the row is not valid CSV: is a quotation mark out of place?",
             6: f"the row has 6 cells, but the header has 5: {length}",
         }
         assert await names(client, "athletes") == ["Mara", "Ola"]

@@ -6,7 +6,7 @@ import pytest
 from app.core.csv.reader import LONGEST_LINE, LONGEST_ROW, CSVRow, check_text, read_rows
 from app.core.errors import Invalid, MalformedBody
 
-BROKEN = "the row is no CSV: is a quotation mark out of place?"
+BROKEN = "the row is not valid CSV: is a quotation mark out of place?"
 
 
 def rows(text: str | bytes) -> list[CSVRow]:
@@ -60,7 +60,7 @@ def test_many_quotation_marks_out_of_place_take_no_longer_each(line: str) -> Non
 
     found = rows("\n".join([line] * count))
 
-    assert time.process_time() - start < 5  # a minute when each looked for its end anew
+    assert time.process_time() - start < 5  # a minute if each row searched to the end
     assert sum(row.cells[0].count("\n") + 1 for row in found) == count
 
 

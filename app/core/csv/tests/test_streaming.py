@@ -1,4 +1,4 @@
-"""Answers in CSV, piece by piece."""
+"""Streamed CSV responses."""
 
 import asyncio
 from collections.abc import AsyncIterator

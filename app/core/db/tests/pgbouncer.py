@@ -1,4 +1,4 @@
-"""PgBouncer in front of a server for tests, started from the package that the machine has."""
+"""PgBouncer in front of a server for tests, started from the installed package."""
 
 import os
 import shutil
@@ -18,8 +18,8 @@ from app.commands.signals import undisturbed
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 PORT = 6432
 
-# The fewest sessions that a deadlock takes, and in turn, so that no client keeps the same one.
-# What PgBouncer does not know when a client starts, it refuses, as it does unless told otherwise.
+# Two sessions are the minimum for a deadlock. server_round_robin makes clients change sessions.
+# ignore_startup_parameters is empty, as by default, so that unknown parameters are rejected.
 CONFIGURATION = """
 [databases]
 * = {server}
@@ -39,7 +39,7 @@ server_login_retry = 0.2
 
 
 class PgBouncer:
-    """A PgBouncer that may be killed and started again, under the same URLs."""
+    """A PgBouncer that can be killed and started again, with the same URLs."""
 
     def __init__(self, folder: Path, account: Account, log: IO[bytes]) -> None:
         self.folder = folder
@@ -47,12 +47,12 @@ class PgBouncer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str) -> str:
-        """Return the URL through which to reach the database of a URL."""
+        """Return the URL of a database, given by its direct URL, through PgBouncer."""
         name = urlsplit(database).path.strip("/")
         return f"postgresql://postgres@/{name}?host={self.folder}&port={PORT}"
 
     def start(self) -> None:
-        """Start it and wait until it takes connections."""
+        """Start the process and wait until it accepts connections."""
         assert PROGRAM is not None
         with undisturbed():
             self._process = subprocess.Popen(  # noqa: S603
@@ -69,7 +69,7 @@ class PgBouncer:
         raise RuntimeError(f"PgBouncer does not start: {Path(self._log.name).read_text()}")
 
     def kill(self) -> None:
-        """End it at once, if it runs: no client is waited for."""
+        """Kill the process, if it runs, without waiting for clients."""
         with undisturbed():
             if self._process is not None:
                 self._process.kill()
@@ -77,7 +77,7 @@ class PgBouncer:
                 self._process = None
 
     def is_running(self) -> bool:
-        """Tell whether its process is there."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def _takes_connections(self) -> bool:
@@ -91,10 +91,10 @@ class PgBouncer:
 def pgbouncer(
     server_url: str, *, sessions: int = 2, clients: int = 100, wait: float = 60
 ) -> Iterator[PgBouncer]:
-    """Run PgBouncer in transaction mode over the server of a URL.
+    """Run PgBouncer in transaction mode in front of the server of a URL.
 
-    It has so many sessions there for each database, and lets so many clients in, who may each wait
-    for a session so many seconds.
+    It opens at most ``sessions`` sessions for each database and accepts at most ``clients``
+    connections. A transaction waits for a session for at most ``wait`` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="crossfit-") as name:
         folder = Path(name)
@@ -107,7 +107,7 @@ def pgbouncer(
             wait=wait,
         )
         (folder / "pgbouncer.ini").write_text(configuration)
-        # It refuses to run as root, and this account may open the embedded server's socket.
+        # PgBouncer does not run as root; this account can open the embedded server's socket.
         account = server_account(folder)
         if account:
             for path in (folder, folder / "pgbouncer.ini"):
@@ -122,7 +122,7 @@ def pgbouncer(
 
 
 def _server(url: str) -> str:
-    """Write where a server is, and as whom to log in there, in PgBouncer's words."""
+    """Return the server and the login of a URL, as a PgBouncer connection string."""
     parts = urlsplit(url)
     named = dict(parse_qsl(parts.query))
     words = {

@@ -1,4 +1,4 @@
-"""Reading by ids: several with one statement, and none of them harmed by another."""
+"""Batching of reads by id: one statement for several ids, and errors that stay separate."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from app.core.resources.fields import new_id
 
 
 class Table:
-    """Rows with the ids that are asked for, except those that are missing or cannot be read."""
+    """A table with a row for every id, except ids that are ``missing`` or ``unreadable``."""
 
     def __init__(self) -> None:
         self.statements: list[list[UUID]] = []
@@ -40,7 +40,7 @@ def table() -> Table:
 
 
 async def asked(batches: Batches, ids: list[UUID]) -> list[asyncio.Task[Any]]:
-    """Ask for each of the ids, and return when all of them wait."""
+    """Request each of the ids, and return when all requests wait."""
     tasks = [asyncio.create_task(batches.row(row_id)) for row_id in ids]
     await asyncio.sleep(0)
     await asyncio.sleep(0)

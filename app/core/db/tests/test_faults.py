@@ -1,4 +1,4 @@
-"""A database that refuses, restarts, hangs or is killed, and connections that are cut."""
+"""Faults: a database that is killed, restarts or hangs, and connections that are cut."""
 
 import asyncio
 import logging
@@ -22,14 +22,14 @@ DOES_NOT_ANSWER = "The database does not answer."
 
 @pytest.fixture
 async def service(own_server: OwnPostgres) -> AsyncIterator[AsyncClient]:
-    """Give a client of an app over a server that may be treated badly."""
+    """Provide a client of an app with its own server, which a test may kill or suspend."""
     async with served(patient(own_server.url()), 3) as client:
         yield client
 
 
 @pytest.fixture
 async def hurried_service(own_server: OwnPostgres) -> AsyncIterator[AsyncClient]:
-    """Give a client of an app that soon gives up, over a server that may be treated badly."""
+    """Provide a client of an app with short timeouts and its own server."""
     limits = {"db_pool_wait": 0.5, "db_command_timeout": 0.5}
     settings = patient(own_server.url()).model_copy(update=limits)
     async with served(settings, 3) as client:
@@ -37,7 +37,7 @@ async def hurried_service(own_server: OwnPostgres) -> AsyncIterator[AsyncClient]
 
 
 async def every_kind(client: AsyncClient, key: str) -> list[Response]:
-    """Read, list, write, write with a key, and ask whether the service is ready, all at once."""
+    """Read, list, write, write with a key, export and check readiness, all concurrently."""
     sent = (
         client.get(f"{URL}/019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"),
         client.get(f"{API}/athletes"),
@@ -53,7 +53,7 @@ WELL = [404, 200, 201, 201, 200, 200]
 
 
 async def recovered(client: AsyncClient) -> None:
-    """Ask until the service is ready again, by itself."""
+    """Poll readiness until the service has recovered by itself."""
     async with asyncio.timeout(30):
         while (await client.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
@@ -173,9 +173,9 @@ class TestCut:
         pages = AsyncMock(side_effect=[first_page, Unavailable(DOES_NOT_ANSWER)])
         monkeypatch.setattr(app.state.database, "rows", pages)
 
-        with pytest.raises(AssertionError):  # the client's, for want of the end
+        with pytest.raises(AssertionError):  # from httpx, because the response is incomplete
             await client.get(f"{API}/athletes/export")
 
         (record,) = caplog.records
-        assert record.getMessage() == f"an answer was cut off: {DOES_NOT_ANSWER}"
+        assert record.getMessage() == f"response cut off: {DOES_NOT_ANSWER}"
         assert (record.levelno, record.exc_info) == (logging.WARNING, None)

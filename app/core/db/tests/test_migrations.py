@@ -1,4 +1,4 @@
-"""The schema that migrations make, up and down, and how replicas share the work."""
+"""Migrations: upgrade, downgrade, drift, and concurrent upgrades."""
 
 import asyncio
 import os
@@ -93,5 +93,5 @@ async def test_a_service_is_ready_only_with_the_newest_schema(
     await connection.execute("DROP TABLE alembic_version")
     unmigrated = await client.get("/health/ready")
     assert problem(unmigrated) == (503, "/problems/unavailable", [])
-    assert unmigrated.json()["detail"] == "The database does not have the newest schema."
+    assert unmigrated.json()["detail"] == "The database schema is not that of the latest migration."
     assert (await client.get("/health/live")).json() == {"status": "live"}

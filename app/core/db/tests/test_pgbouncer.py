@@ -1,6 +1,6 @@
-"""The service behind PgBouncer in transaction mode, where a session of the server is everybody's.
+"""The service behind PgBouncer in transaction mode, where all clients share the server's sessions.
 
-There are more connections to PgBouncer than sessions, and a transaction gets the one that has been
+There are more connections to PgBouncer than sessions. A transaction gets the session that has been
 idle for longest.
 """
 
@@ -42,12 +42,12 @@ from app.core.settings import CANNOT_START, Settings, get_settings
 if PROGRAM is None:
     pytest.skip("PgBouncer is not installed", allow_module_level=True)
 
-pytestmark = pytest.mark.slow  # all of them together
+pytestmark = pytest.mark.slow  # the tests of this module together
 
 CONNECTIONS = 6
 SESSIONS = 2
 MEMBERS = "reference,name,category,centres\r\nM-1,Mara,Rx,North;South\r\nM-2,Ana,Rx,\r\n"
-# Of a client that sets no name, PgBouncer leaves that of the one before.
+# If a client sets no application_name, PgBouncer keeps that of the previous client.
 SESSION = """
     SELECT pg_backend_pid() AS pid,
            (SELECT json_object_agg(name, setting) FROM pg_settings
@@ -83,14 +83,14 @@ NOW = Statement(sa.text("SELECT to_json(now())::text AS now"))
 
 @pytest.fixture(scope="module")
 def bouncer(shared_database: str) -> Iterator[PgBouncer]:
-    """Give a PgBouncer over the server of the tests."""
+    """Provide a PgBouncer in front of the server of the tests."""
     with pgbouncer(shared_database, sessions=SESSIONS) as bouncer:
         yield bouncer
 
 
 @pytest.fixture(scope="module")
 def module_database(databases: Databases, template: str) -> Iterator[str]:
-    """Give the URL of a database in which the insertion of a category named Slow takes a minute."""
+    """Provide the URL of a database where the insert of a category named Slow takes a minute."""
     with databases.empty(template) as url:
         asyncio.run(execute(url, SLOW_INSERTS))
         yield url
@@ -98,14 +98,14 @@ def module_database(databases: Databases, template: str) -> Iterator[str]:
 
 @pytest.fixture
 async def own_database(module_database: str) -> str:
-    """Give the URL of an empty database: emptying one is faster than making one."""
+    """Provide the URL of an empty database: to truncate one is faster than to create one."""
     await execute(module_database, EMPTY)
     return module_database
 
 
 @pytest.fixture
 async def url(bouncer: PgBouncer, own_database: str) -> str:
-    """Give the URL of the empty database through PgBouncer, with all its sessions there."""
+    """Provide the URL of the empty database through PgBouncer, with all sessions open."""
     url = bouncer.url(own_database)
     async with all_sessions(url):
         return url
@@ -113,19 +113,19 @@ async def url(bouncer: PgBouncer, own_database: str) -> str:
 
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of the app behind PgBouncer."""
+    """Provide a client of the app behind PgBouncer."""
     async with served(through(url), CONNECTIONS) as client:
         yield client
 
 
 def through(url: str, **limits: float) -> Settings:
-    """Return settings for PgBouncer at a URL, patient but for the limits that are given."""
+    """Return settings for PgBouncer at a URL, with long timeouts except for ``limits``."""
     return patient(url).model_copy(update={"db_pgbouncer": True, **limits})
 
 
 @asynccontextmanager
 async def stranger(url: str, **settings: str) -> AsyncIterator[Any]:
-    """Connect through PgBouncer as somebody who sets nothing, or something else."""
+    """Connect through PgBouncer as another application, with other settings or none."""
     connection = await asyncpg.connect(url, statement_cache_size=0, server_settings=settings)
     try:
         yield connection
@@ -135,7 +135,7 @@ async def stranger(url: str, **settings: str) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def all_sessions(url: str) -> AsyncIterator[list[dict[str, Any]]]:
-    """Hold every session of the server, and tell what each is like."""
+    """Hold every session of the server in a transaction, and yield the state of each."""
     async with (
         stranger(url) as one,
         stranger(url) as other,
@@ -146,14 +146,14 @@ async def all_sessions(url: str) -> AsyncIterator[list[dict[str, Any]]]:
 
 
 async def look(url: str) -> list[dict[str, Any]]:
-    """Tell what each session of the server is like."""
+    """Return the state of each session of the server."""
     async with all_sessions(url) as sessions:
         return sorted(sessions, key=str)
 
 
 @contextmanager
 def commands_through(url: str) -> Iterator[None]:
-    """Set the environment as for commands that work through PgBouncer."""
+    """Set the environment for commands that connect through PgBouncer."""
     with database_url(url), pytest.MonkeyPatch.context() as environment:
         environment.setenv("DB_PGBOUNCER", "true")
         get_settings.cache_clear()
@@ -176,7 +176,7 @@ async def names(client: AsyncClient) -> list[str]:
 
 
 async def ask(url: str, query: str) -> Any:
-    """Run a query on a connection of its own and return its one value."""
+    """Run a query on its own connection and return its single value."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(query)
@@ -185,9 +185,9 @@ async def ask(url: str, query: str) -> Any:
 
 
 async def until(other: asyncpg.Connection, query: str, value: object) -> None:
-    """Return when a query gives a value."""
+    """Return when a query returns this value."""
     async with asyncio.timeout(10):
-        while await other.fetchval(query) != value:  # noqa: ASYNC110 - no event tells
+        while await other.fetchval(query) != value:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.01)
 
 
@@ -320,7 +320,7 @@ class TestLimits:
         async with served(through(url, db_statement_timeout=0.3), CONNECTIONS) as client:
             slow = await client.post(f"{API}/categories", json=SLOW_CATEGORY)
 
-            assert unavailable(slow) == "This takes the database too long."
+            assert unavailable(slow) == "The database did not finish before the statement timeout."
             assert await other.fetchval(SLEEPING) == 0
             await create(client, "categories", {"name": "Fast"})
             assert await names(client) == ["Fast"]
@@ -333,7 +333,10 @@ class TestLimits:
                 await other.execute("LOCK TABLE categories")
                 locked = await client.get(f"{API}/categories")
 
-            assert unavailable(locked) == "Others hold on to the same just now; try again."
+            assert (
+                unavailable(locked)
+                == "Another transaction holds a lock that this request needs; try again."
+            )
             assert await names(client) == []
 
     async def test_a_key_in_flight_is_a_conflict_after_the_lock_limit(
@@ -495,7 +498,7 @@ class TestStart:
         nowhere = f"postgresql://postgres@/gym?host={tmp_path}&port=5432"
         with (
             pgbouncer(nowhere) as bouncer,
-            pytest.raises(UnusableDatabase, match=r"it does not answer in time|connect failed"),
+            pytest.raises(UnusableDatabase, match=r"no answer before the timeout|connect failed"),
         ):
             async with connected(through(bouncer.url(nowhere), db_pool_wait=0.3)):
                 pass

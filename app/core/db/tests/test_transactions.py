@@ -1,4 +1,4 @@
-"""The pool: connections that keep nothing of what ran on them, and servers that will not do."""
+"""The connection pool and transactions: clean sessions, retries, rollback, unusable servers."""
 
 import asyncio
 import logging
@@ -57,7 +57,7 @@ LOCK_CATEGORY = Statement(
 
 @pytest.fixture
 async def database(own_database: str) -> AsyncIterator[Database]:
-    """Open a pool of one connection, as the app does, on a database of its own."""
+    """Provide a pool of one connection to its own database, opened as the app does."""
     async with connected(patient(own_database), 1) as database:
         yield database
 
@@ -205,9 +205,9 @@ async def test_a_deadlock_is_run_again_and_not_seen(
 
 
 async def run_into_a_deadlock(database: Database) -> None:
-    """Lock the categories a and b in opposite order, each one before it asks for the other.
+    """Lock the categories a and b in opposite lock order in two transactions: a deadlock.
 
-    One of the transactions is run again, and both succeed.
+    One transaction is retried, and both succeed.
     """
     both_have_one = asyncio.Barrier(2)
     runs: list[str] = []
@@ -237,7 +237,7 @@ async def test_a_unit_that_others_always_make_fail_is_given_up(database: Databas
         runs += 1
         raise asyncpg.SerializationError
 
-    with pytest.raises(Unavailable, match="Others change the same just now; try again"):
+    with pytest.raises(Unavailable, match="Concurrent requests keep changing the same rows"):
         await database.transaction(fail)
     assert runs == 4
 

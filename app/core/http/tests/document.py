@@ -1,4 +1,4 @@
-"""Checks answers against the OpenAPI document, byte for byte as the database wrote them."""
+"""Checks raw responses, as the database built them, against the OpenAPI document."""
 
 import json
 import re
@@ -23,20 +23,20 @@ def _has_offset(text: object) -> bool:
 
 
 class Document:
-    """The document of an app, and the answers that it allows."""
+    """The OpenAPI document of an app, which checks responses."""
 
     def __init__(self, app: FastAPI) -> None:
-        # Decimals, because 168.5 is a multiple of 0.1 only in those.
+        # As a Decimal, 168.5 is a multiple of 0.1; as a float it is not.
         self.content: dict[str, Any] = json.loads(json.dumps(app.openapi()), parse_float=Decimal)
         self.answered: set[tuple[str, str]] = set()
-        """The operation and status of each answer that was checked."""
+        """The operation ID and status code of each response that was checked."""
         self._paths = {
             template: re.compile(re.sub(r"\{\w+\}", "[^/]+", template) + r"\Z")
             for template in sorted(self.content["paths"], key=lambda path: path.count("{"))
         }
 
     async def check(self, response: httpx.Response) -> None:
-        """Assert that the document has this answer."""
+        """Assert that the document describes this response."""
         await response.aread()
         operation = self._operation(response.request)
         if operation is None:
@@ -58,11 +58,11 @@ class Document:
             self._validate(described["schema"]["$ref"], response)
         if status == "201":
             created = response.request.url.join(response.headers["Location"])
-            assert self._operation(httpx.Request("GET", created)), "the new row is nowhere"
+            assert self._operation(httpx.Request("GET", created)), "Location has no GET"
             assert created.path.endswith(f"/{response.json()['id']}")
 
     def operations(self) -> set[tuple[str, str]]:
-        """Return the id and status of every answer that the document has."""
+        """Return the operation ID and status code of every documented response."""
         return {
             (operation["operationId"], status)
             for path in self.content["paths"].values()
@@ -85,7 +85,7 @@ class Document:
 
     @cache  # noqa: B019 - a document lives as long as the tests
     def _validator(self, reference: str) -> Validator:
-        # A client may ignore what it does not know; for us, another field is a leak.
+        # Clients may ignore unknown fields, but an undocumented field in a response is a leak.
         closed = {
             name: {**schema, "additionalProperties": False}
             for name, schema in self.content["components"]["schemas"].items()

@@ -1,4 +1,4 @@
-"""What holds on every path: bodies, methods, ids of requests, errors, CORS."""
+"""The contract on every path: bodies, methods, request IDs, errors, headers, CORS."""
 
 import asyncio
 import json
@@ -243,7 +243,7 @@ class TestUnhandled:
     ) -> None:
         del app.state.database
 
-        client.event_hooks = {}  # a bug is in no document
+        client.event_hooks = {}  # 500 is not documented
         response = await client.get(URL, headers={"X-Request-ID": "the-one"})
 
         assert problem(response) == (500, "/problems/internal-error", [])
@@ -257,7 +257,7 @@ class TestUnhandled:
 
     @pytest.fixture
     async def failing(self, app: FastAPI) -> AsyncIterator[AsyncClient]:
-        """Give a client of an app with routes that fail, as ours may some day."""
+        """Provide a client of an app with routes that fail, as a bug would."""
         failing = create_app(Settings(_env_file=None))
 
         @failing.get("/teapot")
@@ -287,7 +287,7 @@ class TestUnhandled:
     async def test_an_answer_that_fails_midway_is_cut_off(
         self, failing: AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
-        with pytest.raises(AssertionError):  # the client's, for want of the end
+        with pytest.raises(AssertionError):  # from httpx, because the response is incomplete
             await failing.get("/midway")
 
         (record,) = caplog.records
@@ -334,7 +334,7 @@ class TestParameters:
 class TestCORS:
     @pytest.fixture
     async def browser(self, app: FastAPI, client: AsyncClient) -> AsyncIterator[AsyncClient]:
-        """Give a client of the app with one origin allowed."""
+        """Provide a client of an app that allows one origin."""
         allowing = create_app(Settings(_env_file=None, cors_origins=("https://gym.example",)))
         allowing.state.database = app.state.database
         async with client_of(allowing) as browser:
@@ -353,7 +353,7 @@ class TestCORS:
             )
 
     async def test_a_bug_can_be_read_by_the_page_too(self, browser: AsyncClient) -> None:
-        browser.event_hooks = {}  # a bug is in no document
+        browser.event_hooks = {}  # 500 is not documented
         del browser._transport.app.state.database  # type: ignore[attr-defined]
 
         response = await browser.get(URL, headers={"Origin": "https://gym.example"})
@@ -444,12 +444,12 @@ class TestHeaders:
 class TestTrustedHosts:
     @pytest.fixture
     async def trusting(self, app: FastAPI, client: AsyncClient) -> AsyncIterator[AsyncClient]:
-        """Give a client of an app that answers for some hosts only."""
+        """Provide a client of an app that serves only some hosts."""
         hosts = ("gym.example", "*.boxes.example", "[::1]")
         trusting = create_app(Settings(_env_file=None, trusted_hosts=hosts))
         trusting.state.database = app.state.database
         async with client_of(trusting) as client:
-            client.event_hooks = {}  # the document is that of an app that answers for all
+            client.event_hooks = {}  # the document is that of an app without TRUSTED_HOSTS
             yield client
 
     @pytest.mark.parametrize(
@@ -511,7 +511,7 @@ async def test_a_service_that_is_being_stopped_sends_requests_elsewhere(
 async def test_a_request_that_is_given_up_when_the_service_stops_is_no_failure(
     app: FastAPI, path: str, status: int
 ) -> None:
-    """The server cancels what is still under way after its time of grace."""
+    """The server cancels requests that are in flight after the grace period."""
     stopping = create_app(Settings(_env_file=None))
 
     @stopping.get("/slow")

@@ -1,4 +1,4 @@
-"""Entity tags: knowing what one has already, and changing only what one knows."""
+"""ETags: conditional reads (If-None-Match) and optimistic locking (If-Match)."""
 
 import asyncio
 import re
@@ -130,7 +130,7 @@ class TestIfNoneMatch:
 class TestIfMatch:
     @pytest.fixture
     async def url(self, create: Create, collection: str, rx: Json) -> str:
-        """Create a resource, change nothing of it, and return its URL."""
+        """Create a resource, which has version 1, and return its URL."""
         payload = {"name": "Mara"} | ({"category_id": rx["id"]} if collection == "athletes" else {})
         return f"{API}/{collection}/{(await create(collection, payload))['id']}"
 

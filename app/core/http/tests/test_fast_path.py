@@ -1,4 +1,4 @@
-"""The fast path: the same answers as by FastAPI, and FastAPI where it does not know how."""
+"""The fast path: the same responses as FastAPI's, and FastAPI for unsupported declarations."""
 
 import pkgutil
 import re
@@ -253,7 +253,7 @@ PRIVATE = {
     "fastapi._compat": {"field_annotation_is_sequence", "get_missing_field_error"},
     "fastapi.routing.RouteContext": {"original_route"},
 }
-"""What the fast path uses of FastAPI that no release note would mention."""
+"""The private parts of FastAPI that the fast path uses; release notes do not mention them."""
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_what_the_fast_path_uses_of_fastapi_is_still_there(owner: str, name: str
     declared = {field.name for field in fields(found)} if is_dataclass(found) else set()
 
     assert name in declared or hasattr(found, name), (
-        f"FastAPI {fastapi.__version__} has no {owner}.{name} any more: mend"
+        f"FastAPI {fastapi.__version__} has no {owner}.{name} any more: fix"
         " app/core/http/fast_path.py, and set FAST_PATH=false until then"
     )
 

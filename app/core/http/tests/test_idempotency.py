@@ -1,4 +1,4 @@
-"""Idempotency keys: a request is done once, however often it is sent."""
+"""Idempotency keys: a retry gets the stored response and changes nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -203,7 +203,7 @@ class TestRaces:
 
     @pytest.fixture
     async def impatient(self, own_database: str) -> AsyncIterator[AsyncClient]:
-        """Give a client of an app that waits for locks for a moment only."""
+        """Provide a client of an app with a short lock timeout."""
         settings = patient(own_database).model_copy(update={"db_lock_timeout": 0.2})
         async with served(settings, 4) as client:
             yield client
@@ -253,7 +253,7 @@ class TestRaces:
     async def both_while_the_name_is_taken(
         self, client: AsyncClient, other: asyncpg.Connection, *, commit: bool
     ) -> list[Response]:
-        """Send a request twice while somebody else has created the same, who then may give up."""
+        """Send a request twice while another transaction holds its name, then end that one."""
         transaction = other.transaction()
         await transaction.start()
         await other.execute(TAKE_NAME)
@@ -269,9 +269,9 @@ class TestRaces:
 async def test_a_deadlock_runs_the_whole_request_again(
     own_database: str, other: asyncpg.Connection
 ) -> None:
-    """The request holds its key and wants the name; the other has that and wants the key."""
+    """The request holds its key and waits for the name; ``other`` does the opposite."""
     async with served(patient(own_database), 2) as client:
-        await other.execute("SET deadlock_timeout = '60s'")  # so that it is the request that fails
+        await other.execute("SET deadlock_timeout = '60s'")  # so that the request gets the error
         transaction = other.transaction()
         await transaction.start()
         await other.execute(TAKE_NAME)

@@ -1,4 +1,4 @@
-"""What the plain endpoints document, which follows from the table of their CRUD class."""
+"""The documented conflicts of endpoints, which follow from the table of their CRUD class."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.trainings.errors import WrongState
 
 
 def conflicts(responses: openapi.Responses) -> str | None:
-    """Return what an endpoint with such answers documents of 409; None if it does not."""
+    """Return the description of 409 for an endpoint with these responses, or None."""
     app = FastAPI()
     app.add_api_route("/", lambda: None, methods=["DELETE"], responses=responses)
     openapi.document(app)

@@ -13,10 +13,10 @@ from app.core.resources.fields import new_id
 
 URL = f"{API}/athletes"
 LAST = "\U0010ffff"
-"""The last of all characters."""
+"""The last code point."""
 SORTS = ["name", "-name", "created_at", "-created_at"]
 SOME_ID = UUID("01920000-0000-7000-8000-000000000000")
-"""The same in every process: the ids of tests are made of it."""
+"""Constant, because test IDs contain it and must be equal in every process."""
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ async def rx(create: Create) -> str:
 
 @pytest.fixture
 async def athletes(create: Create, rx: str) -> list[Json]:
-    """Create twelve athletes in the order of their names, some of which are the same."""
+    """Create twelve athletes in the order of their names; some have the same name."""
     names = ["Ana", "ana", "Ána", "Bo", "Bo", "Cy", "Di", "Ed", "Éd", "Flo", "Gus", "zoë"]
     return [await create("athletes", {"name": name, "category_id": rx}) for name in names]
 
 
 async def walk(client: AsyncClient, url: str) -> list[list[str]]:
-    """Follow ``next`` to the end, and return the ids on each page."""
+    """Follow ``next`` to the last page, and return the ids on each page."""
     pages = []
     following: str | None = url
     while following is not None:
@@ -71,7 +71,7 @@ class TestCursor:
             met += [item["id"] for item in page["items"]]
             following = page["next"]
             if name := next(names, None):
-                # Delete one that was met, and the one at which the next page would begin.
+                # Delete a row of a previous page, and the row at which the next page would begin.
                 ahead = [row["id"] for row in athletes if row["id"] not in {*met, *gone}]
                 leaving = {page["items"][0]["id"], ahead[-1 if "-" in sort else 0]}
                 for athlete_id in leaving:
@@ -183,7 +183,7 @@ class TestCursor:
         page = (await client.get(f"{URL}?limit=1&sort=created_at")).json()
         cursor = page["next"].partition("cursor=")[2]
 
-        # Sixteen characters are the twelve bytes that name the list.
+        # The first 16 characters of a cursor encode the 12 bytes of the list's name.
         forged = cursor[:16] + urlsafe_b64encode((new_id().hex + key).encode()).decode()
         response = await client.get(URL, params={"sort": "created_at", "cursor": forged})
 
@@ -218,7 +218,7 @@ class TestOffset:
 class TestNamePrefix:
     @pytest.fixture
     async def named(self, create: Create, rx: str) -> None:
-        """Create athletes whose names begin alike, or end where others begin."""
+        """Create athletes whose names share a prefix, contain it elsewhere, or sort next to it."""
         for name in (
             "Maran",
             "Mára Lind",

@@ -1,4 +1,4 @@
-"""Text rules: what is stored, and what two spellings share."""
+"""Text rules: cleaned text, and the keys for comparison."""
 
 import re
 
