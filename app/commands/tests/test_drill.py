@@ -48,7 +48,7 @@ def test_two_rounds_lose_nothing_and_make_nothing_twice(temporary: Path) -> None
         status = launcher.ended()
 
     lines = launcher.output
-    assert len(re.findall(r"^round \d: served again \d", lines, re.MULTILINE)) == 2, lines
+    assert len(re.findall(r"^round \d: recovered \d", lines, re.MULTILINE)) == 2, lines
     assert " 500: " not in lines, lines
     closing = LAST_LINE.search(lines)
     assert closing, lines

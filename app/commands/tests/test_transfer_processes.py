@@ -62,8 +62,8 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
     assert [
         line.partition(" cancelled")[0] for line in said.splitlines() if "trainings" in line
     ] == [
-        "56 trainings from tomorrow on, for a week, are there: 56 are new, 1",
-        "56 trainings from tomorrow on, for a week, are there: 0 are new, 1",
+        "56 trainings in the week from tomorrow: 56 new, 1",
+        "56 trainings in the week from tomorrow: 0 new, 1",
     ]
     rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
     assert rejected == [
@@ -106,7 +106,7 @@ def test_something_else_that_answers_is_no_such_service(tmp_path: Path) -> None:
             lambda: add_sample_data(url),
         ]
         for command in commands:
-            with pytest.raises(SystemExit, match=r"answered 200\. It is no such service\."):
+            with pytest.raises(SystemExit, match=r"answered 200\. This is not the CrossFit API\."):
                 command()
         other.shutdown()
     assert exported.read_text() == "earlier"
