@@ -67,5 +67,5 @@ def test_a_link_to_a_home_that_is_gone_is_made_anew(tmp_path: Path) -> None:
     place = postgres_files.make_home(home)
 
     assert place.is_dir()
-    if home.is_symlink():  # as root, for pytest's folders are closed to others
+    if home.is_symlink():  # as root, because other accounts cannot enter pytest's folders
         place.rmdir()

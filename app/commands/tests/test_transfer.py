@@ -53,7 +53,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def said(captured: Captured) -> list[str]:
-    """Return the lines on standard output, without how long it took."""
+    """Return the lines on standard output, without the duration."""
     lines = captured.readouterr().out.splitlines()
     return [line.partition(" read in ")[0] for line in lines]
 

@@ -113,7 +113,7 @@ def test_something_else_that_answers_is_no_such_service(tmp_path: Path) -> None:
 
 
 class AnotherService(BaseHTTPRequestHandler):
-    """Answers everything with a page, as a proxy may do."""
+    """Answers every request with an HTML page, as a proxy may do."""
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -125,7 +125,7 @@ class AnotherService(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
@@ -135,7 +135,7 @@ async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
     stored = "SELECT count(*) FROM athletes"
     with launched("import", str(file), DATABASE_URL=own_database) as launcher:
         async with asyncio.timeout(60):
-            while not await other.fetchval(stored):  # noqa: ASYNC110 - no event tells
+            while not await other.fetchval(stored):  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
         status = launcher.stop(signal.SIGINT, group=True)
 
