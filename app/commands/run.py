@@ -104,8 +104,8 @@ class ServiceConfig(TimelyConfig):
 class Stopping:
     """Tells the app at once that it is being stopped; after a TERM, stops the server after a delay.
 
-    During the delay all requests are served, and the readiness check reports that the service is
-    stopping.
+    During the delay all requests are served. Responses have ``Connection: close``, and the
+    readiness check fails.
     """
 
     def __init__(self, app: ASGIApp, delay: float) -> None:

@@ -39,7 +39,7 @@ def test_no_account_for_the_server_is_one_line(
     with pytest.raises(SystemExit):
         postgres_files.existing_or_new_account()
 
-    assert capsys.readouterr().err.startswith("error: PostgreSQL does not run as root")
+    assert capsys.readouterr().err.startswith("error: PostgreSQL refuses to run as root")
 
 
 def test_an_account_that_exists_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
