@@ -17,10 +17,10 @@ def bench(
     what: Annotated[
         Measurement, Argument(help="What to measure; all takes about 15 minutes.")
     ] = Measurement.COMPARISON,
-    rows: Annotated[int, Option(min=1000, help="Athletes in the database of the comparison.")] = (
-        100_000
-    ),
-    rounds: Annotated[int, Option(min=1, help="Rounds of the comparison.")] = 5,
+    rows: Annotated[
+        int, Option(min=1000, help="Number of athletes in the comparison's database.")
+    ] = (100_000),
+    rounds: Annotated[int, Option(min=1, help="Number of rounds of the comparison.")] = 5,
     seconds: Annotated[
         int, Option(min=1, help="Seconds of load in each measurement of the comparison.")
     ] = 2,

@@ -1,4 +1,4 @@
-"""Adding the sample data: a small, realistic set to look at."""
+"""Adding the sample data, a small realistic data set."""
 
 from app.athletes.files.report import ImportReport
 from app.athletes.sample import ATHLETES, REFERENCE, athletes_csv
