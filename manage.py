@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Make the environment that poetry.lock describes, once, and run a command of the project in it."""
+"""Install the packages of poetry.lock into .venv once, and run a command of the project there."""
 
 import sys
 
-if not (3, 11) <= sys.version_info < (3, 15):  # first, so that whoever has an older one reads why
+if not (3, 11) <= sys.version_info < (3, 15):  # before imports that fail on an older Python
     sys.exit(
         f"error: this needs Python 3.11 to 3.14, and {sys.executable} is {sys.version.split()[0]}"
     )
@@ -30,25 +30,25 @@ PYTHON_VERSION = "{}.{}".format(*sys.version_info)
 def main() -> None:
     """Run ``python -m app.commands`` with this command's arguments, in place of this process."""
     for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda number, _: sys.exit(128 + number))  # takes pip along
+        signal.signal(signum, lambda number, _: sys.exit(128 + number))  # so that pip ends too
     try:
         python = sys.executable if inside_a_good_environment() else made_environment()
     except KeyboardInterrupt:
-        sys.exit("\nstopped; the next start goes on from here")
-    os.environ["CALLED_FROM"] = os.getcwd()  # which the files of a command are relative to
+        sys.exit("\nstopped; run the command again to continue the installation")
+    os.environ["CALLED_FROM"] = os.getcwd()  # paths in a command's arguments are relative to it
     os.chdir(ROOT)
     os.execv(python, [python, "-m", "app.commands", *sys.argv[1:]])  # noqa: S606 - no shell is meant
 
 
 def inside_a_good_environment() -> bool:
-    """Tell whether this is a virtual environment, Poetry's for example, that satisfies the lock."""
+    """Return whether this is another virtual environment that has the locked packages."""
     if sys.prefix == sys.base_prefix or Path(sys.prefix) == VENV:
         return False
     return all(is_installed(package) for package in locked_packages())
 
 
 def is_installed(package: dict[str, Any]) -> bool:
-    """Tell whether this environment has the locked version; one with a marker may be absent."""
+    """Return whether the locked version is installed; a package with a marker may be absent."""
     try:
         return version(package["name"]) == str(package["version"])
     except PackageNotFoundError:
@@ -56,7 +56,7 @@ def is_installed(package: dict[str, Any]) -> bool:
 
 
 def made_environment() -> str:
-    """Return the Python of ``.venv``, made or brought to the lock first if it is not there yet."""
+    """Return the Python of ``.venv``; create or update ``.venv`` first if it is out of date."""
     if not (PYTHON.exists() and STAMP.exists() and STAMP.read_text() == stamp()):
         venv.create(VENV, clear=not runs_this_version(PYTHON), symlinks=True)
         install([requirement(package) for package in locked_packages()])
@@ -65,12 +65,12 @@ def made_environment() -> str:
 
 
 def stamp() -> str:
-    """Name what ``.venv`` is made from."""
+    """Return what ``.venv`` is made from: the hash of ``poetry.lock`` and the Python version."""
     return f"{hashlib.sha256(LOCK.read_bytes()).hexdigest()} Python {PYTHON_VERSION}"
 
 
 def runs_this_version(python: Path) -> bool:
-    """Tell whether the interpreter works and has the version that runs this file."""
+    """Return whether the interpreter works and has the same version as this one."""
     command = [str(python), "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
     try:
         return subprocess.check_output(command, text=True).strip() == PYTHON_VERSION  # noqa: S603
@@ -85,7 +85,7 @@ def locked_packages() -> list[dict[str, Any]]:
 
 
 def marker_of(package: dict[str, Any]) -> str | None:
-    """Return the condition under which any group wants the package; none means always."""
+    """Return the marker under which any group needs the package; None means always."""
     markers = package.get("markers")
     if isinstance(markers, dict):
         if set(package["groups"]) - set(markers):
@@ -95,7 +95,7 @@ def marker_of(package: dict[str, Any]) -> str | None:
 
 
 def requirement(package: dict[str, Any]) -> str:
-    """Write the package as a line of a requirements file, with the hashes of its files."""
+    """Return the package as a line of a requirements file, with the hashes of its files."""
     marker = marker_of(package)
     condition = f" ; {marker}" if marker else ""
     hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])
@@ -103,8 +103,11 @@ def requirement(package: dict[str, Any]) -> str:
 
 
 def install(requirements: list[str]) -> None:
-    """Install into ``.venv`` exactly these; what goes wrong ends in pip's words and one line."""
-    print(f"Making .venv from poetry.lock ({len(requirements)} packages), once; about a minute")
+    """Install exactly these into ``.venv``; on failure exit with pip's last lines and an error."""
+    print(
+        f"Installing the {len(requirements)} packages of poetry.lock into .venv;"
+        " this happens once and takes about a minute"
+    )
     listing = VENV / "requirements.txt"
     listing.write_text("\n".join(requirements), "utf-8")
     # The outer Python's pip, because Debian's venv comes without one unless asked to install it.
@@ -129,7 +132,10 @@ def install(requirements: list[str]) -> None:
     if process.returncode and "No module named pip" in "".join(tail):
         sys.exit(f"error: {sys.executable} has no pip; on Debian: apt install python3-pip")
     if process.returncode:
-        sys.exit("".join(tail) + "error: pip could not fill .venv; mend what it says and try again")
+        sys.exit(
+            "".join(tail) + "error: pip could not install the packages into .venv;"
+            " fix the problem that it reports and try again"
+        )
 
 
 if __name__ == "__main__":

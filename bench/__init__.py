@@ -1,1 +1,1 @@
-"""How fast the service is: against others on the same tables, and by itself as things grow."""
+"""The benchmark: the service compared with other servers on the same tables, and as data grow."""

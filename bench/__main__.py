@@ -15,24 +15,26 @@ cli = Typer(add_completion=False, pretty_exceptions_enable=False)
 @cli.command()
 def bench(
     what: Annotated[
-        Measurement, Argument(help="What to measure; all takes about a quarter of an hour.")
+        Measurement, Argument(help="What to measure; all takes about 15 minutes.")
     ] = Measurement.COMPARISON,
-    rows: Annotated[int, Option(min=1000, help="How many athletes there are to compare by.")] = (
-        100_000
-    ),
-    rounds: Annotated[int, Option(min=1, help="How often each is measured, in turn.")] = 5,
-    seconds: Annotated[int, Option(min=1, help="For how long each time.")] = 2,
+    rows: Annotated[
+        int, Option(min=1000, help="Number of athletes in the comparison's database.")
+    ] = (100_000),
+    rounds: Annotated[int, Option(min=1, help="Number of rounds of the comparison.")] = 5,
+    seconds: Annotated[
+        int, Option(min=1, help="Seconds of load in each measurement of the comparison.")
+    ] = 2,
     out: Annotated[
-        Path, Option(help="The folder for tables, figures and a picture.", show_default=False)
+        Path, Option(help="The folder for tables, measurements and charts.", show_default=False)
     ] = Path(".local/bench"),
 ) -> None:
-    """Measure how fast the service is, against others and by itself; status 1 if not fast enough.
+    """Measure the speed of the service; exit status 1 if a target is missed.
 
     The comparison is with FastAPI and an ORM, bare ASGI and asyncpg, and Fastify, on one database.
 
-    Growth is from a thousand athletes to a million. Bookings are measured beside PostgreSQL alone.
+    Growth is from 1,000 athletes to 1,000,000. Bookings are compared with PostgreSQL alone.
 
-    It needs wrk, and Node for Fastify. All servers are its own, and gone afterwards.
+    It needs wrk, and Node for Fastify. It starts its own servers and stops them afterwards.
     """
     raise Exit(run_bench(what, rows, rounds, seconds, from_caller(out)))
 

@@ -1,4 +1,4 @@
-"""How fast seats are booked, and how much of what PostgreSQL can do with the same statements."""
+"""The throughput of bookings, compared with PostgreSQL running the same statements directly."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ from bench.opponents import SERVICE, cpu_seconds
 from bench.results import Comparison, Round
 
 ALONE = "PostgreSQL alone"
-"""The statements of the service by the driver alone, over as many connections as it has."""
+"""The service's statements, sent by the driver directly over as many connections."""
 ROWS = 100_000
 ROUNDS = 5
 SECONDS = 2
@@ -38,15 +38,15 @@ SESSION = {
     "jit_above_cost": "-1",
     "plan_cache_mode": "force_generic_plan",
 }
-"""As the service has it."""
+"""The session settings of the service."""
 
 Ids = tuple[Any, ...]
-"""What a request is about: a training and an athlete, or a booking."""
+"""The ids of a request: a training and an athlete, or a booking."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A database with trainings and bookings, and those who have booked nothing yet."""
+    """A connection to a database with trainings and bookings, and athletes without bookings."""
 
     connection: Any
     newcomers: Sequence[UUID]
@@ -55,7 +55,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Action:
-    """Something that is done with bookings, each time with others, and how to do it by oneself."""
+    """An operation on bookings: its ids, its request, and its statements without the service."""
 
     name: str
     things: Callable[[Stage], Coroutine[Any, Any, list[Ids]]]
@@ -64,13 +64,13 @@ class Action:
 
 
 async def _of_one(stage: Stage) -> list[Ids]:
-    """Let everybody book the one training that is so large."""
+    """Return ids for booking the one large training."""
     training_id = await stage.connection.fetchval("SELECT id FROM trainings WHERE name = 'One'")
     return [(training_id, athlete_id) for athlete_id in stage.newcomers]
 
 
 async def _of_many(stage: Stage) -> list[Ids]:
-    """Let everybody book another training."""
+    """Return ids for booking a different training each time."""
     rows = await stage.connection.fetch("SELECT id FROM trainings WHERE name = 'Open'")
     ids = [row["id"] for row in rows]
     stage.chance.shuffle(ids)
@@ -78,12 +78,12 @@ async def _of_many(stage: Stage) -> list[Ids]:
 
 
 async def _with_line(stage: Stage) -> list[Ids]:
-    """Take the seats of trainings for which others wait."""
+    """Return the bookings with a seat in trainings that have a waitlist."""
     return await _seats(stage, "Full")
 
 
 async def _about_to_start(stage: Stage) -> list[Ids]:
-    """Take the seats of trainings that start soon."""
+    """Return the bookings with a seat in trainings that start soon."""
     return await _seats(stage, "Now")
 
 
@@ -157,7 +157,10 @@ ADD_TRAININGS = """
     JOIN (SELECT id, row_number() OVER () AS number FROM centres) AS centre
         ON centre.number = one % (SELECT count(*) FROM centres) + 1
 """
-"""Of trainings that can be booked, are full and have a line, or start soon: one in each hour."""
+"""Insert the large training, open ones, full ones with a waitlist, and ones that start soon.
+
+Open and full trainings start one hour after the other.
+"""
 
 ADD_BOOKINGS = """
     INSERT INTO bookings (id, training_id, athlete_id, starts_at, ends_at, status, booked_at)
@@ -169,7 +172,7 @@ ADD_BOOKINGS = """
     JOIN (SELECT id, ordinality FROM unnest($1::uuid[]) WITH ORDINALITY AS one (id)) AS athlete
         ON ordinality = (training.number * 20 + place) % cardinality($1) + 1
 """
-"""Whoever is in two trainings is there at different times."""
+"""Insert bookings for the seats and the waitlists; no athlete's bookings overlap."""
 
 SEATS = """
     SELECT bookings.id FROM bookings JOIN trainings ON trainings.id = training_id
@@ -198,7 +201,7 @@ COUNT_AGAIN = """
 
 
 def bookings() -> Comparison:
-    """Measure the service and PostgreSQL alone, in turn."""
+    """Measure the service and PostgreSQL alone in alternation."""
     measured: list[Round] = []
     with (
         progress("bookings") as show,
@@ -221,12 +224,12 @@ def bookings() -> Comparison:
         for number in range(ROUNDS + 1):
             for done, action in enumerate(ACTIONS):
                 part = (number * len(ACTIONS) + done) / ((ROUNDS + 1) * len(ACTIONS))
-                # Nobody always comes after the other one.
+                # The order alternates, so that neither always comes second.
                 for name, measure, processes in ways[:: 1 if number % 2 else -1]:
                     show(part, f"round {number}, {action.name}, {name}")
                     things = runner.run(action.things(stage))
                     app, database = cpu_seconds(processes), cpu_seconds(server.processes())
-                    # The first round is for both to have done it before.
+                    # The first round is a warm-up and does not count.
                     one = measure(action, things, SECONDS if number else 1)
                     million = 1e6 / one.requests
                     app = (cpu_seconds(processes) - app) * million
@@ -240,7 +243,7 @@ def bookings() -> Comparison:
 
 
 async def booked(sample: Sample) -> Stage:
-    """Schedule trainings, and book them for half of the athletes."""
+    """Insert trainings, and bookings of half of the athletes."""
     half = len(sample.athlete_ids) // 2
     connection = await asyncpg.connect(sample.url)
     await connection.execute(ADD_TRAININGS, len(sample.athlete_ids))
@@ -251,14 +254,14 @@ async def booked(sample: Sample) -> Stage:
 
 
 async def connected(url: str) -> list[Any]:
-    """Open as many connections as the service has, with the same session."""
+    """Open as many connections as the service has, with the same session settings."""
     return [await asyncpg.connect(url, server_settings=SESSION) for _ in range(CONNECTIONS)]
 
 
 async def load_alone(
     connections: Sequence[Any], action: Action, things: Sequence[Ids], seconds: float
 ) -> Measured:
-    """Do an action with one thing after the other, over all connections; raise ``NotLoaded``."""
+    """Run an action for one item after the other, over all connections; raise ``NotLoaded``."""
     left = iter(things)
     times: list[float] = []
     begun = time.perf_counter()
@@ -266,7 +269,7 @@ async def load_alone(
     async def work(connection: Any) -> None:
         while (now := time.perf_counter()) < begun + seconds:
             if (ids := next(left, None)) is None:
-                raise NotLoaded(f"{action.name}: {len(things)} are not enough")
+                raise NotLoaded(f"{action.name}: {len(things)} items are not enough")
             await connection.execute("BEGIN")
             await action.statements(connection, ids)
             await connection.execute("COMMIT")
@@ -279,7 +282,7 @@ async def load_alone(
 
 
 async def undo(stage: Stage) -> None:
-    """Bring bookings back to what they were, and let the next one find tables like those before."""
+    """Undo all changes to bookings and vacuum, so that each measurement has equal tables."""
     await quiet(stage.connection)
     await stage.connection.execute(FORGET_NEW, FIRST_DAY + timedelta(days=1))
     await stage.connection.execute(UNDO_CHANGES)

@@ -1,4 +1,4 @@
-"""The service against others: the same requests to each in turn, in several rounds."""
+"""The comparison with other servers: the same requests to each in turn, in several rounds."""
 
 import asyncio
 import random
@@ -42,25 +42,25 @@ MUSTS = {
     BARE: ((0.55, 0.75), (0.65, 0.8), (0.6, 0.75)),
     FASTIFY: ((0.8, 1.1), (1.0, 1.5), (1.1, 1.4)),
 }
-"""How many times as fast as each the service must be, and aims to be: get, list 50, create."""
+"""For get, list 50 and create: the ratio to the opponent's throughput, as ``must`` and ``aim``."""
 TAIL = 6, 3
-"""How many times as long as half of all gets 99 of 100 may take."""
+"""The ratio of p99 to p50 for get, as ``must`` and ``aim``."""
 
 
 class NotTheSame(Exception):
-    """Two opponents answer the same request with different JSON, or do not answer it."""
+    """Two opponents give different responses to the same request."""
 
 
 def compare(rows: int, rounds: int, seconds: int) -> Comparison:
-    """Measure all operations of all opponents on a database of so many athletes."""
+    """Measure all operations of all opponents on a database with ``rows`` athletes."""
     others = [PLAIN, BARE, FASTIFY]
     try:
         install_fastify()
     except NotInstalled as error:
         others.remove(FASTIFY)
-        print(f"Fastify is left out: {error}", file=sys.stderr)
+        print(f"Fastify is skipped: {error}", file=sys.stderr)
     with progress("bench") as show:
-        show(None, f"making {rows:,} athletes")
+        show(None, f"creating {rows:,} athletes")
         with (
             filled_database(rows) as (server, sample),
             opponents(server.url(), others) as all_opponents,
@@ -69,10 +69,10 @@ def compare(rows: int, rounds: int, seconds: int) -> Comparison:
 
 
 def targets_of(comparison: Comparison) -> list[Target]:
-    """Compare what was measured with what is promised."""
+    """Return the targets of the comparison, with the measured values."""
     targets = [
         Target(
-            f"{operation.name}, times {opponent}",
+            f"{operation.name}: throughput ratio to {opponent}",
             comparison.ratio(operation.name, SERVICE, opponent).middle,
             "least",
             *limits,
@@ -82,7 +82,7 @@ def targets_of(comparison: Comparison) -> list[Target]:
         for operation, limits in zip((GET, LIST, CREATE), of_each, strict=True)
     ]
     tail = comparison.middle(GET.name, SERVICE, lambda one: one.measured.p99 / one.measured.p50)
-    return [*targets, Target("get, p99 / p50", tail, "most", *TAIL)]
+    return [*targets, Target("get: latency p99 / p50", tail, "most", *TAIL)]
 
 
 async def _compared(
@@ -101,10 +101,10 @@ async def _compared(
     await check_same(sample, connection, chance, all_opponents)
     for number in range(rounds + 1):
         for operation in OPERATIONS:
-            # Nobody always comes after the same other one.
+            # In random order, so that no opponent always follows the same other one.
             for opponent in chance.sample(all_opponents, len(all_opponents)):
                 show(done / slots, f"round {number}, {operation.name}, {opponent.name}")
-                # The first round is for all to have done it before.
+                # The first round is a warm-up and does not count.
                 slot = Slot(opponent.url, sample, connection, chance, seconds if number else 1)
                 one = await _measured(operation, opponent, server, slot)
                 measured += [one] * bool(number)
@@ -134,7 +134,7 @@ async def check_same(
     chance: random.Random,
     all_opponents: Sequence[Opponent],
 ) -> None:
-    """Send the same request of each operation to each opponent; raise ``NotTheSame``."""
+    """Send one request of each operation to all opponents; raise ``NotTheSame`` if they differ."""
     for operation in (*OPERATIONS, CREATE_IN_FULL):
         await _check_same(operation, sample, connection, chance, all_opponents)
 
@@ -151,14 +151,14 @@ async def _check_same(
     for opponent in all_opponents:
         chance.setstate(state)
         requests = await operation.requests(Slot(opponent.url, sample, connection, chance, 0.001))
-        # Of what can be done once only, each has one of its own.
+        # A request that succeeds only once is prepared for each opponent.
         request = requests[-1]
         async with httpx.AsyncClient(base_url=opponent.url, trust_env=False) as client:
             response = await client.request(
                 request.method, request.path, json=request.body, headers=dict(request.headers)
             )
         if operation is GET_KNOWN and opponent.name == SERVICE:
-            # The others know of no tags, and answer in full.
+            # The others have no ETags and answer 200 with the whole body.
             if response.status_code != httpx.codes.NOT_MODIFIED:
                 raise NotTheSame(
                     f"{operation.name}: {opponent.name} answers {response.status_code}"
@@ -171,4 +171,6 @@ async def _check_same(
     first, expected = next(iter(answers.items()))
     for name, answer in answers.items():
         if answer != expected:
-            raise NotTheSame(f"{operation.name}: {first} answers {expected}, and {name} {answer}")
+            raise NotTheSame(
+                f"{operation.name}: {first} answers {expected}, but {name} answers {answer}"
+            )

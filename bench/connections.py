@@ -1,4 +1,4 @@
-"""Whether everybody gets in: right after the ready line, and thousands at once."""
+"""Whether all connections succeed: right after the ready line, and thousands at once."""
 
 import asyncio
 import resource
@@ -20,7 +20,7 @@ PATIENCE = 60.0
 
 
 def connections() -> list[Target]:
-    """Connect in the moment of the ready line, some times; then with thousands at once."""
+    """Send requests right after the ready line of some starts, then thousands concurrently."""
     _allow_files(2 * AT_ONCE)
     early: Counter[str] = Counter()
     with progress("connections") as show, filled_database(1_000) as (_, sample):
@@ -33,17 +33,22 @@ def connections() -> list[Target]:
                 early += asyncio.run(_answers(service.url, sample, AT_THE_START))
                 if start == STARTS - 1:
                     crowd = asyncio.run(_answers(service.url, sample, AT_ONCE))
-    print(f"at the ready line: {dict(early)}; {AT_ONCE:,} at once: {dict(crowd)}")
+    print(
+        f"responses right after the ready line: {dict(early)};"
+        f" on {AT_ONCE:,} concurrent connections: {dict(crowd)}"
+    )
     refused = sum(number for answer, number in early.items() if answer != "200")
     missing = sum(number for answer, number in crowd.items() if answer != "200")
     return [
-        Target(f"not answered at the ready line, {WORKERS} workers", refused, "most", 0, 0),
-        Target(f"of {AT_ONCE:,} connections at once, not 200", missing, "most", 0, 0),
+        Target(
+            f"failed requests right after the ready line, {WORKERS} workers", refused, "most", 0, 0
+        ),
+        Target(f"failed requests on {AT_ONCE:,} concurrent connections", missing, "most", 0, 0),
     ]
 
 
 async def _answers(url: str, sample: Sample, number: int) -> Counter[str]:
-    """Ask for so many athletes, each over a connection of its own; count what is answered."""
+    """Get ``number`` athletes, each over its own connection; count status codes and errors."""
     ids = (str(sample.athlete_ids[index % len(sample.athlete_ids)]) for index in range(number))
     host, port = urlsplit(url).netloc.split(":")
     async with asyncio.timeout(PATIENCE):
@@ -67,7 +72,7 @@ async def _answer(host: str, port: int, row_id: str) -> str:
 
 
 def _allow_files(number: int) -> None:
-    """Let this process and the service have so many connections."""
+    """Raise the limit of open files for this process, and the service that it starts."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed < number:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(number, most), most))

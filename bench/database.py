@@ -1,4 +1,4 @@
-"""A database to measure on: a server of its own with default settings, filled with athletes."""
+"""A database to measure on: a temporary server with default settings, filled with athletes."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ from app.core.resources.text import email_key, name_key
 
 CATEGORIES = 5
 CENTRES = 200
-"""However many athletes there are; each trains at two on average."""
+"""For any number of athletes; each trains at two centres on average."""
 FIRST_NAMES, STEMS, ENDINGS = (
     words.split()
     for words in (
@@ -39,7 +39,7 @@ FIRST_NAMES, STEMS, ENDINGS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """What is in a database, for the making of requests."""
+    """The ids in a database, from which requests are made."""
 
     url: str
     athlete_ids: list[UUID]
@@ -49,7 +49,7 @@ class Sample:
 
 @contextmanager
 def filled_database(rows: int) -> Iterator[tuple[OwnPostgres, Sample]]:
-    """Run a durable server that has so many athletes; it and its data are gone afterwards."""
+    """Run a temporary, durable server with ``rows`` athletes until the context ends."""
     with temporary_postgres(durable=True) as server, database_url(server.url()):
         migrate_to_head()
         yield server, asyncio.run(_filled(server.url(), rows))
@@ -125,6 +125,6 @@ cached_name_key = cache(name_key)
 
 
 async def tidy(connection: Any) -> None:
-    """Do now what PostgreSQL would do in the background, in the middle of a measurement."""
+    """Vacuum and checkpoint now, so that PostgreSQL does not do it during a measurement."""
     await connection.execute("VACUUM (ANALYZE) athletes, enrolments, categories, centres")
     await connection.execute("CHECKPOINT")

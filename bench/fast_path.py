@@ -1,6 +1,6 @@
-"""What FAST_PATH saves: a get and a list in process, on a database that answers at once.
+"""The time that FAST_PATH saves: a get and a list in process, on a fake database.
 
-Run it by ``.venv/bin/python -m bench.fast_path 2> /dev/null``; the log goes to standard error.
+Run it as ``.venv/bin/python -m bench.fast_path 2> /dev/null``; the log goes to standard error.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ BATCHES, REQUESTS = 15, 2000
 
 
 class Answering:
-    """A database that has an answer to everything."""
+    """A fake database that returns the same row at once."""
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
-        """Answer a list: a page without rows."""
+        """Return the row of a list: a page without items."""
         return "[]", None, None, None
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
-        """Answer a get."""
+        """Return the row of a get."""
         return row_id, 1, "{}"
 
 
 async def microseconds(app: FastAPI, path: str, query: bytes = b"") -> float:
-    """Return how long a request takes, the best of some batches."""
+    """Return the time of a request: the mean of a batch, the best of some batches."""
     scope = {
         "type": "http",
         "method": "GET",
@@ -63,7 +63,7 @@ async def microseconds(app: FastAPI, path: str, query: bytes = b"") -> float:
 
 
 async def measure() -> None:
-    """Print the time of a get and a list, with the fast path and without."""
+    """Print the time of a get and a list, with the fast path and without it."""
     configure_logs(on_terminal=False)
     for fast_path in (True, False):
         app = create_app(Settings(_env_file=None, fast_path=fast_path))

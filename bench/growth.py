@@ -1,4 +1,4 @@
-"""Whether the service stays as fast when its tables grow."""
+"""Whether the service keeps its speed when its tables grow."""
 
 import asyncio
 import random
@@ -25,14 +25,14 @@ SECONDS = 2
 
 
 def growth() -> list[Target]:
-    """Measure a service with few athletes and one with many, in turn."""
+    """Measure a service with few athletes and one with many, in alternation."""
     chance = random.Random(1)  # noqa: S311 - the same ones each time
     measured: dict[str, list[Measured]] = {}
     with ExitStack() as stack:
         show = stack.enter_context(progress("growth"))
         urls, samples = [], []
         for rows in (FEW, MANY):
-            show(None, f"making {rows:,} athletes")
+            show(None, f"creating {rows:,} athletes")
             _, sample = stack.enter_context(filled_database(rows))
             log = stack.enter_context(tempfile.TemporaryFile("a+"))
             urls.append(stack.enter_context(running_service(log)).url)
@@ -50,7 +50,7 @@ def growth() -> list[Target]:
             for done, (name, (url, requests)) in enumerate(loads.items()):
                 part = (number * len(loads) + done) / ((ROUNDS + 1) * len(loads))
                 show(part, f"round {number}, {name}")
-                # The first round is for all to have done it before.
+                # The first round is a warm-up and does not count.
                 one = load(url, requests, SECONDS if number else 1)
                 one.require_answers(name)
                 measured.setdefault(name, []).extend([one] * bool(number))
@@ -68,9 +68,9 @@ def growth() -> list[Target]:
         for top, deep in zip(measured["list of many"], measured["deep page of many"], strict=True)
     )
     return [
-        Target(f"get, {MANY:,} athletes ÷ {FEW:,}", get, "least", 0.7, 0.9),
-        Target(f"list 50, {MANY:,} athletes ÷ {FEW:,}", page, "least", 0.8, 0.95),
-        Target(f"page at depth {DEPTH:,} ÷ the first, time", depth, "most", 1.5, 1.1),
+        Target(f"get: throughput at {MANY:,} / {FEW:,} athletes", get, "least", 0.7, 0.9),
+        Target(f"list 50: throughput at {MANY:,} / {FEW:,} athletes", page, "least", 0.8, 0.95),
+        Target(f"list 50: latency at depth {DEPTH:,} / first page", depth, "most", 1.5, 1.1),
     ]
 
 
@@ -80,7 +80,7 @@ def _gets(sample: Sample, chance: random.Random) -> list[Request]:
 
 
 def _cursor_at(sample: Sample, depth: int) -> str:
-    """Make the cursor that a client has who has read so many athletes."""
+    """Return the cursor of a client that has read ``depth`` athletes."""
     key, row_id = asyncio.run(_row_at(sample.url, depth))
     return Place(key, row_id).cursor(name_of_list(AthletesCRUD.queries.row.__name__, {}, "name"))
 

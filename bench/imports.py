@@ -1,4 +1,4 @@
-"""What a gym gains that imports its members as a file."""
+"""How much faster a gym imports its members from a file than with single creates."""
 
 import csv
 import tempfile
@@ -33,9 +33,9 @@ COLUMNS = [
 
 
 def imports() -> list[Target]:
-    """Bring a gym's members by one command, and one by one, in turn.
+    """Import a gym's members with the command, then create as many one by one, in each round.
 
-    Of the command, what it does is measured, and not the start of Python before.
+    The measured time of the command does not include the start of Python.
     """
     ratios = []
     with (
@@ -49,16 +49,16 @@ def imports() -> list[Target]:
             show(number / (ROUNDS + 1), f"round {number}")
             by_command = _import(Path(folder) / f"{number}.csv", number)
             one_by_one = _create(service.url, sample, number)
-            # The first round is for both to have done it before.
+            # The first round is a warm-up and does not count.
             if number:
                 ratios.append(one_by_one / by_command)
-                print(f"{one_by_one:.2f} s one by one, {by_command:.2f} s by command")
-    what = f"importing {ATHLETES_OF_A_GYM:,} athletes by command, times one by one"
+                print(f"{one_by_one:.2f} s with single creates, {by_command:.2f} s with import")
+    what = f"{ATHLETES_OF_A_GYM:,} athletes: time of single creates / of import"
     return [Target(what, median(ratios), "least", 8, 12)]
 
 
 def _import(file: Path, number: int) -> float:
-    """Return the seconds that the command takes for a gym."""
+    """Return the seconds that the command takes to import a gym's members."""
     with file.open("w", newline="") as opened:
         rows = csv.writer(opened)
         rows.writerow(COLUMNS)
@@ -75,7 +75,7 @@ def _import(file: Path, number: int) -> float:
 
 
 def _create(url: str, sample: Sample, number: int) -> float:
-    """Return the seconds that as many creates take, one after the other."""
+    """Return the seconds that it takes to create as many members one after the other."""
     begun = time.perf_counter()
     with httpx.Client(base_url=url, trust_env=False) as client:
         for member in range(ATHLETES_OF_A_GYM):

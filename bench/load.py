@@ -1,4 +1,4 @@
-"""Load on a server by wrk, which costs less than what it measures."""
+"""Load on a server from wrk, which uses less processor time than the server."""
 
 import json
 import re
@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 16
 PATIENCE = 60.0
-"""Seconds that wrk may take longer than it was told."""
+"""Seconds that wrk may take in addition to the measured time."""
 
 
 class NotLoaded(Exception):
-    """wrk could not do its work."""
+    """The load could not be generated."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
 
     def text(self, host: str) -> str:
-        """Write it as HTTP/1.1."""
+        """Return it in HTTP/1.1 format."""
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         content = ""
@@ -44,14 +44,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of some load; times in milliseconds."""
+    """The result of a load; ``p50`` and ``p99`` are latencies in milliseconds."""
 
     requests: int
     seconds: float
     refused: int
-    """Answers with a status of 400 or more."""
+    """Responses with a status code of 400 or more."""
     broken: int
-    """Requests that had no answer."""
+    """Requests that got no response."""
     p50: float
     p99: float
 
@@ -61,24 +61,24 @@ class Measured:
         return self.requests / self.seconds
 
     def require_answers(self, what: str) -> None:
-        """End the process with one line, unless each request had the answer it wanted."""
+        """Exit with an error unless each request got a response that is not an error."""
         if self.refused or self.broken:
             sys.exit(
-                f"error: {what}: {self.refused} requests were refused,"
-                f" and {self.broken} had no answer"
+                f"error: {what}: {self.refused} requests got an error response,"
+                f" and {self.broken} got none"
             )
 
 
 def require_wrk() -> None:
-    """End the process with one line, unless wrk is there."""
+    """Exit with an error unless wrk is installed."""
     if shutil.which("wrk") is None:
-        sys.exit("error: this needs wrk; on Debian: apt install wrk, on macOS: brew install wrk")
+        sys.exit("error: bench needs wrk; on Debian: apt install wrk, on macOS: brew install wrk")
 
 
 def load(
     url: str, requests: Sequence[Request], seconds: float, connections: int = CONNECTIONS
 ) -> Measured:
-    """Send the requests, from the first again after the last, over so many connections."""
+    """Send the requests in a loop, over ``connections`` connections."""
     host = urlsplit(url).netloc
     with tempfile.NamedTemporaryFile("w") as file:
         file.write("\0".join(request.text(host) for request in requests))

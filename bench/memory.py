@@ -1,4 +1,4 @@
-"""Whether the service's memory stays what it is."""
+"""Whether the service's memory use stays constant."""
 
 import asyncio
 import random
@@ -14,14 +14,14 @@ from bench.operations import CREATE, GET, LIST, Operation, Slot
 from bench.results import Target
 
 FEW, MANY = 1_000, 100_000
-"""Requests before the first look, and before the second."""
+"""Requests before the first measurement, and before the second."""
 MIX: tuple[tuple[Operation, int], ...] = ((GET, 16), (LIST, 3), (CREATE, 1))
-"""Of twenty requests, how many are of which kind."""
+"""The number of requests of each operation among twenty."""
 SECONDS = 5
 
 
 def memory() -> list[Target]:
-    """Measure the resident memory of a worker after few requests and after many."""
+    """Measure the resident memory of the service after few requests and after many."""
     with (
         progress("memory") as show,
         filled_database(FEW) as (_, sample),
@@ -37,13 +37,16 @@ def memory() -> list[Target]:
             one.require_answers("memory")
             sent += one.requests
         after_many = service.process.memory_info().rss
-    print(f"{after_few / 2**20:.1f} MiB, and {after_many / 2**20:.1f} MiB after {sent:,} requests")
-    what = f"memory after {MANY:,} requests ÷ after {FEW:,}"
+    print(
+        f"resident memory: {after_few / 2**20:.1f} MiB at first,"
+        f" {after_many / 2**20:.1f} MiB after {sent:,} requests"
+    )
+    what = f"resident memory after {MANY:,} / {FEW:,} requests"
     return [Target(what, after_many / after_few, "most", 1.1, 1.1)]
 
 
 def _mixed(url: str, sample: Sample, number: int) -> list[Request]:
-    """Make so many requests of all kinds, in any order."""
+    """Return ``number`` requests of all operations in random order."""
     chance = random.Random(number)  # noqa: S311 - no secret
     requests: list[Request] = []
     for operation, share in MIX:
@@ -56,7 +59,7 @@ def _mixed(url: str, sample: Sample, number: int) -> list[Request]:
 
 
 async def _send(url: str, requests: list[Request]) -> None:
-    """Send some requests, over as many connections as a load does."""
+    """Send each request once, over as many connections as a load has."""
     left = iter(requests)
 
     async def send_some() -> None:

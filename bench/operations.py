@@ -1,4 +1,4 @@
-"""What is measured: requests with varying parameters, and what they need and leave behind."""
+"""The measured operations: their requests, and preparing and cleaning up the database."""
 
 import asyncio
 import random
@@ -17,22 +17,22 @@ from bench.load import Request
 
 ATHLETES = "/api/v1/athletes"
 MARK = "B-"
-"""What the reference of each athlete begins with that a benchmark creates."""
+"""The prefix of the references of athletes that a benchmark creates."""
 MOST_WRITES = 16_000
-"""More than any opponent creates or deletes in a second."""
+"""Prepared creates or deletes per second: more than any opponent can process."""
 
 PATIENCE = 30.0
-"""Seconds that what was under way is given to come to an end."""
+"""Seconds to wait for statements in flight."""
 PAGES = 10
-"""How many pages of the list are asked for."""
+"""The number of list pages that requests ask for."""
 
 _numbers = count()
-"""So that no reference and no email address comes twice."""
+"""Makes references and email addresses unique."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """The time in which one operation of one opponent is measured."""
+    """The parameters of one measurement of one operation of one opponent."""
 
     url: str
     sample: Sample
@@ -42,23 +42,23 @@ class Slot:
 
     @property
     def most_writes(self) -> int:
-        """How many requests are enough if each can be sent once only."""
+        """The number of requests to prepare if each can succeed only once."""
         return round(MOST_WRITES * self.seconds)
 
     def some_ids(self, number: int) -> list[str]:
-        """Choose athletes."""
+        """Return the ids of random athletes, with repetition."""
         return [str(row_id) for row_id in self.chance.choices(self.sample.athlete_ids, k=number)]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """Something that clients ask for."""
+    """A kind of request that is measured."""
 
     name: str
     requests: Callable[[Slot], Coroutine[Any, Any, list[Request]]]
     writes: bool = False
     incomparable: frozenset[str] = frozenset()
-    """Fields of the answer that differ between two who do the same."""
+    """Fields of the response that may differ between opponents."""
 
 
 async def _get(slot: Slot) -> list[Request]:
@@ -76,7 +76,7 @@ async def _get_known(slot: Slot) -> list[Request]:
 
 
 async def _list(slot: Slot) -> list[Request]:
-    """Ask for the first pages: each opponent leads to the next by a link, or has to skip."""
+    """Ask for the first pages: by the ``next`` link if the opponent has one, else by offset."""
     paths = [f"{ATHLETES}?limit=50"]
     async with httpx.AsyncClient(base_url=slot.url, trust_env=False) as client:
         while len(paths) < PAGES:
@@ -100,7 +100,7 @@ async def _create(slot: Slot) -> list[Request]:
 
 
 async def _create_in_full(slot: Slot) -> list[Request]:
-    """Send the document's own example, so that no field is forgotten here."""
+    """Send the example of the OpenAPI document, so that no field is missing."""
     (example,) = AthleteCreate.model_json_schema()["examples"]
     parents = {
         "category_id": str(slot.sample.category_ids[0]),
@@ -142,7 +142,7 @@ UNDER_WAY = """
 
 GET = Operation("get", _get)
 GET_KNOWN = Operation("get known", _get_known)
-"""With the ``ETag`` that it has: the service answers 304, the others in full."""
+"""With the athlete's ``ETag``: the service answers 304, the others with the whole body."""
 LIST = Operation("list 50", _list, incomparable=frozenset({"next", "total"}))
 CREATE = Operation(
     "create",
@@ -156,7 +156,7 @@ CREATE_IN_FULL = Operation(
     writes=True,
     incomparable=frozenset({"id", "created_at", "updated_at"}),
 )
-"""Not measured: what is measured leaves fields out that all have to know."""
+"""Not measured, only compared: the measured ``create`` does not send all fields."""
 OPERATIONS = (
     GET,
     GET_KNOWN,
@@ -170,14 +170,14 @@ OPERATIONS = (
 
 
 async def quiet(connection: Any) -> None:
-    """Wait until nothing is under way: a load has ended then, and what it asked last may not."""
+    """Wait until no statement is in flight: the last ones may still run when a load has ended."""
     async with asyncio.timeout(PATIENCE):
-        while await connection.fetchval(UNDER_WAY):  # noqa: ASYNC110 - no event tells
+        while await connection.fetchval(UNDER_WAY):  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
 
 async def clean(connection: Any) -> None:
-    """Remove what has been created, and let the next one find tables like those before."""
+    """Delete the created athletes and vacuum, so that each measurement starts with equal tables."""
     await quiet(connection)
     await connection.execute("DELETE FROM athletes WHERE reference LIKE $1", f"{MARK}%")
     await tidy(connection)
@@ -192,7 +192,7 @@ def _payload(slot: Slot) -> dict[str, Any]:
 def payload(
     reference: str, name: str, category_id: UUID, centre_ids: Sequence[UUID]
 ) -> dict[str, Any]:
-    """Write an athlete as the body of a create."""
+    """Return the request body that creates an athlete."""
     return {
         "name": name,
         "reference": reference,
@@ -207,7 +207,7 @@ def payload(
 
 
 def comparable(answer: Any, incomparable: frozenset[str]) -> Any:
-    """Bring an answer into the form in which it is the same from all who do the same."""
+    """Normalise a response body, so that equal results compare equal."""
     if isinstance(answer, dict):
         return {
             name: comparable(value, frozenset())

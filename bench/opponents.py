@@ -1,4 +1,4 @@
-"""The service and those it is compared with, each as a process that serves on one database."""
+"""The service and the servers it is compared with, each a process, on the same database."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ FASTIFY_FOLDER = Path(__file__).parent / "competitors" / "fastify"
 UVICORN_READY = re.compile(r"running on (http://\S+)")
 FASTIFY_READY = re.compile(r"ready (http://\S+)")
 NPM_PATIENCE = 60.0
-"""Seconds that npm is given to install what Fastify needs."""
+"""Timeout of npm in seconds."""
 
 
 class NotInstalled(Exception):
@@ -30,26 +30,26 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class Opponent:
-    """One of those who are compared."""
+    """A server in the comparison; the service itself is one too."""
 
     name: str
     running: Running
 
     @property
     def url(self) -> str:
-        """Where it serves."""
+        """The URL at which it serves."""
         return self.running.url
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that it has used so far."""
+        """Return the processor time that its processes have used so far."""
         return cpu_seconds(self.running.family())
 
 
 @contextmanager
 def opponents(database: str, others: Sequence[str]) -> Iterator[list[Opponent]]:
-    """Run the service and others, each with ten connections to the database, and end them.
+    """Run the service and other servers, each with ten connections to the database.
 
-    Fastify has to be installed before.
+    ``install_fastify`` must have run before if Fastify is one of them.
     """
     with ExitStack() as stack:
         # The service's environment has the database already.
@@ -69,7 +69,7 @@ def opponents(database: str, others: Sequence[str]) -> Iterator[list[Opponent]]:
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """Return the processor time that some processes have used so far, with children that ended."""
+    """Return the processor time of some processes so far, including children that have ended."""
     used = 0.0
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -83,9 +83,9 @@ def _log(stack: ExitStack) -> IO[str]:
 
 
 def install_fastify() -> None:
-    """Install what the lock of Fastify names, unless it is there; raise ``NotInstalled``."""
+    """Install the packages in Fastify's lock file unless they are; raise ``NotInstalled``."""
     if not (shutil.which("node") and shutil.which("npm")):
-        raise NotInstalled("there is no Node on this machine")
+        raise NotInstalled("Node.js or npm is not installed")
     installed = FASTIFY_FOLDER / "node_modules" / ".package-lock.json"  # written last
     lock = FASTIFY_FOLDER / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
@@ -101,6 +101,6 @@ def install_fastify() -> None:
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        raise NotInstalled(f"npm cannot install what it needs: {error.stderr}") from None
+        raise NotInstalled(f"npm cannot install its packages: {error.stderr}") from None
     except subprocess.TimeoutExpired:
-        raise NotInstalled(f"npm takes longer than {NPM_PATIENCE:.0f} seconds") from None
+        raise NotInstalled(f"npm did not finish within {NPM_PATIENCE:.0f} seconds") from None

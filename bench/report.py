@@ -1,4 +1,4 @@
-"""What was found, as tables and as a picture."""
+"""The results as tables and charts."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,12 +13,21 @@ from bench.results import Comparison, Target, as_json
 
 Row = tuple[str, ...]
 
-RATES = "operation", "", "requests/s", "service ÷ it", "app µs", "db µs", "p50 ms", "p99 ms"
-TARGETS = "target", "found", "must", "aim", "reached"
+RATES = (
+    "operation",
+    "server",
+    "requests/s",
+    "service / server",
+    "app µs",
+    "db µs",
+    "p50 ms",
+    "p99 ms",
+)
+TARGETS = "target", "measured", "must", "aim", "verdict"
 
 
 def tell(comparisons: Sequence[Comparison], targets: list[Target], folder: Path) -> None:
-    """Print the tables, and put them, pictures and each figure into a folder."""
+    """Print the tables; write them, charts and all measurements into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tables: list[tuple[Row, list[Row]]] = []
     if targets:
@@ -31,11 +40,11 @@ def tell(comparisons: Sequence[Comparison], targets: list[Target], folder: Path)
     text = "\n".join(_markdown(columns, rows) for columns, rows in tables)
     (folder / "bench.md").write_text(text)
     (folder / "bench.json").write_text(as_json(comparisons, targets))
-    print(f"The tables and each figure are in {folder}.")
+    print(f"The tables, charts and measurements are in {folder}.")
 
 
 def comparison_rows(comparison: Comparison) -> Iterator[Row]:
-    """Tell of each operation how each opponent does it: medians, and the ends of the ratios."""
+    """Yield a row for each operation and opponent: medians, and the range of the ratio."""
     for operation in comparison.operations:
         for opponent in comparison.opponents:
             figures = [
@@ -59,7 +68,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[Row]:
 
 
 def target_rows(targets: list[Target]) -> Iterator[Row]:
-    """Tell of each target whether it is reached."""
+    """Yield a row for each target, with the verdict."""
     for target in targets:
         sign = "≥" if target.is_at == "least" else "≤"
         limits = f"{sign} {target.must:g}", f"{sign} {target.aim:g}"

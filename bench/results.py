@@ -1,4 +1,4 @@
-"""What was measured, and what is made of it."""
+"""Measurements, and the figures derived from them."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from bench.load import Measured
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement of one operation of one opponent; processor time in µs per request."""
+    """One measurement of one operation of one opponent; CPU times are in µs per request."""
 
     operation: str
     opponent: str
@@ -28,7 +28,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Spread:
-    """Several values of the same thing."""
+    """The median and the range of several values."""
 
     middle: float
     least: float
@@ -36,7 +36,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Take the median, and the ends."""
+        """Compute the median, the least and the greatest value."""
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Target:
-    """What is promised of a figure: it is at least ``must``, or at most."""
+    """A measured figure and its limits; ``is_at`` says whether they are the least or the most."""
 
     what: str
     figure: float
@@ -54,19 +54,19 @@ class Target:
     aim: float
 
     def reaches(self, limit: float) -> bool:
-        """Tell whether the figure is as good as a limit."""
+        """Return whether the figure is within a limit."""
         return self.figure >= limit if self.is_at == "least" else self.figure <= limit
 
     @property
     def verdict(self) -> str:
-        """Say which of the two limits it reaches."""
+        """Which limit it reaches: ``aim``, ``must``, or ``missed`` for none."""
         if not self.reaches(self.must):
             return "missed"
         return "aim" if self.reaches(self.aim) else "must"
 
 
 class Comparison:
-    """All rounds of a comparison; its picture has its name."""
+    """All rounds of a comparison; its chart's file has its name."""
 
     def __init__(self, rounds: Sequence[Round], name: str = "bench") -> None:
         self.rounds = rounds
@@ -85,7 +85,7 @@ class Comparison:
         return Spread.of([one.measured.rate for one in self.of(operation, opponent)])
 
     def ratio(self, operation: str, opponent: str, to: str) -> Spread:
-        """Return how many times as many requests one answers as another, round by round."""
+        """Return the ratio of an opponent's throughput to another's, taken round by round."""
         pairs = zip(self.of(operation, opponent), self.of(operation, to), strict=True)
         return Spread.of([one.measured.rate / other.measured.rate for one, other in pairs])
 
@@ -95,7 +95,7 @@ class Comparison:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine that the figures are of."""
+    """Describe the machine that ran the benchmark."""
     return {
         "date": date.today().isoformat(),
         "cpu": _cpu_model(),
@@ -118,7 +118,7 @@ def _cpu_model() -> str:
 
 
 def as_json(comparisons: Sequence[Comparison], targets: Sequence[Target]) -> str:
-    """Write everything down: the machine, each target, and each round."""
+    """Return the machine, all targets and all rounds as JSON."""
     content = {
         "machine": machine(),
         "targets": [{**asdict(target), "verdict": target.verdict} for target in targets],

@@ -1,4 +1,4 @@
-"""One run of the benchmark, or of a part of it."""
+"""A run of the benchmark or a part of it."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from bench.results import Comparison, Target
 
 
 class Measurement(StrEnum):
-    """What can be measured."""
+    """The parts of the benchmark."""
 
     COMPARISON = "comparison"
     GROWTH = "growth"
@@ -31,7 +31,7 @@ class Measurement(StrEnum):
 
 
 DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "10", "TRUSTED_HOSTS": ""}
-"""What the measurements rely on, whatever is set for another service."""
+"""Settings that the measurements need; they override the environment."""
 
 PARTS: dict[Measurement, Callable[[], list[Target]]] = {
     Measurement.GROWTH: growth,
@@ -42,7 +42,7 @@ PARTS: dict[Measurement, Callable[[], list[Target]]] = {
 
 
 def run_bench(what: Measurement, rows: int, rounds: int, seconds: int, folder: Path) -> int:
-    """Measure, tell what was found, and return 1 if a must is missed."""
+    """Measure, report the results, and return 1 if a target is missed."""
     require_wrk()
     os.environ.update(DEFAULTS)
     comparisons: list[Comparison] = []

@@ -1,4 +1,4 @@
--- Sends the requests of a file, one after the other, each ended by a NUL; prints what came of them.
+-- Sends the requests in a file, separated by NUL, in a loop, and prints the result as JSON.
 
 local requests = {}
 local sent = 0

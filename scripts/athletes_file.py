@@ -1,4 +1,4 @@
-"""The file of athletes: its rows, and the values that the service should make of them."""
+"""The file of athletes: its rows, and the values that the service should store for them."""
 
 import csv
 import re
@@ -20,12 +20,12 @@ JOINERS = "\u200c\u200d"
 
 
 class Unreadable(ValueError):
-    """A cell that says nothing that can be sent."""
+    """A cell whose value cannot be parsed."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One athlete, in the words of the file, column by column; what is not known is empty."""
+    """A row of the file: an athlete's cells, unparsed; an unknown value is empty."""
 
     line: int
     reference: str
@@ -43,7 +43,7 @@ class Row:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the file; ``ValueError`` if it is not one of athletes with references of their own."""
+    """Read the file; raise ``ValueError`` if a column is missing or a reference is not unique."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         if absent := set(COLUMNS).difference(reader.fieldnames or ()):
@@ -58,7 +58,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def height_cm(cell: str) -> Decimal | None:
-    """Convert a height to centimetres with one place; ``Unreadable`` if it is none."""
+    """Convert a height to centimetres with one decimal place; raise ``Unreadable``."""
     if match := FEET_AND_INCHES.fullmatch(cell.strip()):
         feet, inches = match.groups()
         cell = f"{12 * int(feet) + Decimal(inches or 0)} in"
@@ -66,7 +66,7 @@ def height_cm(cell: str) -> Decimal | None:
 
 
 def weight_kg(cell: str) -> Decimal | None:
-    """Convert a weight to kilograms with two places; ``Unreadable`` if it is none."""
+    """Convert a weight to kilograms with two decimal places; raise ``Unreadable``."""
     return _converted(cell, KG_IN, Decimal("0.01"))
 
 
@@ -76,7 +76,7 @@ def _converted(cell: str, units: dict[str, Decimal], places: Decimal) -> Decimal
     match = MEASURE.fullmatch(cell.strip())
     if match is None or match[2].lower() not in units:
         raise Unreadable(
-            f"cannot read {cell!r}: give a number and {', '.join(filter(None, units))}"
+            f"cannot parse {cell!r}: give a number and a unit: {', '.join(filter(None, units))}"
         )
     return (Decimal(match[1]) * units[match[2].lower()]).quantize(places, ROUND_HALF_UP)
 
@@ -88,7 +88,7 @@ def stored_text(text: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return what the spellings of one name share: no case, accents or invisible characters."""
+    """Return the key of a name: without case, accents and invisible characters."""
     folded = normalize("NFKD", normalize("NFKD", name).casefold())
     letters = (c for c in folded if not combining(c) and category(c) != "Cf")
     return " ".join("".join(letters).split())

@@ -1,4 +1,4 @@
-"""The fixtures of the app's own tests: the real service, over a database that migrations built."""
+"""The fixtures of the app's tests: the real service on a database with all migrations."""
 
 from app.conftest import (
     app,

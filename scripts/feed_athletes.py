@@ -1,4 +1,4 @@
-"""Feed the file of athletes to a running service through its API, read all back, and compare."""
+"""Send the file of athletes to a running service through its API, read them back, and compare."""
 
 import asyncio
 import csv
@@ -32,12 +32,12 @@ SHOWN_LINES = 3
 SHOWN_DIFFERENCES = 20
 
 InList = tuple[str, Json]
-"""An athlete, after the id of the category or centre in whose list they stand."""
+"""The id of the category or centre whose list has the athlete, and the athlete."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A category or centre of the service, or why a name did not become one."""
+    """A category or centre of the service, or the reason why it could not be created."""
 
     id: str = ""
     created: bool = False
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of a row; if there is no refusal, its athlete is in the service."""
+    """The result of sending a row; without a refusal, the service has its athlete."""
 
     row: Row
     created: bool = False
@@ -55,28 +55,32 @@ class Sent:
 
 @dataclass(frozen=True)
 class Feed:
-    """What became of the file; categories and centres stand by the names that were typed."""
+    """The result of sending the file; categories and centres are keyed by their names in it."""
 
     categories: Mapping[str, Place]
     centres: Mapping[str, Place]
     sent: Sequence[Sent]
     seconds: float
-    """What sending the athletes took."""
+    """The time that sending the athletes took."""
 
 
 def main(
-    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
-    file: Annotated[Path, typer.Option(help="The file to feed.")] = ATHLETES,
-    first: Annotated[int | None, typer.Option(min=1, help="Feed only so many rows of it.")] = None,
+    url: Annotated[
+        str, typer.Option(help="The URL of the running service.")
+    ] = "http://127.0.0.1:8000",
+    file: Annotated[Path, typer.Option(help="The CSV file to send.")] = ATHLETES,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="Send only the first rows, at most this many.")
+    ] = None,
     every: Annotated[
-        int, typer.Option(min=1, help="Read every n-th athlete alone, for height and weight.")
+        int, typer.Option(min=1, help="Compare height and weight of every n-th athlete only.")
     ] = 1,
 ) -> None:
-    """Feed the file of athletes to a running service, read all back, and compare.
+    """Send the file of athletes to a running service, read them back, and compare.
 
-    What is there already is not created again.
+    Rows that the service already has are not created again.
 
-    The exit status is 0 only if each athlete is there as in the file, or refused for a reason.
+    The exit status is 0 if each athlete was rejected or is stored as in the file, else 1.
     """
     try:
         rows = read_rows(file)[:first]
@@ -92,8 +96,9 @@ def main(
 
 
 async def feed_and_compare(url: str, rows: Sequence[Row], every: int) -> bool:
-    """Feed the rows to the service at a URL; return whether it has them all then."""
-    # The service closes a connection that is idle for 5 s: one that is about to be is not used.
+    """Send the rows to the service at a URL; return whether service and file agree then."""
+    # The service closes connections that are idle for 5 s. Closing them earlier here avoids sending
+    # a request on a connection that is about to be closed.
     limits = httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=2)
     client = httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False)
     async with client:
@@ -114,7 +119,7 @@ async def feed(client: httpx.AsyncClient, rows: Sequence[Row]) -> Feed:
     async def send(row: Row) -> Sent:
         sent = await create_athlete(client, row, categories[row.category], centres[row.centre])
         if sent.refusal:
-            print(f"line {row.line} is refused: {sent.refusal}")
+            print(f"line {row.line} was rejected: {sent.refusal}")
         return sent
 
     start = time.monotonic()
@@ -125,7 +130,7 @@ async def feed(client: httpx.AsyncClient, rows: Sequence[Row]) -> Feed:
 async def create_places(
     client: httpx.AsyncClient, collection: str, names: Iterable[str]
 ) -> dict[str, Place]:
-    """Create a category or centre of each name, or find the one that has it in some spelling."""
+    """Create a category or centre for each name, or find the one whose name has the same key."""
 
     async def create(name: str) -> Place:
         response = await client.post(f"{API}/{collection}", json={"name": name})
@@ -145,7 +150,7 @@ async def create_places(
 async def create_athlete(
     client: httpx.AsyncClient, row: Row, category: Place, centre: Place
 ) -> Sent:
-    """Create the athlete of a row, unless they are there already."""
+    """Create the athlete of a row, unless the service has them already."""
     if refusal := category.refusal or centre.refusal:
         return Sent(row, refusal=refusal)
     try:
@@ -158,7 +163,7 @@ async def create_athlete(
         "sex": row.sex or None,
         "category_id": category.id,
         "centre_ids": [centre.id] if centre.id else [],
-        # A float of so few digits is written as the very decimal that it comes from.
+        # A float with so few digits is serialized as exactly the decimal that it comes from.
         "height_cm": None if height is None else float(height),
         "weight_kg": None if weight is None else float(weight),
     }
@@ -169,7 +174,7 @@ async def create_athlete(
 
 
 def is_taken(response: httpx.Response, pointer: str) -> bool:
-    """Tell whether a request was refused because one value of it is there already."""
+    """Return whether the response says that the value of this one field is already taken."""
     if response.status_code != httpx.codes.CONFLICT:
         return False
     problem = response.json()
@@ -178,9 +183,9 @@ def is_taken(response: httpx.Response, pointer: str) -> bool:
 
 
 def reason(response: httpx.Response) -> str:
-    """Return why the service refused a request; any other failure is an error."""
+    """Return why the service rejected a request; raise ``HTTPStatusError`` for other failures."""
     if not response.is_client_error or response.headers.get("Content-Type") != PROBLEM:
-        failure = f"{response.url} was answered {response.status_code}"
+        failure = f"{response.url} answered {response.status_code}"
         raise httpx.HTTPStatusError(failure, request=response.request, response=response)
     problem = response.json()
     errors = (f"{error['pointer']}: {error['detail']}" for error in problem["errors"])
@@ -188,13 +193,16 @@ def reason(response: httpx.Response) -> str:
 
 
 def report(fed: Feed) -> None:
-    """Print what was created, what was there already, and what was refused and why."""
+    """Print counts of created, existing and rejected rows, and the reasons of rejections."""
     for label, places in (("categories", fed.categories), ("centres", fed.centres)):
         named = {name: place for name, place in places.items() if name}
         created = sum(place.created for place in named.values())
         refused = sum(bool(place.refusal) for place in named.values())
         there = len({place.id for place in named.values() if place.id})
-        print(f"{label}: {len(named)} names, {refused} refused; {there} in all, {created} created")
+        print(
+            f"{label}: {len(named)} names, {refused} rejected;"
+            f" {there} stored in all, {created} created"
+        )
     refusals: dict[str, list[Row]] = defaultdict(list)
     for sent in fed.sent:
         if sent.refusal:
@@ -203,19 +211,19 @@ def report(fed: Feed) -> None:
     refused = sum(map(len, refusals.values()))
     print(
         f"athletes: {len(fed.sent)} rows, {created} created,"
-        f" {len(fed.sent) - created - refused} already there, {refused} refused;"
+        f" {len(fed.sent) - created - refused} existed already, {refused} rejected;"
         f" {len(fed.sent) / fed.seconds:.0f} per second"
     )
     for refusal, rows in sorted(refusals.items(), key=lambda item: -len(item[1])):
-        print(f"  {len(rows)} of: {refusal}")
+        print(f"  {len(rows)} rejected: {refusal}")
         for row in rows[:SHOWN_LINES]:
             print(f"      line {row.line}: {row.height or '-'}, {row.weight or '-'}")
 
 
 async def compare(client: httpx.AsyncClient, fed: Feed, every: int = 1) -> list[str]:
-    """Read all athletes back, in each way there is; return where they differ from the file.
+    """Read all athletes back through each list; return the differences from the file.
 
-    Heights and weights stand in no list: for those, every n-th athlete is read alone.
+    Lists do not have heights and weights, so every n-th athlete is also read by id.
     """
     everyone = await athletes_in(client, "all", {"": f"{API}/athletes"})
     by_category = await athletes_in(client, "by category", lists("categories", fed.categories))
@@ -247,7 +255,7 @@ def lists(collection: str, places: Mapping[str, Place]) -> dict[str, str]:
 async def athletes_in(
     client: httpx.AsyncClient, label: str, paths: Mapping[str, str]
 ) -> list[InList]:
-    """Walk lists of athletes, each to its end."""
+    """Read all pages of some lists of athletes."""
 
     async def read(path: str) -> list[Json]:
         return await walk(client, path)
@@ -265,9 +273,9 @@ async def athletes_in(
 def differences(
     label: str, fed: Feed, found: Iterable[InList], list_of: Callable[[Row], str | None]
 ) -> Iterator[str]:
-    """Say which athletes do not stand exactly once, as the file has them, in the list they should.
+    """Yield the rows whose athlete is not exactly once, with the file's values, in its list.
 
-    A row of which the list is ``None``, or which was refused, should stand in no list.
+    A row whose list is ``None``, or that was rejected, must be in none of the lists.
     """
     standing: dict[str, list[tuple[object, ...]]] = defaultdict(list)
     for list_id, athlete in found:

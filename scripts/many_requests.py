@@ -1,4 +1,4 @@
-"""Many requests to the service: several at once, with their progress, and lists to their end."""
+"""Many requests to the service: concurrent, with progress; and reading whole lists."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-# httpx's work for one request grows with its connections: 4 are twice as fast as 16.
+# httpx needs more time for a request if it has more connections: 4 are twice as fast as 16.
 AT_ONCE = 4
 SECONDS_BETWEEN_LINES = 3.0
 
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 async def each(
     label: str, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item]
 ) -> list[Result]:
-    """Do something with each of the items, ``AT_ONCE`` at a time; return the results in order."""
+    """Run ``work`` for each item, at most ``AT_ONCE`` concurrently; return results in order."""
     todo = list(items)
     left = iter(enumerate(todo))
     results: dict[int, Result] = {}
@@ -41,7 +41,7 @@ async def each(
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show how far some work is: as a bar on a terminal, elsewhere in a line now and then."""
+    """Show progress: a bar on a terminal, elsewhere a line every few seconds and one at the end."""
     console = Console()
     if console.is_terminal:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
@@ -64,7 +64,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 async def walk(client: httpx.AsyncClient, path: str, **filters: str) -> list[Json]:
-    """Read a list to its end."""
+    """Return all items of a list, page by page."""
     items: list[Json] = []
     url: str | None = str(httpx.URL(path, params={"limit": "100", **filters}))
     while url:

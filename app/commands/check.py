@@ -1,4 +1,4 @@
-"""All that can be checked without running the tests."""
+"""All checks apart from the tests: format, lint, imports, types, migrations, lock file."""
 
 import subprocess
 import sys
@@ -11,11 +11,11 @@ from app.commands.postgres import temporary_postgres
 from app.commands.project import ROOT
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-"""What the script of import-linter runs, which has no module to run by ``-m``."""
+"""What import-linter's console script runs; the package has no module for ``python -m``."""
 
 
 def run_checks() -> int:
-    """Run every check, print one line each and what the failed ones said; return 1 if any did."""
+    """Run every check, print each result and the output of failed ones; return 1 if any failed."""
     steps: dict[str, Callable[[], str]] = {
         "format": lambda: _complaint("-m", "ruff", "format", "--check", "."),
         "lint": lambda: _complaint("-m", "ruff", "check", "."),
@@ -35,7 +35,7 @@ def run_checks() -> int:
 
 
 def _complaint(*arguments: str) -> str:
-    """Run Python; return what it said if it failed, else nothing."""
+    """Run Python with these arguments; return its output if it failed, else an empty string."""
     command = [sys.executable, *arguments]
     done = subprocess.run(  # noqa: S603
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -44,7 +44,7 @@ def _complaint(*arguments: str) -> str:
 
 
 def _migrations() -> str:
-    """Compare the tables that the migrations make with the models."""
+    """Compare the tables that the migrations create with the models."""
     with temporary_postgres() as server, database_url(server.url()):
         return _complaint("-m", "alembic", "upgrade", "head") or _complaint(
             "-m", "alembic", "check"

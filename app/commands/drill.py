@@ -1,8 +1,8 @@
-"""The durability drill: kill the database under a service that writes, and look what is there.
+"""The durability drill: kill PostgreSQL while a service writes, then check the stored rows.
 
-What was acknowledged has to be there, and what was tried again under the same ``Idempotency-Key``
-has to be there once. Trainings have to count the bookings that there are, and to leave no seat
-empty while somebody waits.
+Every acknowledged write must be stored. A write that was retried with the same
+``Idempotency-Key`` must be stored once. A training's counters must match its bookings, and no
+seat may be empty while an athlete is in the waitlist.
 """
 
 import asyncio
@@ -31,24 +31,24 @@ from app.core.settings import get_settings
 
 WRITERS = 8
 BETWEEN_WRITES = 0.02
-"""Seconds from a writer's answer to its next write."""
+"""Seconds from a response to the writer's next write."""
 BETWEEN_TRIES = 0.05
 CALM = 0.5
-"""Seconds of writing undisturbed before each kill, so that there is something to lose."""
+"""Seconds of undisturbed writing before each kill, so that there are writes to lose."""
 ANSWER = 10.0
-"""Seconds that the service may take for an answer; then it is asked again."""
+"""Timeout of a request in seconds; then the writer retries it."""
 IMPATIENT = 0.05
-"""The part of all requests whose answer is as good as lost: nobody waits for it."""
+"""The share of requests whose response is lost, because the writer times out after 5 ms."""
 NO_ANSWER = httpx.Timeout(ANSWER, read=0.005)
 RECOVERY = 30.0
-"""Seconds after a kill by which every writer has to be answered as before."""
+"""Seconds after a kill by which every writer must get a successful response again."""
 LOG_SHOWN = 4000
-"""Characters of the service's log that are shown if it does not recover."""
+"""Characters of the service's log to print if it does not recover."""
 
 SEATS = 50
-"""Of the training that all athletes of the drill book; the others wait."""
+"""Capacity of the training that all athletes of the drill book; the others are waitlisted."""
 CANCELLED = 0.3
-"""The part of all bookings that are cancelled."""
+"""The share of bookings that the writers cancel."""
 STORED = """
     SELECT name, id, (SELECT count(*) FROM enrolments WHERE athlete_id = athletes.id)::text AS state
     FROM athletes
@@ -68,28 +68,28 @@ MISCOUNTED = """
 
 
 class NotRecovered(Exception):
-    """The service did not serve again by itself in time."""
+    """The service did not recover by itself before the timeout."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was acknowledged of a row."""
+    """What the service acknowledged about a row."""
 
     id: UUID
     state: str = ""
-    """How many enrolments an athlete has, or whether a booking is ``booked`` or ``cancelled``."""
+    """The number of an athlete's enrolments, or ``booked`` or ``cancelled`` for a booking."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How many rows were acknowledged, are there, are not, and are there more than once."""
+    """The number of rows that were acknowledged, found, lost, and stored more than once."""
 
     acknowledged: int
     found: int
     lost: int
     duplicated: int
     miscounted: int
-    """How many trainings do not have the seats taken and the waitlist that their bookings tell."""
+    """Trainings whose counters differ from their bookings, or with a free seat and a waitlist."""
 
     def __str__(self) -> str:
         return (
@@ -99,7 +99,7 @@ class Comparison:
 
 
 async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
-    """Compare what was acknowledged, by its key, with a database where each name is a key."""
+    """Compare the acknowledged writes, by idempotency key, with the rows, whose names are keys."""
     stored: dict[str, list[Written]] = defaultdict(list)
     connection = await asyncpg.connect(url, timeout=ANSWER)
     try:
@@ -119,7 +119,7 @@ async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
 
 
 def run_drill(rounds: int) -> int:
-    """Run the drill on a server and a service of its own; return 1 if the service failed it."""
+    """Run the drill on a temporary PostgreSQL and service; return 1 if the service failed it."""
     with temporary_postgres(durable=True) as server, database_url(server.url()):
         migrate_to_head()
         with tempfile.TemporaryFile("a+", errors="replace") as log:
@@ -138,7 +138,7 @@ def _text(log: IO[str]) -> str:
 
 
 async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
-    """Run the rounds and say how each went; tell whether the service passed."""
+    """Run the rounds, print a line for each, and return whether the service passed."""
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(
@@ -150,7 +150,11 @@ async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
         said = Answers()
         writers = [Writer(client, parents, said) for client in clients]
         comparison = Comparison(0, 0, 0, 0, 0)
-        print(f"{WRITERS} writers at {api}; in each round two kills", flush=True)
+        print(
+            f"{WRITERS} writers send requests to {api}; "
+            "each round kills one PostgreSQL backend, then the whole server",
+            flush=True,
+        )
         for number in range(1, rounds + 1):
             async with _writing(writers):
                 await asyncio.sleep(CALM)
@@ -160,24 +164,25 @@ async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
                 await asyncio.sleep(CALM)
             comparison = await compare(server.url(), said.acknowledged)
             print(
-                f"round {number}: served again {backend:.2f} s after a backend was killed and "
-                f"{whole:.2f} s after the server was; so far {comparison}; answers: {said}",
+                f"round {number}: recovered {backend:.2f} s after a backend was killed and "
+                f"{whole:.2f} s after the server was killed; "
+                f"writes so far: {comparison}; responses: {said}",
                 flush=True,
             )
     for refusal in said.refusals[:1]:
-        print(f"{len(said.refusals)} refused, the first: {refusal}")
+        print(f"{len(said.refusals)} requests were rejected, the first with: {refusal}")
     print(comparison)
     wrong = comparison.lost or comparison.duplicated or comparison.miscounted
     return not (wrong or said.refusals)
 
 
 class Answers:
-    """What the service said to all writers."""
+    """The responses of the service to all writers."""
 
     def __init__(self) -> None:
         self.acknowledged: dict[str, Written] = {}
         self.refusals: list[str] = []
-        """What was said of writes that another try would not help: none of them may be."""
+        """Bodies of errors that a retry does not fix; a drill that passes has none."""
         self.count: Counter[str] = Counter()
 
     def __str__(self) -> str:
@@ -186,7 +191,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Parents:
-    """The rows that every athlete of the drill refers to, and what all of them book."""
+    """The category and centres of every athlete of the drill, and the training that all book."""
 
     category_id: str
     centre_ids: list[str]
@@ -194,7 +199,7 @@ class Parents:
 
     @classmethod
     async def create(cls, client: httpx.AsyncClient) -> Self:
-        """Create them through the service, which is well."""
+        """Create them through the service before the first kill."""
 
         async def id_of(collection: str, name: str, **fields: Any) -> str:
             response = await client.post(collection, json={"name": name, **fields})
@@ -215,22 +220,22 @@ class Parents:
 
 
 class Writer:
-    """Creates one row after the other, each under a key of its own, until it is acknowledged."""
+    """Creates one row after the other, and retries each with its idempotency key."""
 
     def __init__(self, client: httpx.AsyncClient, parents: Parents, said: Answers) -> None:
         self._client, self._parents, self._said = client, parents, said
         self.served = 0.0
-        """When the newest request was sent that was acknowledged."""
+        """When the latest acknowledged request was sent."""
 
     async def write_until(self, end: asyncio.Event) -> None:
-        """Write, and leave no write open at the end."""
+        """Write until the event is set, and finish the sequence of writes that has begun."""
         rows = {
             "category_id": self._parents.category_id,
             "centre_ids": self._parents.centre_ids,
         }
         bookings = f"trainings/{self._parents.training_id}/bookings"
         while not end.is_set():
-            # An athlete's name may be anybody's, so nothing but the key prevents a second row.
+            # Names of athletes are not unique, so only the key prevents a second row.
             name, category = str(uuid4()), str(uuid4())
             athlete = await self._write(
                 "athletes", name, {"name": name, **rows}, str(len(self._parents.centre_ids))
@@ -243,7 +248,7 @@ class Writer:
                 await self._write(f"bookings/{booking}/cancel", f"booking-{name}", {}, "cancelled")
 
     async def _write(self, path: str, key: str, body: dict[str, Any], state: str = "") -> UUID:
-        """Send the same request until it is acknowledged, or refused for good; return the id."""
+        """Send the same request until it is acknowledged or fails permanently; return the id."""
         row_id = UUID(int=0)
         while True:
             sent = time.monotonic()
@@ -273,7 +278,7 @@ class Writer:
 
 
 def _is_refusal(response: httpx.Response) -> bool:
-    """Tell whether another try would be refused as well."""
+    """Return whether a retry would be rejected too."""
     if response.status_code == httpx.codes.CONFLICT:
         return bool(response.json()["type"] != KeyInFlight.type.uri)
     return response.is_client_error
@@ -281,17 +286,17 @@ def _is_refusal(response: httpx.Response) -> bool:
 
 @asynccontextmanager
 async def _writing(writers: list[Writer]) -> AsyncIterator[None]:
-    """Let the writers write meanwhile, and then finish what they have begun."""
+    """Run the writers during the context, then let them finish the writes that have begun."""
     end = asyncio.Event()
     tasks = [asyncio.create_task(writer.write_until(end)) for writer in writers]
     try:
         yield
         end.set()
-        async with _recovering("finish what was begun"):
+        async with _recovering("finish the writes that had begun"):
             await asyncio.gather(*tasks)
     except NotRecovered:
         for task in tasks:
-            if task.done():  # by an error of its own, which tells more
+            if task.done():  # its own error explains more
                 task.result()
         raise
     finally:
@@ -301,12 +306,12 @@ async def _writing(writers: list[Writer]) -> AsyncIterator[None]:
 
 
 async def _back_after(kill: Callable[[], None], writers: list[Writer]) -> float:
-    """Kill; return how many seconds later each writer had been acknowledged a new request."""
+    """Kill, then return the seconds until each writer had a new request acknowledged."""
     begun = time.monotonic()
     await asyncio.to_thread(kill)
     killed = time.monotonic()
-    async with _recovering("serve every writer again"):
-        while not all(writer.served > killed for writer in writers):  # noqa: ASYNC110 - no event tells
+    async with _recovering("answer every writer again"):
+        while not all(writer.served > killed for writer in writers):  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
     return time.monotonic() - begun
 
@@ -321,13 +326,13 @@ async def _recovering(what: str) -> AsyncIterator[None]:
 
 
 def kill_a_backend(server: OwnPostgres) -> None:
-    """Kill one process that serves a client; PostgreSQL then ends all others and recovers."""
+    """Kill one backend process; PostgreSQL then ends all other backends and recovers."""
     backends = server.backends()
     random.choice(backends).kill()  # noqa: S311 - no secret
     wait_until_ended(backends)
 
 
 def kill_and_start(server: OwnPostgres) -> None:
-    """Kill the whole server and start it again over what is on the disk."""
+    """Kill the whole server and start it again on the same data directory."""
     server.kill()
     server.start()

@@ -1,6 +1,6 @@
-"""Contract fuzzing: requests that schemathesis makes up, and answers held to the document.
+"""Contract fuzzing: schemathesis generates requests and checks responses against the document.
 
-How it does that stands in ``schemathesis.toml``, and in the hooks that are named there.
+``schemathesis.toml`` has its settings and names the module with its hooks.
 """
 
 import json
@@ -21,10 +21,10 @@ from app.core.settings import get_settings
 
 
 def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> int:
-    """Fuzz a service, or one of its own; return 1 if anything is not as it should be.
+    """Fuzz the service at a URL, or a temporary one; return 1 if anything is wrong.
 
-    That is a failed check, an error of schemathesis, or a warning: requests that hit nothing
-    prove nothing.
+    That is a failed check, an error of schemathesis, or a warning. Warnings count because a
+    request that reaches no row proves nothing.
     """
     folder = ROOT / get_settings().data_dir / "fuzz"
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,9 @@ def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> 
         if url is None:
             log = folder / "service.log"
             url = stack.enter_context(_service_of_its_own(log))
-            print(f"The service is one of its own; its log is {log}", flush=True)
+            print(
+                f"Fuzzing a temporary service with its own database; its log is {log}", flush=True
+            )
         add_sample_data(url)
         options = [f"--max-examples={cases}", f"--report-json-path={report}"]
         options += [f"--max-time={seconds}"] if seconds is not None else []
@@ -48,7 +50,7 @@ def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> 
 
 @contextmanager
 def _service_of_its_own(log: Path) -> Iterator[str]:
-    """Run the service over a database of its own, and give its URL."""
+    """Run the service on a temporary database, and yield its URL."""
     with temporary_postgres() as server, database_url(server.url()), log.open("w+") as output:
         try:
             with running_service(output) as service:
@@ -59,7 +61,7 @@ def _service_of_its_own(log: Path) -> Iterator[str]:
 
 @contextmanager
 def _running(module: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module for as long as the context lasts."""
+    """Run a module until the context ends."""
     process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT)  # noqa: S603
     try:
         yield process
@@ -70,9 +72,9 @@ def _running(module: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def verdict(report: Path, status: int) -> int:
-    """Say what was found, and return 0 if that is nothing."""
+    """Print the counts of the report; return 0 if nothing is wrong."""
     if not report.exists():
-        print("error: schemathesis has left no report", file=sys.stderr)
+        print("error: schemathesis wrote no report; see its output above", file=sys.stderr)
         return 1
     found = json.loads(report.read_text("utf-8"))
     cases = found["test_cases"]["generated"]

@@ -1,7 +1,7 @@
-"""What schemathesis cannot learn from the document: which rows there are, and what a CSV file is.
+"""Hooks for what schemathesis cannot learn from the document: existing rows, and CSV files.
 
-``schemathesis.toml`` names this module. Requests that are meant to be accepted are aimed at rows
-that exist, because what answers 404 proves little; those that follow links are already.
+``schemathesis.toml`` names this module. Requests that are meant to be accepted are changed to refer
+to existing rows, because a 404 proves little. Requests that follow links do that already.
 """
 
 import csv
@@ -30,22 +30,22 @@ PARAMETER = re.compile(r"{(\w+)}")
 
 ENOUGH_ROWS = 10
 ONE_IN = 8
-"""One made-up request in so many is left to miss: an invented id, or a row that is in use."""
+"""One in this many fuzzed requests stays unchanged: with a generated id, or for a row in use."""
 ATTEMPTS = 5
-"""How often to create a row until none of its values is taken."""
+"""The most attempts to create a row whose values are not taken."""
 UNLIKE = 6
-"""Characters that make a text unlike any other."""
+"""The number of random characters that make a text unique."""
 LONGEST_KEY = 255
-"""Characters of an ``Idempotency-Key``."""
+"""The greatest length of an ``Idempotency-Key``."""
 PLACES = {"cursor", "offset"}
-"""Where a page can begin: at one of them, and only the service can tell a cursor."""
+"""The parameters for the start of a page; they exclude each other."""
 COLUMNS = ["name", "category", "centres", "reference", "email", "birth_date", "height", "x"]
-"""What a file of athletes may begin with; ``x`` is none of theirs."""
+"""The header of a generated file of athletes; ``x`` is an unknown column."""
 SOON, LONG = timedelta(minutes=30), timedelta(hours=1)
-"""From now to the start of a training that can be booked, cancelled and checked in to, and from
-there to its end."""
+"""Time from now to the start of a training that can be booked, cancelled and checked in to, and
+its duration."""
 LONGEST = timedelta(hours=24)
-"""How long a training may be."""
+"""The greatest duration of a training."""
 TIMES = ("starts_at", "ends_at")
 CHECK_IN, CHECK_OUT = "/check-in", "/check-out"
 SHORTEST_BOUND = 20
@@ -54,27 +54,29 @@ SHORTEST_BOUND = 20
 
 @schemathesis.check
 def contract_is_kept(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
-    """Refuse failures of the service, a documented 503 too, and errors that are no problems."""
+    """Fail on any 5xx, on an error without a problem document, and without a request ID."""
     status, headers = response.status_code, response.headers
     if status >= 500:
         raise AssertionError(f"The service failed with {status}.")
     kind = "".join(headers.get("content-type", []))
     if status >= 400 and kind != PROBLEM_MEDIA_TYPE:
-        raise AssertionError(f"An error is {kind or 'nothing'} instead of a problem document.")
+        raise AssertionError(
+            f"An error response has {kind or 'nothing'} instead of a problem document."
+        )
     if not headers.get("x-request-id"):
-        raise AssertionError("The answer has no X-Request-ID.")
+        raise AssertionError("The response has no X-Request-ID.")
 
 
 class Rows:
-    """The rows of a service, as far as they are known: those it had, and those made since."""
+    """The known rows of a service: those that it had at the start, and those created since."""
 
     def __init__(self, service: httpx.Client, document: Json) -> None:
         self._service = service
-        self._chance = random.Random(1)  # noqa: S311 - the same ones each time
+        self._chance = random.Random(1)  # noqa: S311 - reproducible, not secret
         self._taken: set[tuple[str, str]] = set()
-        """The operations and fields that have answered that a value is taken."""
+        """The operations and fields for which a response said that a value is taken."""
         self._collections: dict[str, str] = {}
-        """By the parameter for a row's id, ``athlete_id``: the path of the collection."""
+        """The path of a collection by the parameter for a row's id, such as ``athlete_id``."""
         self._examples: dict[str, Json] = {}
         for path, operations in document["paths"].items():
             created = operations.get("post", {}).get("responses", {}).get("201", {})
@@ -84,11 +86,11 @@ class Rows:
                 name = body["$ref"].rpartition("/")[2]
                 self._examples[path] = document["components"]["schemas"][name]["examples"][0]
         self._ids = {path: self._read(path) for path in self._examples}
-        """By the path of a collection, which may be within a row of another one."""
+        """Row ids by the path of their collection, which may be nested in another row."""
         self._hall: str | None = None
 
     def aim_at_rows(self, case: Case[Any]) -> None:
-        """Let a request name rows that exist."""
+        """Change a request to refer to existing rows."""
         case.query = self._with_ids(case.query)
         if not self._misses(case):
             case.path_parameters = self._with_ids(case.path_parameters)
@@ -97,7 +99,10 @@ class Rows:
                 case.body = {**case.body, **self._looked_up(case, case.body)}
 
     def make_acceptable(self, case: Case[Any]) -> None:
-        """Give the other parts of a request what only the service can tell, or has not seen."""
+        """Change the parts of a request whose valid values only the service knows.
+
+        These are ids in a body, cursors and ETags; idempotency keys and unique values must be new.
+        """
         if isinstance(case.body, dict):
             case.body = self._accepted(case.operation.label, case.body)
             if "centre_id" in case.body and not self._misses(case):
@@ -108,7 +113,7 @@ class Rows:
             case.query = {name: case.query[name] for name in case.query.keys() - PLACES}
             case.query = {**case.query, **self._cursor(case)}
         if key := case.headers.get("Idempotency-Key"):
-            # With a key of an earlier request this one would have to be the same.
+            # A request with the key of an earlier one would have to equal it.
             case.headers["Idempotency-Key"] = (new_id().hex + key)[:LONGEST_KEY]
         for condition in ("If-Match", "If-None-Match"):
             if condition in case.headers and not self._misses(case):
@@ -116,7 +121,7 @@ class Rows:
                 case.headers[condition] = row.headers.get("ETag", case.headers[condition])
 
     def learn(self, case: Case[Any], response: Response) -> None:
-        """Keep account of rows that were created or deleted, and of values that were taken."""
+        """Record rows that were created or deleted, and fields with values that were taken."""
         if response.status_code == httpx.codes.CREATED and case.path in self._ids:
             self._ids[case.path].append(response.json()["id"])
         elif response.status_code == httpx.codes.NO_CONTENT and case.method == "DELETE":
@@ -128,7 +133,7 @@ class Rows:
             self._learn_taken(case.operation.label, response.json())
 
     def _misses(self, case: Case[Any]) -> bool:
-        """Tell whether to leave a request as it is; the other phases make few of a kind."""
+        """Return whether to leave a request unchanged; the other phases make too few requests."""
         return _phase(case) is TestPhase.FUZZING and not self._chance.randrange(ONE_IN)
 
     def _learn_taken(self, operation: str, problem: Json) -> None:
@@ -138,17 +143,17 @@ class Rows:
 
     @staticmethod
     def _is_within(path: str) -> bool:
-        """Tell whether what is at a path belongs to a row that the path names."""
+        """Return whether a path is nested in a row that it names."""
         return "{" in path
 
     def _read(self, path: str) -> list[str]:
         if self._is_within(path):
-            return []  # there is no list of all; each is made when it is needed
+            return []  # there is no list of all rows; they are created when they are needed
         page = self._service.get(path, params={"limit": 100})
         return [row["id"] for row in page.raise_for_status().json()["items"]]
 
     def _an_id(self, path: str) -> str:
-        """Return the id of some row of a collection, of which there are always enough."""
+        """Return the id of a random row of a collection; create rows until there are enough."""
         while len(self._ids[path]) < ENOUGH_ROWS:
             self._create(path)
         return self._chance.choice(self._ids[path])
@@ -168,7 +173,7 @@ class Rows:
         return self._ids[path][-1]
 
     def _changeable(self, case: Case[Any]) -> Json:
-        """Make what can be changed as a request does: other rows may be in no state for that."""
+        """Create a row that the request can change; the state of others may not allow it."""
         if case.method == "DELETE":
             return self._deletable(case)
         if case.method == "PATCH" and "training_id" in case.path_parameters:  # with no bookings
@@ -181,7 +186,7 @@ class Rows:
         return {}
 
     def _deletable(self, case: Case[Any]) -> Json:
-        """Find something that can be deleted: a new row, unless chance wants one in use."""
+        """Create a row that can be deleted; at random, leave a row that may be in use."""
         collection, _, parameter = case.path.rpartition("/")
         if collection in self._ids:
             if self._misses(case):
@@ -191,7 +196,7 @@ class Rows:
         return {}
 
     def _looked_up(self, case: Case[Any], body: Json) -> Json:
-        """Take values of a row if the request is about one, as /athletes/lookup is."""
+        """Return values of an existing row for a request such as ``/athletes/lookup``."""
         collection = case.path.rpartition("/")[0]
         if collection not in self._ids:
             return {}
@@ -199,7 +204,7 @@ class Rows:
         return {name: row[name] for name in body if row.get(name) is not None}
 
     def _with_ids(self, values: Json, choose: Callable[[str], str] | None = None) -> Json:
-        """Put ids of rows in the place of ids: those that are chosen from a collection."""
+        """Replace ids by ids of rows; ``choose`` gets a collection's path and returns an id."""
         choose = choose or self._an_id
         return {
             name: choose(self._collections[name]) if name in self._collections else value
@@ -207,8 +212,8 @@ class Rows:
         }
 
     def _accepted(self, operation: str, body: Json) -> Json:
-        """Change a body to refer to rows that exist, and to no value that is taken."""
-        # What is made within a row often is there once for each other row that it refers to.
+        """Change a body to refer to existing rows, and to have no value that is taken."""
+        # A nested row, such as a booking, is often unique for the row that its body refers to.
         within = self._is_within(operation) and operation.startswith("POST")
         body = self._with_ids(body, self._create if within else None)
         for name, value in body.items():
@@ -222,7 +227,7 @@ class Rows:
         return body
 
     def _a_hall(self) -> str:
-        """Return the id of a centre that holds any number, and that no request changes."""
+        """Return the id of a centre with no capacity limit, which no request changes."""
         if self._hall is None:
             hall = {"name": f"Hall {new_id().hex}"}
             created = self._service.post(self._collections["centre_id"], json=hall)
@@ -230,10 +235,11 @@ class Rows:
         return self._hall
 
     def _valid_time(self, case: Case[Any], body: Json) -> Json:
-        """Change a time so that a training ends after its start, by 24 hours at most.
+        """Change a time so that a training ends after its start, at most 24 hours later.
 
-        JSON Schema cannot say that. If one time is given, the training has the other. Most of
-        those that links lead from start soon: otherwise the links would lead to refusals.
+        JSON Schema cannot express that. If a request has one time, the stored training has the
+        other. In the stateful phase most trainings start soon, so that requests that follow their
+        links can succeed.
         """
         row = {}
         if case.method == "PATCH":
@@ -256,7 +262,7 @@ class Rows:
         return unlike + text if "@" in text else (text + unlike)[-len(text) :]
 
     def _cursor(self, case: Case[Any]) -> Json:
-        """Ask for the place of the second row, if there is one."""
+        """Ask the service for the cursor of the second row, if there is one."""
         asked = self._asked(case)
         page = self._service.get(asked["url"], params={**asked["params"], "limit": 1})
         following = page.json().get("next")
@@ -277,7 +283,7 @@ def _soon() -> Json:
 
 
 def _csv_file(text: str) -> str:
-    """Make a file of a text: it is every cell of a row that may be one, and what comes after."""
+    """Make a CSV file from a text: a header, a row with the text in each cell, and the text."""
     file = StringIO()
     csv.writer(file).writerows([COLUMNS, [text] * len(COLUMNS)])
     return file.getvalue() + text
@@ -289,7 +295,7 @@ known: dict[str, Rows] = {}
 def _rows(case: Case[Any]) -> Rows:
     schema = case.operation.schema
     url = schema.get_base_url()
-    if url not in known:  # not as soon as the document is loaded: the URL is there later
+    if url not in known:  # not when the document is loaded, because the URL is set later
         known[url] = Rows(httpx.Client(base_url=url), dict(schema.raw_schema))
     return known[url]
 
@@ -300,7 +306,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: Json) -> None:
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     phase = case.meta.phase.name
-    if phase is not TestPhase.STATEFUL:  # whose links lead to rows
+    if phase is not TestPhase.STATEFUL:  # its links lead to rows already
         _rows(case).aim_at_rows(case)
     if isinstance(case.body, str) and phase is not TestPhase.EXAMPLES:
         case.body = _csv_file(case.body)
@@ -309,19 +315,19 @@ def before_call(context: HookContext, case: Case[Any], kwargs: Json) -> None:
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
-    """Keep account of the rows."""
+    """Record the rows that a request created or deleted."""
     _rows(case).learn(case, response)
 
 
 @schemathesis.hook
 def filter_body(context: HookContext, body: object) -> bool:
-    """Leave out texts of which the document and the service may think differently."""
+    """Exclude texts that may be valid by the document but not in the service, or the reverse."""
     return all(map(_is_measured_alike, _texts(body)))
 
 
 @schemathesis.hook
 def filter_query(context: HookContext, query: object) -> bool:
-    """Leave out texts of which the document and the service may think differently."""
+    """Exclude texts that may be valid by the document but not in the service, or the reverse."""
     return all(map(_is_measured_alike, _texts(query)))
 
 
@@ -334,14 +340,14 @@ def _texts(value: object) -> list[str]:
 
 
 def _is_measured_alike(text: str) -> bool:
-    """Tell whether a text is as long, and as visible, before it is cleaned as it is after.
+    """Return whether cleaning a text leaves its length and visibility the same for the limits.
 
-    JSON Schema cannot say how a text is cleaned, nor which characters can be seen.
+    JSON Schema cannot express how a text is cleaned, nor which characters are visible.
     """
     try:
         cleaned = clean_text(text)
     except PydanticCustomError:
-        return True  # which the pattern in the document says too
+        return True  # the pattern in the document rejects it too
     assert isinstance(cleaned, str)
     shrinks = len(cleaned) < len(text) > SHORTEST_BOUND
     grows = len(cleaned) > len(text)
@@ -350,7 +356,7 @@ def _is_measured_alike(text: str) -> bool:
 
 @schemathesis.serializer("text/csv")
 def text_as_bytes(context: SerializationContext, text: object) -> bytes:
-    """Send a file as it stands."""
+    """Send a file unchanged."""
     return str(text).encode()
 
 
@@ -360,13 +366,14 @@ def _with_offset(moment: datetime, minutes: int) -> str:
 
 MOMENTS = st.builds(
     _with_offset,
-    # The first and last days are left to the hostile requests: a span may reach beyond them.
+    # Without the first and last days, beyond which a span may reach. Hostile requests have those.
     st.datetimes(datetime(FIRST_YEAR, 1, 3), datetime(LAST_YEAR - 1, 12, 29)),
     st.integers(1 - 24 * 60, 24 * 60 - 1),
 )
-"""Dates and times that the service takes, which are not all that JSON Schema does."""
+"""Dates and times that the service accepts; the format of JSON Schema allows more."""
 
-# Only what the format leaves open, or what is one of very many: nothing that should be accepted.
+# These strategies define formats that JSON Schema leaves open, and narrow formats with very many
+# values. All their values are ones that the service should accept.
 schemathesis.openapi.format(
     "time-zone", st.sampled_from(["UTC", "Europe/Lisbon", "America/Argentina/Buenos_Aires"])
 )

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with an end to the waiting for a request, and answers in one piece."""
+"""uvicorn's HTTP protocol with a timeout for request headers, and one write for each response."""
 
 import asyncio
 from typing import Any
@@ -7,19 +7,19 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LONGEST_PIECE = 64 * 2**10
-"""Bytes that are not held back for what may follow."""
+"""Buffered bytes after which a write is sent at once instead of waiting for more."""
 
 
 class TimelyConfig(Config):
-    """Tell ``TimelyHttp`` how many seconds the headers of a request may take."""
+    """Uvicorn's configuration with ``TimelyHttp``'s timeout for request headers, in seconds."""
 
     headers_timeout: float
 
 
 class TimelyHttp(HttpToolsProtocol):
-    """Closes a connection on which the headers of a request do not come to an end in time.
+    """Closes a connection if the headers of a request are not complete before the timeout.
 
-    Between two requests uvicorn's own limit for idle connections holds.
+    Between two requests uvicorn's own keep-alive timeout applies.
     """
 
     config: TimelyConfig
@@ -27,12 +27,12 @@ class TimelyHttp(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timeout for the first request."""
         super().connection_made(OnePiece(transport, self.loop))  # type: ignore[arg-type]
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came, and wait on only for headers that have begun."""
+        """Parse the data, and run the timeout only while headers are incomplete."""
         super().data_received(data)
         if not self._in_headers:
             self._clear_deadline()
@@ -45,17 +45,17 @@ class TimelyHttp(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Note that the headers of a request are there."""
+        """Note that the headers of a request are complete."""
         self._in_headers = False
         super().on_headers_complete()
 
     def eof_received(self) -> None:
-        """Send what has been written to a client that has no more to say: it may still listen."""
+        """Flush before the end of file is handled: a half-closed client may still read."""
         self.transport.send_now()  # type: ignore[attr-defined]
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Cancel the timeout."""
         self._clear_deadline()
         super().connection_lost(exc)
 
@@ -69,9 +69,10 @@ class TimelyHttp(HttpToolsProtocol):
 
 
 class OnePiece:
-    """A transport that sends what is written in one moment in one piece: a head with its body.
+    """A transport that joins the writes of one loop iteration, such as a head and its body.
 
-    uvicorn writes each by itself, and uvloop sends each at once: two packets, and twice the work.
+    uvicorn writes head and body separately, and uvloop sends each write at once. That would be
+    two packets and twice the work.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -84,21 +85,21 @@ class OnePiece:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send some bytes, together with those that follow before the next turn of the loop."""
+        """Buffer some bytes and send them together with later writes of this loop iteration."""
         if not self._pieces:
             self._loop.call_soon(self.send_now)
         self._pieces.append(data)
         self._length += len(data)
         if self._length > LONGEST_PIECE:
-            self.send_now()  # so that a long answer is held up where its reader is slow
+            self.send_now()  # so that a slow reader gets back-pressure on a long response
 
     def close(self) -> None:
-        """Send what has been written, and close."""
+        """Send the buffered bytes, and close."""
         self.send_now()
         self._transport.close()
 
     def send_now(self) -> None:
-        """Send what has been written so far."""
+        """Send the buffered bytes."""
         pieces, self._pieces, self._length = self._pieces, [], 0
         if pieces and not self._transport.is_closing():
             self._transport.write(b"".join(pieces))

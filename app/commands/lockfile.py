@@ -1,4 +1,4 @@
-"""Whether ``poetry.lock`` belongs to ``pyproject.toml``, told without Poetry."""
+"""Check without Poetry whether ``poetry.lock`` matches ``pyproject.toml``."""
 
 import hashlib
 import json
@@ -8,11 +8,11 @@ HASHED = {
     "project": ("requires-python", "dependencies", "optional-dependencies"),
     "poetry": ("dependencies", "source", "extras", "dev-dependencies", "group"),
 }
-"""The tables' keys that Poetry 2 hashes (``Locker._get_content_hash``)."""
+"""The keys of each table that Poetry 2 hashes (``Locker._get_content_hash``)."""
 
 
 def content_hash(pyproject: dict[str, Any]) -> str:
-    """Compute the hash that Poetry writes into the lock for this ``pyproject.toml``."""
+    """Compute the hash that Poetry writes into the lock file for this ``pyproject.toml``."""
     relevant = {
         "project": _only(HASHED["project"], pyproject["project"]),
         "dependency-groups": pyproject["dependency-groups"],
@@ -26,10 +26,13 @@ def _only(keys: tuple[str, ...], table: dict[str, Any]) -> dict[str, Any]:
 
 
 def problems(pyproject: dict[str, Any], lock: dict[str, Any]) -> list[str]:
-    """Say what is wrong with the lock, and how to mend it."""
+    """Return what is wrong with the lock file, and how to fix it."""
     found = []
     if lock["metadata"]["content-hash"] != content_hash(pyproject):
-        found.append("poetry.lock is not that of pyproject.toml: run `poetry lock`")
+        found.append("poetry.lock does not match pyproject.toml: run `poetry lock`")
     if named := [package["name"] for package in lock["package"] if "source" in package]:
-        found.append(f"poetry.lock names a package index for {', '.join(named)}: lock without it")
+        found.append(
+            f"poetry.lock names a package index for {', '.join(named)}:"
+            " lock again without that index"
+        )
     return found

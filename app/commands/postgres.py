@@ -1,7 +1,8 @@
-"""The embedded PostgreSQL: the programs of a wheel, for development and tests on one host.
+"""The embedded PostgreSQL: programs from a wheel, for development and tests on one host.
 
-Whoever holds the lock in the server's home owns the server: starts it as a child and stops it.
-Whoever finds the lock held is a guest of the owner's server, and leaves it running.
+The process that holds the lock in the server's home owns the server: it starts the server as a
+child process and stops it. A process that finds the lock held uses the same server and leaves it
+running.
 """
 
 import fcntl
@@ -28,10 +29,10 @@ from app.core.settings import cannot_start
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[EmbeddedPostgres]:
-    """Run the server whose data are below ``home``, or join the one that already does.
+    """Run the server whose data are below ``home``, or join it if it is running already.
 
-    A start that fails ends the process with one line. ``durable=False`` is for data that need
-    not survive a crash.
+    If the start fails, this process exits with a one-line error. ``durable=False`` is for data
+    that need not survive a crash.
     """
     with ExitStack() as stack:
         try:
@@ -43,16 +44,16 @@ def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[EmbeddedP
 
 @contextmanager
 def temporary_postgres(*, durable: bool = False) -> Iterator[OwnPostgres]:
-    """Run a server of its own for as long as the context lasts, then forget its data.
+    """Run a temporary server until the context ends, then delete its data.
 
-    ``durable=True`` is for whoever wants to kill it meanwhile.
+    ``durable=True`` is for callers that kill and restart the server.
     """
     with tempfile.TemporaryDirectory(prefix="crossfit-") as folder:
-        os.chmod(folder, 0o711)  # noqa: S103 - the server's account passes through, none can list
+        os.chmod(folder, 0o711)  # noqa: S103 - the server's account may enter, but no other account can list it
         home = Path(folder) / "postgres"
         try:
             with embedded_postgres(home, durable=durable) as server:
-                assert isinstance(server, OwnPostgres)  # nobody else can have held that lock
+                assert isinstance(server, OwnPostgres)  # no other process can hold that lock
                 yield server
         finally:
             shutil.rmtree(home.resolve(), ignore_errors=True)  # it may be a link
@@ -60,7 +61,7 @@ def temporary_postgres(*, durable: bool = False) -> Iterator[OwnPostgres]:
 
 @contextmanager
 def _owned_or_joined(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
-    """Take the lock and start the server, or wait for the owner to say where its socket is."""
+    """Take the lock and start the server, or wait until the owner writes its socket's folder."""
     with (home / "lock").open("a+") as lock:
         for _ in moments():
             if _locked(lock):
@@ -77,11 +78,14 @@ def _owned_or_joined(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
             if socket_folder := lock.read():
                 yield EmbeddedPostgres(socket_folder)
                 return
-        cannot_start(f"another command holds {lock.name}, and its PostgreSQL does not get ready")
+        cannot_start(
+            f"another command holds the lock {lock.name}, but its PostgreSQL is not ready;"
+            " stop that command and try again"
+        )
 
 
 def _forget_socket_folder(lock: IO[str], home: Path) -> None:
-    """Remove the folder that an owner who was killed has left behind, and its name."""
+    """Remove the socket folder that a killed owner left behind, and its name in the lock file."""
     lock.seek(0)
     folder = lock.read()
     lock.truncate(0)
@@ -99,7 +103,7 @@ def _locked(lock: IO[str]) -> bool:
 
 @contextmanager
 def _started(home: Path, durable: bool) -> Iterator[OwnPostgres]:
-    """Run the server as a child of this process."""
+    """Run the server as a child process."""
     account = server_account(home)
     programs = runnable_programs(account, home)
     data = home / "data"
@@ -118,7 +122,7 @@ def _started(home: Path, durable: bool) -> Iterator[OwnPostgres]:
 
 @contextmanager
 def _socket_folder(data: Path, account: Account) -> Iterator[str]:
-    """Give the folder for the socket: the data's own, unless its name does not fit in a URL."""
+    """Yield the folder for the socket: the data directory, unless its name does not fit a URL."""
     if re.fullmatch(r"[\w/.+-]{1,90}", str(data), re.ASCII):
         yield str(data)
         return
@@ -135,7 +139,7 @@ def _give(folder: Path, account: Account) -> None:
 def _initialise(
     data: Path, programs: Path, account: Account, log: IO[bytes], durable: bool
 ) -> None:
-    """Make the cluster and its database beside ``data``, then put them in place at once."""
+    """Create the cluster and its database beside ``data``, then rename it to ``data``."""
     new = data.with_suffix(".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)

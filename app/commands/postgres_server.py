@@ -1,4 +1,4 @@
-"""A PostgreSQL server as a process: started, stopped, and for tests also killed and suspended."""
+"""A PostgreSQL server process: start and stop it; for tests also kill and suspend it."""
 
 import re
 import signal
@@ -18,12 +18,12 @@ from app.core.settings import cannot_start
 
 DATABASE = "crossfit"
 PATIENCE = 60.0
-"""Seconds that a start may take: recovery from a crash comes first."""
+"""Timeout of a start in seconds, which includes recovery from a crash."""
 STOPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
-"""Fast, immediate, by force; and the seconds that each is given."""
+"""Fast shutdown, immediate shutdown, kill; and the seconds to wait after each."""
 FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 BACKEND = re.compile(r"postgres: \S+ \S+ \[local\]")
-"""How a process that serves a client names itself."""
+"""The title of a backend process, which serves one client."""
 
 
 @dataclass
@@ -38,9 +38,10 @@ class EmbeddedPostgres:
 
 
 class OwnPostgres(EmbeddedPostgres):
-    """A server that is a child of this process, which may do with it what it likes.
+    """A server that is a child of this process, so that this process may stop or kill it.
 
-    Its URL stays the same from start to start. A start that fails ends the process with one line.
+    Its URL stays the same after a restart. If a start fails, this process exits with a one-line
+    error.
     """
 
     def __init__(
@@ -59,16 +60,17 @@ class OwnPostgres(EmbeddedPostgres):
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the server and wait until it takes connections; after a kill it recovers first."""
+        """Start the server and wait until it accepts connections, after crash recovery if any."""
         stop_leftover(self._data)
-        # A session of its own keeps the terminal's Ctrl-C away: we stop it, after the workers.
-        # Whoever can open the socket is let in, so only its account (and root) may open it.
+        # In its own session the server does not get the terminal's Ctrl-C: it must stop after the
+        # workers. The server trusts any client of the socket, so only its account and root may
+        # open it.
         command = [
             *(str(self._programs / "postgres"), "-D", str(self._data)),
             *("-h", "", "-k", self.socket_folder, "-c", "unix_socket_permissions=0700"),
-            # The details of an error hold values, a national id for example.
+            # The details of an error can contain values such as a national id.
             *("-c", "log_error_verbosity=terse"),
-            # Before DB_LOCK_TIMEOUT ends the wait: a deadlock is run again, a long wait is not.
+            # Shorter than DB_LOCK_TIMEOUT: a deadlock is retried, a lock timeout is not.
             *("-c", "deadlock_timeout=200ms"),
             *(() if self._durable else FORGETFUL),
         ]
@@ -84,7 +86,7 @@ class OwnPostgres(EmbeddedPostgres):
         self._wait_until_ready(self._process)
 
     def stop(self) -> None:
-        """Stop the server, if it runs or is suspended."""
+        """Stop the server if it is running or suspended."""
         with undisturbed():
             if self._process is None:
                 return
@@ -95,9 +97,9 @@ class OwnPostgres(EmbeddedPostgres):
             self._process = None
 
     def kill(self) -> None:
-        """Kill every process of the server with ``-9``, and wait until none is left.
+        """Kill every process of the server with ``SIGKILL``, and wait until none is left.
 
-        One that outlived the others would hold their shared memory, and the next start be refused.
+        A process that survives keeps the shared memory, and the next start would fail.
         """
         with undisturbed():
             self.suspend()
@@ -111,8 +113,8 @@ class OwnPostgres(EmbeddedPostgres):
         wait_until_ended(processes)
 
     def suspend(self) -> None:
-        """Stop every process of the server in its tracks: connections stay, no answer comes."""
-        # First the one that makes the others, so that none is missed.
+        """Suspend every process of the server: connections stay open, but get no response."""
+        # The postmaster first, because it starts the others: so none is missed.
         for process in self.processes()[:1]:
             process.suspend()
         for process in self.processes()[1:]:
@@ -120,20 +122,20 @@ class OwnPostgres(EmbeddedPostgres):
                 process.suspend()
 
     def resume(self) -> None:
-        """Let a suspended server go on."""
+        """Resume a suspended server."""
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 
     def processes(self) -> list[psutil.Process]:
-        """Return the server's processes, the postmaster first; none if it was killed."""
+        """Return the server's processes, the postmaster first; empty if it is not running."""
         if self._process is None or self._process.poll() is not None:
             return []
         postmaster = psutil.Process(self._process.pid)
         return [postmaster, *postmaster.children(recursive=True)]
 
     def backends(self) -> list[psutil.Process]:
-        """Return the processes that each serve one connection of a client."""
+        """Return the backends: the processes that each serve one client connection."""
         return [process for process in self.processes()[1:] if _is_backend(process)]
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
@@ -148,13 +150,13 @@ class OwnPostgres(EmbeddedPostgres):
 
 
 def give_up(log: IO[bytes]) -> NoReturn:
-    """End this process with the last line of the server's log, and where that is."""
+    """Exit with an error that has the last line of the server's log, and the log's path."""
     last = Path(log.name).read_text(errors="replace").strip().rpartition("\n")[2]
     cannot_start(f"the embedded PostgreSQL does not start ({last}); its log is {log.name}")
 
 
 def stop_leftover(data: Path) -> None:
-    """Stop the server over these data whose launcher was killed."""
+    """Stop a server that still runs on these data because its launcher was killed."""
     record = data / "postmaster.pid"
     try:
         process = psutil.Process(int(record.read_text().partition("\n")[0]))
@@ -162,20 +164,21 @@ def stop_leftover(data: Path) -> None:
         return
     if _is_running(process) and _serves(process, data):
         _stop(process)
-    # The number is a zombie's or a stranger's now, and PostgreSQL would take it for a server.
+    # The process ID may now belong to a zombie or another program. PostgreSQL would take that for
+    # a running server.
     record.unlink(missing_ok=True)
 
 
 def wait_until_ended(processes: list[psutil.Process], seconds: float = PATIENCE) -> None:
-    """Wait until none of the processes runs; raise ``TimeoutError``."""
+    """Wait until all the processes have ended; raise ``TimeoutError`` after the timeout."""
     for _ in moments(seconds):
         if not any(map(_is_running, processes)):
             return
-    raise TimeoutError("a process of PostgreSQL does not end")
+    raise TimeoutError("a process of PostgreSQL did not end before the timeout")
 
 
 def moments(seconds: float = PATIENCE) -> Iterator[None]:
-    """Come round every 20 ms until the time is over."""
+    """Yield every 20 ms until the timeout."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
@@ -185,14 +188,14 @@ def moments(seconds: float = PATIENCE) -> Iterator[None]:
 def _is_backend(process: psutil.Process) -> bool:
     try:
         return BACKEND.match(" ".join(process.cmdline())) is not None
-    except psutil.NoSuchProcess:  # which a zombie raises too
+    except psutil.NoSuchProcess:  # also raised for a zombie
         return False
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:
     match process.cmdline():
         case [program, "-D", folder, *_]:
-            # A folder that is gone is this one, from before the checkout was moved.
+            # A folder that no longer exists is this one, from before the checkout was moved.
             is_these_data = folder == str(data) or not Path(folder).exists()
             return Path(program).name == "postgres" and is_these_data
     return False

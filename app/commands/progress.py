@@ -1,4 +1,4 @@
-"""How far a long command is."""
+"""The progress of a long command."""
 
 import sys
 import time
@@ -11,12 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 SECONDS_BETWEEN_LINES = 3.0
 
 Show = Callable[[float | None, str], None]
-"""Takes the part that is done, from 0 to 1 or unknown, and what is done in words."""
+"""Takes the part that is done, from 0 to 1 or None if unknown, and a description."""
 
 
 @contextmanager
 def progress(label: str) -> Iterator[Show]:
-    """Show how far some work is: by a bar on a terminal, elsewhere by a line every few seconds."""
+    """Show progress: a bar on a terminal, elsewhere a line every few seconds."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = TextColumn(label), BarColumn(), TextColumn("{task.description}")

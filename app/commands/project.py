@@ -1,4 +1,4 @@
-"""Where the project is, and where its commands are called from."""
+"""The project's root folder, and the folder that a command is called from."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def from_caller(file: Path) -> Path:
-    """Find a file from where manage.py was called, which goes to the project's folder itself."""
+    """Resolve a path against the caller's folder; manage.py has changed to the project's root."""
     called_from = Path(os.environ.get("CALLED_FROM", "."))
     return file if called_from.resolve() == Path.cwd() else called_from / file

@@ -1,4 +1,4 @@
-"""A service, as commands speak to it over HTTP."""
+"""A client for the API of a running service."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from app.core.errors import PROBLEM_MEDIA_TYPE, Unavailable
 from app.core.settings import get_settings
 
 PATIENCE = 60.0
-"""Seconds that a service may take for an answer."""
+"""Timeout of a request in seconds."""
 LAST_PORT = 65535
 LONGEST_PAGE = 100
 
@@ -25,13 +25,13 @@ Json = dict[str, Any]
 
 
 class Service:
-    """A service, which is spoken to over HTTP; raises ``Unavailable`` if it fails."""
+    """A client of a service; its methods raise ``Unavailable`` if a request fails."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
     async def create(self, collection: str, fields: Json) -> Json | None:
-        """Create something, and return it; nothing if it is refused with 409."""
+        """Create a row and return it; return None if the response is 409."""
         body = json.dumps(fields).encode()
         async with self._answer("POST", collection, body, "application/json") as response:
             if response.status_code == httpx.codes.CONFLICT:
@@ -39,12 +39,12 @@ class Service:
             return await _json_of(response)
 
     async def act(self, path: str) -> Json:
-        """Do what a path says, and return what it is done to."""
+        """``POST`` to the path of an action, such as a cancellation, and return the changed row."""
         async with self._answer("POST", path) as response:
             return await _json_of(response)
 
     async def items(self, collection: str, filters: Mapping[str, str]) -> list[Json]:
-        """Read a list to its end."""
+        """Return all items of a list, page by page."""
         items: list[Json] = []
         following = f"{collection}?{httpx.QueryParams({**filters, 'limit': LONGEST_PAGE})}"
         while following:
@@ -55,16 +55,16 @@ class Service:
         return items
 
     async def import_csv(self, file: bytes) -> ImportReport:
-        """Let the service import a file."""
+        """Import a CSV file through the service."""
         async with self._answer("POST", "athletes/import", file, "text/csv") as response:
             return ImportReport.model_validate(await _json_of(response))
 
     def storage(self, header: Sequence[str]) -> Storage:
-        """Return what stores the rows of a file with this header."""
+        """Return the storage for the rows of a file with this header."""
         return RemoteStorage(self, header)
 
     async def export(self) -> AsyncIterator[bytes]:
-        """Write all athletes as CSV, in pieces."""
+        """Yield all athletes as CSV, in chunks."""
         async with self._answer("GET", "athletes/export") as response:
             await _check(response, "text/csv")
             async for piece in response.aiter_bytes():
@@ -74,7 +74,7 @@ class Service:
     async def _answer(
         self, method: str, path: str, body: bytes = b"", content_type: str = ""
     ) -> AsyncIterator[httpx.Response]:
-        """Send a request and give its answer, the body of which is still to come."""
+        """Send a request and yield its response before the body is read."""
         headers = {"Content-Type": content_type} if content_type else {}
         try:
             async with self._client.stream(method, path, content=body, headers=headers) as response:
@@ -91,11 +91,11 @@ async def _json_of(response: httpx.Response) -> Json:
 
 
 async def _check(response: httpx.Response, media_type: str) -> None:
-    """Raise ``Unavailable``, in the service's own words if there are any, unless all is well."""
+    """Raise ``Unavailable`` for an error response, with the ``detail`` of its problem document."""
     kind = response.headers.get("Content-Type", "").partition(";")[0]
     if response.is_success and kind == media_type:
         return
-    why = "It is no such service."
+    why = "This is not the CrossFit API."
     if kind == PROBLEM_MEDIA_TYPE:
         await response.aread()
         why = response.json()["detail"]
@@ -103,14 +103,14 @@ async def _check(response: httpx.Response, media_type: str) -> None:
 
 
 class RemoteStorage:
-    """Sends the rows of a file, some at a time, so that each rejected one is reported."""
+    """Sends the rows of a file in batches small enough that each rejection is reported."""
 
     def __init__(self, service: Service, header: Sequence[str]) -> None:
         self._service = service
         self._header = header
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
-        """Send some rows, as a file of their own."""
+        """Send a batch of rows as a CSV file."""
         text = StringIO()
         csv.writer(text).writerows([self._header, *(entry.row.cells for entry in entries)])
         file = text.getvalue().encode()
@@ -124,14 +124,16 @@ class RemoteStorage:
 
 @asynccontextmanager
 async def service_at(url: str) -> AsyncIterator[Service]:
-    """Give the service at a URL."""
+    """Yield a client of the service at a URL."""
     try:
         api = httpx.URL(url)
     except httpx.InvalidURL:
         api = httpx.URL("")
     if api.scheme not in {"http", "https"} or not api.host or (api.port or 0) > LAST_PORT:
-        raise Unavailable(f"{url} is no URL of a service.")
-    if not api.path.strip("/"):  # with a path it is the URL of the API itself
+        raise Unavailable(
+            f"{url} is not the URL of a service; give one like http://127.0.0.1:8000."
+        )
+    if not api.path.strip("/"):  # a URL with a path is that of the API itself
         api = api.copy_with(path=get_settings().api_v1_prefix)
     async with httpx.AsyncClient(base_url=api, timeout=PATIENCE) as client:
         yield Service(client)

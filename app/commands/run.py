@@ -1,4 +1,4 @@
-"""Serving the app with uvicorn, over a socket that listens before anything says so."""
+"""Serving the app with uvicorn, over a socket that listens before the ready line is printed."""
 
 import asyncio
 import errno
@@ -24,14 +24,14 @@ from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
 
 BACKLOG = 2048
 HURRY = signal.SIGUSR1
-"""By what the launcher tells a worker to stop without a delay."""
+"""The signal by which the launcher tells a worker to stop without ``SHUTDOWN_DELAY``."""
 TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 GRACE = 10
-"""Seconds that requests under way are given when the service is stopped."""
+"""Seconds in which requests in flight may finish during a graceful shutdown."""
 
 
 def serve(host: str, port: int, workers: int, reload: bool) -> None:
-    """Serve until a signal; the database server is stopped last."""
+    """Serve until a signal arrives; the embedded PostgreSQL stops last."""
     if reload and workers > 1:
         cannot_start("--reload works with one worker: leave out --reload or --workers")
     with _listening(host, port) as sock, service_database():
@@ -48,7 +48,7 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """Listen in this process: a worker that is still starting lets nobody be refused."""
+    """Listen in this process, so that connections queue while the workers start."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -65,7 +65,7 @@ def _announce(sock: socket.socket) -> None:
 
 
 class ServiceConfig(TimelyConfig):
-    """How the app is served, and its loading in the one process or in each worker."""
+    """The configuration of uvicorn; it loads the app in the one process or in each worker."""
 
     def __init__(
         self, app: ASGIApp | str, settings: Settings, workers: int = 1, reload: bool = False
@@ -88,23 +88,24 @@ class ServiceConfig(TimelyConfig):
         self.shutdown_delay = 0 if reload else settings.shutdown_delay
 
     def load(self) -> None:
-        """Load the app; a worker also ties its life to the launcher's."""
+        """Load the app; a worker process also stops itself when the launcher ends."""
         if launcher := multiprocessing.parent_process():
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the launcher's to act on
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the launcher handles it
             threading.Thread(target=_end_with, args=(launcher,), daemon=True).start()
         try:
             super().load()
         except Exception:
-            # This status tells the launcher that another attempt would end the same way.
+            # This exit status tells the launcher that a restart would fail the same way.
             sys.excepthook(*sys.exc_info())
             sys.exit(CANNOT_START)
         self.loaded_app = Stopping(self.loaded_app, self.shutdown_delay)
 
 
 class Stopping:
-    """Lets the app know that it is being stopped; after a TERM, the server only some time later.
+    """Tells the app at once that it is being stopped; after a TERM, stops the server after a delay.
 
-    Meanwhile all requests are served, and whoever asks is told to go elsewhere.
+    During the delay all requests are served. Responses have ``Connection: close``, and the
+    readiness check fails.
     """
 
     def __init__(self, app: ASGIApp, delay: float) -> None:
@@ -112,7 +113,7 @@ class Stopping:
         self._delay = delay
         self._told_to_stop = threading.Event()
         self._in_worker = multiprocessing.parent_process() is not None
-        # The server has just set its own, which stops it at once.
+        # The server has just set its own handler, which stops it at once.
         self._stop = signal.signal(signal.SIGTERM, self._tell)
         signal.signal(signal.SIGINT, self._hurry)
         if self._in_worker:
@@ -129,13 +130,13 @@ class Stopping:
             self._told_to_stop.set()
             self._stop_after(self._delay, signum, frame)
         elif not self._in_worker:
-            # Who says it twice is in a hurry. A worker hears a TERM to all processes twice anyway,
-            # the second time from the launcher, which says HURRY if it means that.
+            # A second TERM skips the delay, but not in a worker. A worker gets a TERM that is sent
+            # to all processes twice: the launcher passes it on. There HURRY skips the delay.
             self._hurry(signum, frame)
 
     def _hurry(self, signum: int, frame: FrameType | None) -> None:
         self._told_to_stop.set()
-        # The server knows nothing of HURRY.
+        # The server's handler does not know HURRY.
         self._stop_after(0, signal.SIGTERM if signum == HURRY else signum, frame)
 
     def _stop_after(self, delay: float, signum: int, frame: FrameType | None) -> None:
@@ -150,24 +151,24 @@ def _end_with(launcher: BaseProcess) -> None:
 
 
 class AnnouncedServer(Server):
-    """The only process that serves, which says when it does."""
+    """The server of a single process; it prints the ready line."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then announce the address."""
+        """Start, then print the ready line."""
         await super().startup(sockets)
         for sock in sockets or ():
             _announce(sock)
 
 
 class Workers(Multiprocess):
-    """Several processes that serve, announced when all do."""
+    """The supervisor of several workers; it prints the ready line when all are ready."""
 
     config: ServiceConfig
     announced = False
     hurried = False
 
     def keep_subprocess_alive(self) -> None:
-        """Look after the workers; one that cannot start ends them all, and this process."""
+        """Supervise the workers, which all end if one cannot start; announce when all are ready."""
         super().keep_subprocess_alive()
         if self.announced or self.should_exit.is_set():
             return
@@ -177,8 +178,9 @@ class Workers(Multiprocess):
             _announce(self.sockets[0])
 
     def join_all(self) -> None:
-        """Wait for the workers, and pass it on if somebody is in a hurry."""
-        # The workers listen on, each until it stops; here, a client would be in line for nobody.
+        """Wait for the workers to end, and skip their delay after another stop signal."""
+        # Each worker keeps listening until it stops. A connection to this process's socket would
+        # wait in the backlog and never be accepted.
         for sock in self.sockets:
             sock.close()
         for worker in self.processes:
@@ -192,26 +194,26 @@ class Workers(Multiprocess):
         self.hurried = False
         self.signal_queue.clear()
         for worker in self.processes:
-            # Without a delay there is nothing to cut short.
+            # Without a delay there is nothing to skip.
             if self.config.shutdown_delay and worker.pid and worker.exitcode is None:
                 os.kill(worker.pid, HURRY)
 
     def handle_int(self) -> None:
-        """Stop without a delay: who presses Ctrl-C waits for it."""
+        """Stop without a delay, because the user who pressed Ctrl-C waits for it."""
         self.hurried = True
         super().handle_int()
 
     def handle_term(self) -> None:
-        """Stop; who says it twice is in a hurry."""
+        """Stop after the delay; a second TERM skips the delay."""
         self.hurried = self.should_exit.is_set()
         super().handle_term()
 
     def handle_hup(self) -> None:
-        """Stop when the terminal is closed; uvicorn would restart."""
+        """Stop when the terminal is closed; uvicorn would restart the workers."""
         self.handle_term()
 
     def run(self) -> None:
-        """Supervise to the end, and end with a worker's status if it could not start."""
+        """Supervise until all workers end; exit with ``CANNOT_START`` if a worker did."""
         super().run()
         if any(process.exitcode == CANNOT_START for process in self.processes):
             sys.exit(CANNOT_START)

@@ -1,4 +1,4 @@
-"""A small believable set of data, to have something to look at."""
+"""Adding the sample data, a small realistic data set."""
 
 from app.athletes.files.report import ImportReport
 from app.athletes.sample import ATHLETES, REFERENCE, athletes_csv
@@ -10,18 +10,18 @@ from app.trainings.sample import Week, add_week
 
 
 def add_sample_data(url: str | None) -> None:
-    """Add the sample data to a service, or to the local database, and say what is there."""
+    """Add the sample data to a service or to the local database, and print the counts."""
     report, week = on_service(url, _add)
     print(
-        f"{len(LEVELS)} levels, {len(CENTRES)} centres and {ATHLETES - report.rejected} athletes"
-        f" are there: {report.created} are new, {report.updated} were changed back."
+        f"{len(LEVELS)} levels, {len(CENTRES)} centres and {ATHLETES - report.rejected} athletes:"
+        f" {report.created} athletes are new, {report.updated} were reset to their sample values."
     )
     for row in report.rejections:
-        print(f"{REFERENCE.format(row.line - 1)} is not: {row.reason}")
+        print(f"{REFERENCE.format(row.line - 1)} was rejected: {row.reason}")
     print(
-        f"{week.trainings} trainings from tomorrow on, for a week, are there: {week.new} are new,"
+        f"{week.trainings} trainings in the week from tomorrow: {week.new} new,"
         f" {week.cancelled} cancelled; {week.taken} seats are taken, and {week.waiting} athletes"
-        " wait for one."
+        " wait in the waitlist."
     )
 
 

@@ -1,4 +1,4 @@
-"""A service as a process, this one as users start it: for the commands that try it."""
+"""A service as a child process, started as users start it; for the drill, fuzzing and bench."""
 
 import os
 import re
@@ -19,30 +19,30 @@ from app.commands.signals import undisturbed
 
 READY = re.compile(r"The API is ready: (http://\S+)/docs")
 PATIENCE = GRACE + 10.0
-"""Seconds that the service is given to stop; then it is killed."""
+"""Seconds that the service has to stop before it is killed."""
 
 
 class NotStarted(Exception):
-    """The service has ended, or does not get ready."""
+    """The service ended, or was not ready before the timeout."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A process that serves at a URL."""
+    """A running service: its URL and its process."""
 
     url: str
     process: psutil.Process
 
     def family(self) -> list[psutil.Process]:
-        """Return the process, and those that it has started and that still run."""
+        """Return the process and its descendants that still run."""
         return [self.process, *self.process.children(recursive=True)]
 
 
 @contextmanager
 def running_service(log: IO[str], *options: str) -> Iterator[Running]:
-    """Run the service on a free port, and give it once it is ready; raise ``NotStarted``."""
+    """Run the service on a free port and yield it once it is ready; raise ``NotStarted``."""
     command = [sys.executable, str(ROOT / "manage.py"), "run", "--port=0", *options]
-    # It is asked by its address, whatever hosts another service answers for.
+    # Requests go to its address, which TRUSTED_HOSTS of another service may not allow.
     with running(command, log, READY, {"TRUSTED_HOSTS": ""}) as service:
         yield service
 
@@ -51,10 +51,10 @@ def running_service(log: IO[str], *options: str) -> Iterator[Running]:
 def running(
     command: Sequence[str], log: IO[str], ready: re.Pattern[str], environment: Mapping[str, str]
 ) -> Iterator[Running]:
-    """Run something until its log tells the URL at which it serves; raise ``NotStarted``."""
+    """Run a server and yield it once its log shows the URL; raise ``NotStarted``."""
     with ExitStack() as stack:
         with undisturbed():
-            # In a session of its own it is stopped by us, not by the terminal's Ctrl-C.
+            # In its own session it does not get the terminal's Ctrl-C: _end stops it.
             process = subprocess.Popen(  # noqa: S603
                 command,
                 cwd=ROOT,
@@ -73,16 +73,16 @@ def running(
                 return
             if process.poll() is not None:
                 break
-        raise NotStarted("the service does not start")
+        raise NotStarted("the service did not start")
 
 
 def _take_signals() -> None:
-    """Undo in a new process what it has inherited from ``undisturbed``."""
+    """Unblock the signals that a new process inherits as blocked from ``undisturbed``."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the service; by force, with its workers, if it takes too long."""
+    """Stop the service; after the timeout, kill it and its workers."""
     with undisturbed():
         if process.poll() is None:
             family = psutil.Process(process.pid).children(recursive=True)

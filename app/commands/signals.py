@@ -1,4 +1,4 @@
-"""Being told to end, so that all that was begun is also cleaned up."""
+"""Signal handling that lets a command clean up before it ends."""
 
 import asyncio
 import signal
@@ -12,12 +12,12 @@ Result = TypeVar("Result")
 
 
 class Stopped(SystemExit):
-    """The end that a signal asked for; not KeyboardInterrupt, which Python may end by itself."""
+    """Raised on a signal; not KeyboardInterrupt, which Python may end by itself."""
 
     arrived = False
 
     def __del__(self) -> None:
-        # A destructor or a broad `except` swallowed it: once more, a moment later.
+        # A destructor or a broad `except` swallowed it: raise it again a moment later.
         if not self.arrived:
             signal.setitimer(signal.ITIMER_REAL, 0.01)
 
@@ -26,7 +26,7 @@ def end_cleanly_on_signals() -> None:
     """Let Ctrl-C, TERM and a closed terminal raise ``Stopped`` in the main thread."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(signum, _stop)
-    # One more way to say TERM, also to uvicorn, which takes that over and does not know this one.
+    # HUP is handled as TERM, also by uvicorn, which sets its own handler for TERM but not for HUP.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
@@ -36,7 +36,7 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def stopped_with(status: int | None = None) -> Iterator[None]:
-    """Take a ``Stopped`` that went all the way, and end with this status, else the signal's."""
+    """Catch ``Stopped`` at the top, and exit with this status or, by default, the signal's."""
     try:
         yield
     except Stopped as stopped:
@@ -47,9 +47,9 @@ def stopped_with(status: int | None = None) -> Iterator[None]:
 
 
 def run_until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end; a signal cancels it, and raises ``Stopped`` once it is over.
+    """Run a coroutine; a signal cancels it, and ``Stopped`` is raised once it has ended.
 
-    Raised where it happens to arrive, the signal could end in a callback's error handling.
+    If the signal raised where it arrives, a callback's error handling could swallow it.
     """
     arrived: list[int] = []
 
@@ -78,7 +78,7 @@ def run_until_stopped(work: Coroutine[Any, Any, Result]) -> Result:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put signals off: an impatient second one shall not interrupt a clean end."""
+    """Block signals during the context, so that a second one does not interrupt the cleanup."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:

@@ -1,4 +1,4 @@
-"""Running the tests as processes of their own."""
+"""Running the tests in child processes."""
 
 import os
 import signal
@@ -13,14 +13,15 @@ from app.commands.project import ROOT
 WORKERS = ("-n2", "--dist=worksteal")
 WHOLE_SUITE = ("coverage", "run", "--parallel-mode", "-m", "pytest", *WORKERS)
 INTERRUPTED = 2
-"""The status of a pytest that a signal ended."""
+"""The exit status of pytest after a signal."""
 
 
 def run_tests(arguments: list[str]) -> int:
-    """Run pytest with the arguments and return its status; without any, measure coverage too.
+    """Run pytest with the arguments and return its status; without arguments, measure coverage.
 
-    Two workers run the whole suite, and what ``-m`` alone selects. Other arguments are for one
-    process: ``-x``, ``-k`` and ``--pdb`` look at a few tests, which start sooner there.
+    Two workers run the whole suite, or the tests that ``-m`` alone selects. With other arguments
+    one process runs the tests: ``-x``, ``-k`` and ``--pdb`` are for a few tests, which start
+    sooner without workers.
     """
     if arguments:
         selects_by_mark = arguments[0] == "-m" and len(arguments) == 2
@@ -36,22 +37,23 @@ def run_tests(arguments: list[str]) -> int:
 
 
 def _run(*module: str) -> int:
-    """Run a module to its end; what would end this process ends the other one, cleanly, first."""
+    """Run a module and return its status; on a signal, stop it cleanly before this process ends."""
     has_workers = any(word.startswith(("-n", "--numprocesses")) for word in module)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited: a closed terminal is told by us
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited: this process passes HUP on as INT
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", *module],
         cwd=ROOT,
-        # A group of its own keeps the terminal's Ctrl-C away: we tell the workers, and only them.
+        # In its own process group it does not get the terminal's Ctrl-C: `interrupt` signals the
+        # workers, and only them.
         process_group=0 if has_workers else None,
     )
 
     def interrupt(*_: object) -> None:
-        # Once: a second signal would interrupt what the first one has begun to take down.
+        # Only once: a second signal would interrupt the teardown that the first one started.
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, _overhear)
-        # pytest takes its fixtures down, the database server among them, on SIGINT only. It waits
-        # for interrupted workers; interrupted itself, it would kill them after 10 seconds.
+        # pytest tears down its fixtures, such as the database server, on SIGINT only. It waits
+        # for interrupted workers. If it is interrupted itself, it kills them after 10 seconds.
         workers = _workers(process.pid) if has_workers else []
         for worker in workers:
             with suppress(psutil.NoSuchProcess):
@@ -59,7 +61,7 @@ def _run(*module: str) -> int:
         if not workers:
             process.send_signal(signal.SIGINT)
 
-    # Without workers the terminal tells both.
+    # Without workers the terminal sends Ctrl-C to both processes.
     signal.signal(signal.SIGINT, interrupt if has_workers else _overhear)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, interrupt)
@@ -67,11 +69,11 @@ def _run(*module: str) -> int:
 
 
 def _overhear(*_: object) -> None:
-    """Do nothing on a signal; unlike SIG_IGN, which the next process would inherit."""
+    """Ignore a signal; unlike SIG_IGN, a child process does not inherit this."""
 
 
 def _workers(controller: int) -> list[psutil.Process]:
-    """Return the workers of a pytest: its children that are in its own process group."""
+    """Return the workers of a pytest: its child processes in its process group."""
     try:
         children: list[psutil.Process] = psutil.Process(controller).children()
         return [child for child in children if os.getpgid(child.pid) == controller]

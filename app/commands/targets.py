@@ -1,4 +1,4 @@
-"""What commands work on: the local database, or a service."""
+"""The target of a command: the local database, or a service."""
 
 import logging
 import sys
@@ -25,37 +25,37 @@ Result = TypeVar("Result")
 
 
 class Target(Protocol):
-    """Where athletes are brought to and taken from; raises ``Unavailable`` if it fails."""
+    """The target of an import or export; its methods raise ``Unavailable`` on failure."""
 
     def storage(self, header: Sequence[str]) -> Storage:
-        """Return what stores the rows of a file with this header."""
+        """Return the storage for the rows of a file with this header."""
 
     def export(self) -> AsyncIterator[bytes]:
-        """Write all athletes as CSV, in pieces."""
+        """Yield all athletes as CSV, in chunks."""
 
 
 class LocalDatabase:
-    """The database of this machine's settings."""
+    """The database that this machine's settings name."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def storage(self, header: Sequence[str]) -> Storage:
-        """Return what stores the rows of a file with this header."""
+        """Return the storage for the rows of a file with this header."""
         return AthletesStorage(self._database)
 
     def export(self) -> AsyncIterator[bytes]:
-        """Write all athletes as CSV, in pieces."""
+        """Yield all athletes as CSV, in chunks."""
         return exported_athletes(self._database)
 
 
 def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> Result:
-    """Do some work on the service at a URL, or on the local database; a failure is one line."""
+    """Do some work on the service at a URL or on the local database; exit on an error."""
     return _on(url, _local_target, work)
 
 
 def on_service(url: str | None, work: Callable[[Service], Awaitable[Result]]) -> Result:
-    """Do some work on the service at a URL, or on one for the local database, likewise."""
+    """Do some work on the service at a URL or on an in-process one; exit on an error."""
     return _on(url, _local_service, work)
 
 
@@ -80,7 +80,7 @@ def _on(
 
 @asynccontextmanager
 async def _local_database() -> AsyncIterator[Database]:
-    # No client waits for a command's answer, and a service may be busy beside it.
+    # Long timeouts: no client waits for a command, and a running service may hold locks.
     limits = dict.fromkeys(("db_statement_timeout", "db_lock_timeout", "db_command_timeout"), 60.0)
     async with connected(get_settings().model_copy(update=limits), size=1) as database:
         yield database
@@ -94,9 +94,9 @@ async def _local_target() -> AsyncIterator[Target]:
 
 @asynccontextmanager
 async def _local_service() -> AsyncIterator[Service]:
-    from app.application import create_app  # which an import and an export need not wait for
+    from app.application import create_app  # here, because imports and exports do not need it
 
-    settings = Settings.model_construct()  # as they are unless set: nobody else is served
+    settings = Settings.model_construct()  # the defaults: this service has no other clients
     app = create_app(settings)
     transport = httpx.ASGITransport(app)
     url = f"http://localhost{settings.api_v1_prefix}"

@@ -1,4 +1,4 @@
-"""Importing a file of athletes, and exporting them to one."""
+"""Importing athletes from a file, and exporting them to one."""
 
 import csv
 import filecmp
@@ -20,18 +20,21 @@ from app.core.errors import DomainError
 from app.core.resources.fields import new_id
 
 ADDED_COLUMNS = ["line", "reason"]
-"""What a file of rejected rows begins with: where a row stood, and what to correct."""
+"""The first columns of a file of rejected rows: a row's line in the import, and the reason."""
 
 
 def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
-    """Import a file, put its rejected rows into another, and print what became of them."""
+    """Import a file, write its rejected rows to another file, and print a report."""
     start = time.monotonic()
     rejected = rejected or path.with_name(f"{path.name}.rejected.csv")
     with _errors_in_one_line(), path.open("rb") as opened:
         if not opened.seekable():
-            sys.exit(f"error: {path} is no file that can be read twice")
+            sys.exit(f"error: {path} cannot be read twice; give a regular file, not a pipe")
         if rejected.exists() and rejected.samefile(path):
-            sys.exit("error: the rejected rows need a file of their own")
+            sys.exit(
+                "error: the file for rejected rows is the file to import;"
+                " choose another with --rejected"
+            )
         try:
             file = AthletesFile(opened)
         except DomainError as error:
@@ -42,10 +45,10 @@ def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
 
 
 def export_file(path: Path, url: str | None) -> None:
-    """Export all athletes to a file, which is there once it is complete."""
+    """Export all athletes to a file, which is replaced once the export is complete."""
     with _errors_in_one_line(), completed(path) as part, part.open("wb") as opened:
         on_target(url, lambda target: _export(target, opened))
-    print(f"The athletes are in {path}.")
+    print(f"Exported all athletes to {path}.")
 
 
 async def _import(
@@ -76,7 +79,7 @@ def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: flo
     if report.without_key:
         print(
             f"  {report.without_key} without id and reference:"
-            " another import would take them for new athletes"
+            " another import would create them again"
         )
     if report.ignored_columns:
         print(f"  ignored columns: {', '.join(report.ignored_columns)}")
@@ -84,18 +87,18 @@ def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: flo
 
 
 class RejectedRows:
-    """Writes rows that were rejected, whole, each after its line and the reason."""
+    """Writes rejected rows with all their cells, each after its line number and the reason."""
 
     def __init__(self, opened: TextIO, header: Sequence[str]) -> None:
         self._writer = csv.writer(opened)
         self._columns = len(header)
-        # A file of rejected rows that is imported again has its own such columns.
+        # A file of rejected rows that is imported again has these columns already.
         self._replaced = len(ADDED_COLUMNS) if header[:2] == ADDED_COLUMNS else 0
         self._writer.writerow([*ADDED_COLUMNS, *header[self._replaced :]])
         self.any = False
 
     def add(self, rejections: Iterable[Rejection]) -> None:
-        """Write some more."""
+        """Write some more rejected rows."""
         for rejection in rejections:
             cells = rejection.row.cells
             has_added = len(cells) == self._columns or (
@@ -108,9 +111,9 @@ class RejectedRows:
 
 @contextmanager
 def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
-    """Give what writes the file of rejected rows; if there are none, there is no file.
+    """Yield the writer of the file of rejected rows; without any, no file is written.
 
-    An earlier one that differs may have been corrected by hand, and is kept under another name.
+    An earlier file that differs may have been corrected by hand, so it is kept under another name.
     """
     with completed(path) as part:
         with part.open("w", encoding="utf-8-sig", newline="") as opened:  # spreadsheets need a BOM
@@ -126,10 +129,10 @@ def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
 
 @contextmanager
 def completed(path: Path) -> Iterator[Path]:
-    """Give a new file beside another, whose place it takes if all goes well."""
+    """Yield a new file beside ``path``, which replaces ``path`` unless the context fails."""
     if path.exists() and not path.is_file():
-        sys.exit(f"error: {path} is no file")
-    place = path.resolve()  # a link stays one
+        sys.exit(f"error: {path} is not a regular file")
+    place = path.resolve()  # so that a symbolic link remains one
     part = place.with_name(f".{place.name}.{new_id().hex}.part")
     try:
         part.touch(exist_ok=False)

@@ -1,1 +1,1 @@
-"""The same operations on the same tables, written in other ways, to compare the service with."""
+"""Other implementations of the same operations on the same tables, for the comparison."""

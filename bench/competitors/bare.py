@@ -1,6 +1,6 @@
-"""ASGI and asyncpg and nothing else, with the service's own SQL: the floor of a Python process.
+"""Plain ASGI and asyncpg with the service's own SQL: the least work that a Python process can do.
 
-It checks nothing, handles no error, and knows none of the contract.
+It validates nothing, handles no errors, and implements nothing else of the contract.
 """
 
 import os
@@ -31,7 +31,7 @@ PARSERS = {
     for name, column in AthletesCRUD.queries.table.c.items()
     if name in AthleteCreate.model_fields and issubclass(column.type.python_type, date)
 }
-"""How the dates and times of a body are read: JSON has none."""
+"""Parsers of the dates and times in a body, because JSON has no such types."""
 
 pool: asyncpg.Pool
 
@@ -95,7 +95,7 @@ async def _live(receive: Any, send: Any) -> None:
         min_size=10,
         max_size=10,
         reset=_leave_as_it_is,
-        # As the service has it: they belong to the SQL.
+        # The service's session settings, which its SQL relies on.
         server_settings={
             "timezone": "UTC",
             "jit_above_cost": "-1",

@@ -1,4 +1,4 @@
-"""FastAPI and SQLModel's ORM as one writes it first: a session and some objects per request."""
+"""FastAPI and SQLModel's ORM in the usual style: a session and some objects per request."""
 
 import os
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ NUMBERS: dict[str, Any] = {
     if isinstance(column.type, sa.Numeric)
 }
 PlainRead = create_model("PlainRead", __base__=AthleteRead, **NUMBERS)
-"""An athlete, whose numbers are JSON's."""
+"""An athlete whose decimals are JSON numbers."""
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:

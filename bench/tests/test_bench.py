@@ -1,4 +1,4 @@
-"""What the benchmark makes of its figures, and that those it compares do the same."""
+"""Tests of the benchmark's figures, and that the compared servers give the same responses."""
 
 import asyncio
 import json
@@ -77,16 +77,16 @@ def test_targets_tell_what_is_reached(comparison: Comparison) -> None:
     found = [(target.what, target.figure, target.verdict) for target in targets_of(comparison)]
 
     assert found == [
-        ("get, times plain ORM", 17.5, "must"),
-        ("list 50, times plain ORM", 10.5, "must"),
-        ("create, times plain ORM", 10, "aim"),
-        ("get, times bare ASGI", 0.95, "aim"),
-        ("list 50, times bare ASGI", pytest.approx(0.525), "missed"),
-        ("create, times bare ASGI", 0.95, "aim"),
-        ("get, times Fastify", 1, "must"),
-        ("list 50, times Fastify", 2.1, "aim"),
-        ("create, times Fastify", 0.95, "missed"),
-        ("get, p99 / p50", 2, "aim"),
+        ("get: throughput ratio to plain ORM", 17.5, "must"),
+        ("list 50: throughput ratio to plain ORM", 10.5, "must"),
+        ("create: throughput ratio to plain ORM", 10, "aim"),
+        ("get: throughput ratio to bare ASGI", 0.95, "aim"),
+        ("list 50: throughput ratio to bare ASGI", pytest.approx(0.525), "missed"),
+        ("create: throughput ratio to bare ASGI", 0.95, "aim"),
+        ("get: throughput ratio to Fastify", 1, "must"),
+        ("list 50: throughput ratio to Fastify", 2.1, "aim"),
+        ("create: throughput ratio to Fastify", 0.95, "missed"),
+        ("get: latency p99 / p50", 2, "aim"),
     ]
 
 
@@ -114,7 +114,7 @@ def test_everything_is_written_down(
     assert len(written["rounds"]) == len(comparison.rounds) + 2
     assert written["targets"][0]["verdict"] == "must"
     tables = (tmp_path / "new/bench.md").read_text()
-    assert "| get, times plain ORM | 17.50 | ≥ 10 | ≥ 18 | must |\n" in tables
+    assert "| get: throughput ratio to plain ORM | 17.50 | ≥ 10 | ≥ 18 | must |\n" in tables
     assert "| get | plain ORM | 55 | 17.50 (15.00 to 20.00) | 100 | 50 | 2.0 | 4.0 |\n" in tables
     assert (
         "| book | PostgreSQL alone | 50 | 1.00 (1.00 to 1.00) | 100 | 50 | 2.0 | 4.0 |\n" in tables
@@ -134,7 +134,7 @@ def test_a_request_is_written_as_http() -> None:
 
 
 def test_a_load_that_was_refused_is_no_figure() -> None:
-    with pytest.raises(SystemExit, match="get: 1 requests were refused, and 2 had no answer"):
+    with pytest.raises(SystemExit, match="get: 1 requests got an error response, and 2 got none"):
         Measured(10, 1, 1, 2, 0, 0).require_answers("get")
 
 
@@ -176,14 +176,14 @@ def require_same_json(*others: str) -> None:
 def test_the_service_and_the_others_in_python_give_the_same_json(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+    monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
 
     require_same_json(PLAIN, BARE)
 
 
 @pytest.mark.slow
 def test_the_service_and_fastify_give_the_same_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+    monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
     try:
         install_fastify()
     except NotInstalled as error:
@@ -195,7 +195,7 @@ def test_the_service_and_fastify_give_the_same_json(monkeypatch: pytest.MonkeyPa
 def test_without_node_it_is_told_that_fastify_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
 
-    with pytest.raises(NotInstalled, match="there is no Node"):
+    with pytest.raises(NotInstalled, match=r"Node\.js or npm is not installed"):
         install_fastify()
 
 
@@ -216,7 +216,7 @@ STATE = """
 
 @pytest.mark.slow
 def test_the_service_does_what_the_statements_do_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+    monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
 
     async def by_service(url: str, action: Action, ids: Ids) -> None:
         request = action.request(ids)
@@ -243,7 +243,7 @@ def test_the_service_does_what_the_statements_do_alone(monkeypatch: pytest.Monke
         measured = await load_alone(others, ACTIONS[0], await ACTIONS[0].things(stage), 0.1)
         assert measured.requests > len(others)
         assert 0 < measured.p50 <= measured.p99
-        with pytest.raises(NotLoaded, match="1 are not enough"):
+        with pytest.raises(NotLoaded, match="1 items are not enough"):
             await load_alone(others, ACTIONS[1], (await ACTIONS[1].things(stage))[:1], 1)
         for one in (stage.connection, connection, *others):
             await one.close()

@@ -51,13 +51,13 @@ def test_a_weight_becomes_kilograms_with_two_places(cell: str, value: str | None
     "cell", ["tall", "68 inches", "90 kg", "-5 cm", "5'x", "1,77 m", "1e3 cm", "9" * 40, "٦٨ in"]
 )
 def test_a_height_that_says_nothing_is_unreadable(cell: str) -> None:
-    with pytest.raises(Unreadable, match="give a number and cm, m, in"):
+    with pytest.raises(Unreadable, match="give a number and a unit: cm, m, in"):
         height_cm(cell)
 
 
 @pytest.mark.parametrize("cell", ["heavy", "12 stone", "90 cm", "6'"])
 def test_a_weight_that_says_nothing_is_unreadable(cell: str) -> None:
-    with pytest.raises(Unreadable, match="give a number and kg, lb"):
+    with pytest.raises(Unreadable, match="give a number and a unit: kg, lb"):
         weight_kg(cell)
 
 

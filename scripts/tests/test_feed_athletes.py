@@ -21,7 +21,7 @@ ROWS = [
     [" 1", " José  Díaz", "male", "Men", "CrossFit Malmö", "68 in", "190 lb"],  # line 2
     ["2", "Jose\u0301 Di\u0301az", "male", "Men", "CROSSFIT  MALMO", "5'10\"", "90"],
     ["3", "Ana Torres", "female", "Women", "", "", ""],
-    ["4", "Eva Prim", "female", "Women", "North", "510 in", "3 kg"],  # 5: nobody has these
+    ["4", "Eva Prim", "female", "Women", "North", "510 in", "3 kg"],  # line 5: out of range
     ["5", "Ola Berg", "male", "Men", "North", "tall", "90 kg"],
     ["6", "Ida Holm", "", "Women", "North; South", "170 cm", "60 kg"],
     ["7", "李 娜", "female", "Women", "North", "1.70 m", "60.5 kg"],
@@ -63,7 +63,7 @@ async def test_refused_rows_say_why(fed: Feed) -> None:
     refusals = {sent.row.line: sent.refusal for sent in fed.sent if sent.refusal}
     assert refusals == {
         5: OUT_OF_RANGE,
-        6: "cannot read 'tall': give a number and cm, m, in",
+        6: "cannot parse 'tall': give a number and a unit: cm, m, in",
         7: "centres: 422 The request is not valid; see the errors."
         " /name: The name of a centre cannot contain a semicolon.",
         9: "422 The request is not valid; see the errors."
@@ -108,10 +108,10 @@ async def test_a_second_run_changes_nothing(
 async def test_the_report_counts_and_groups(fed: Feed, capsys: pytest.CaptureFixture[str]) -> None:
     report(fed)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "categories: 2 names, 0 refused; 2 in all, 2 created"
-    assert lines[1] == "centres: 4 names, 1 refused; 2 in all, 2 created"
-    assert lines[2].startswith("athletes: 8 rows, 4 created, 0 already there, 4 refused; ")
-    assert lines[3:5] == [f"  1 of: {OUT_OF_RANGE}", "      line 5: 510 in, 3 kg"]
+    assert lines[0] == "categories: 2 names, 0 rejected; 2 stored in all, 2 created"
+    assert lines[1] == "centres: 4 names, 1 rejected; 2 stored in all, 2 created"
+    assert lines[2].startswith("athletes: 8 rows, 4 created, 0 existed already, 4 rejected; ")
+    assert lines[3:5] == [f"  1 rejected: {OUT_OF_RANGE}", "      line 5: 510 in, 3 kg"]
 
 
 Change = Callable[[httpx.AsyncClient, Feed, str], Awaitable[httpx.Response]]
@@ -158,18 +158,18 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
 @pytest.mark.slow
 @pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project")
 def test_the_first_rows_of_the_real_file_go_in_and_come_back(own_database: str) -> None:
-    # All of them take a minute or two; `test_import_of_the_file.py` has them.
+    # All rows take a minute or two; `test_import_of_the_file.py` imports all of them.
     with launched("run", "--port", "0", DATABASE_URL=own_database) as service:
         url = service.url
         service.read_on()
         fed = run_script("--url", url, "--first", "2000", "--every", "10")
     assert fed.stderr == ""
     lines = fed.stdout.splitlines()
-    assert "categories: 1 names, 0 refused; 1 in all, 1 created" in lines
-    assert "centres: 1170 names, 0 refused; 1170 in all, 1170 created" in lines
+    assert "categories: 1 names, 0 rejected; 1 stored in all, 1 created" in lines
+    assert "centres: 1170 names, 0 rejected; 1170 stored in all, 1170 created" in lines
     (athletes,) = (line for line in lines if line.startswith("athletes: 2000 rows"))
-    assert ", 1991 created, 0 already there, 9 refused; " in athletes
-    assert sum(" is refused: 422 " in line for line in lines) == 9
+    assert ", 1991 created, 0 existed already, 9 rejected; " in athletes
+    assert sum(" was rejected: 422 " in line for line in lines) == 9
     assert "read back all: 1991 athletes" in lines
     assert "read back by category: 1991 athletes" in lines
     assert "read back by centre: 1622 athletes" in lines
@@ -198,7 +198,7 @@ def test_a_service_that_is_another_one_ends_in_one_line(file: Path) -> None:
         url = f"http://127.0.0.1:{other.server_port}"
         ended = run_script("--file", str(file), "--url", url)
         other.shutdown()
-    assert ended.stderr == f"error: {url}: {url}{API}/categories was answered 501\n"
+    assert ended.stderr == f"error: {url}: {url}{API}/categories answered 501\n"
     assert ended.returncode == 1
 
 

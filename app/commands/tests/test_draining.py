@@ -18,14 +18,14 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = 24
 UNDER_LOAD = 300
-"""How many answers there are before the service is told to stop."""
+"""The number of responses before the service gets the stop signal."""
 IN_TIME = "3"
-"""Seconds in which every client hears that it has to go, on a machine that does much else too."""
+"""Seconds in which every client gets a ``Connection: close``, also on a busy machine."""
 FOREVER = "600"
 
 
 class Load:
-    """Clients that read and write, one request after the other, until they are told to go."""
+    """Clients that read and write, one request after the other, until the service is not ready."""
 
     def __init__(self, url: str) -> None:
         limits = httpx.Limits(max_connections=CLIENTS + 1)
@@ -33,17 +33,17 @@ class Load:
         self.answers = 0
         self.acknowledged: list[str] = []
         self.farewells = 0
-        """How many answers told the client to go."""
+        """The number of responses with ``Connection: close``."""
         self.lost: list[str] = []
-        """What is wrong with answers, or that there was none."""
+        """Descriptions of wrong responses and of requests without a response."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Let the clients work; return when all have gone."""
+        """Run the clients; end when all of them have stopped."""
         async with self._http, asyncio.TaskGroup() as clients:
             for _ in range(CLIENTS):
                 clients.create_task(self._client())
-            while self.answers < UNDER_LOAD:  # noqa: ASYNC110 - no event tells
+            while self.answers < UNDER_LOAD:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
             yield
 
@@ -63,7 +63,7 @@ class Load:
         return await self._told_to_stay(create, 201, name)
 
     async def _told_to_stay(self, request: httpx.Request, status: int, name: str = "") -> bool:
-        """Send a request; return whether the service takes another one on the connection."""
+        """Send a request; return whether the service keeps the connection open."""
         try:
             answer = await self._http.send(request)
         except httpx.ConnectError:
@@ -81,7 +81,7 @@ class Load:
         return not farewell
 
     async def is_ready(self) -> bool:
-        """Ask as a load balancer does: over a new connection, and no answer is a no."""
+        """Check readiness as a load balancer does: on a new connection; no response means no."""
         try:
             answer = await self._http.get("/health/ready", headers={"Connection": "close"})
         except httpx.TransportError:
@@ -90,11 +90,11 @@ class Load:
         return answer.status_code == 200
 
     async def until_not_ready(self) -> None:
-        while await self.is_ready():  # noqa: ASYNC110 - no event tells
+        while await self.is_ready():  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
     async def served_while_not_ready(self) -> None:
-        """Wait until the service is not ready, and see that it serves all the same."""
+        """Wait until the service is not ready, then check that it still serves requests."""
         await self.until_not_ready()
         before = self.farewells
         assert not await self._create(str(uuid4()))
@@ -102,7 +102,7 @@ class Load:
 
 
 async def stop_under_load(launcher: Launcher) -> list[str]:
-    """Tell the service to stop while it is under load; return the names that it acknowledged."""
+    """Send TERM to the service under load; return the names of acknowledged categories."""
     load = Load(launcher.url)
     launcher.read_on()
     async with load.running():
@@ -123,7 +123,7 @@ async def test_workers_told_to_stop_under_load_lose_nothing(data_dir: str) -> No
     assert living(family) == []
     assert "Traceback" not in launcher.output
 
-    # INT to the launcher alone stops the workers too, and waits for no delay.
+    # INT to the launcher alone stops the workers too, without a delay.
     with launched(*arguments, DATA_DIR=data_dir, SHUTDOWN_DELAY=FOREVER) as launcher:
         found = names(launcher.url)
         assert await asyncio.to_thread(launcher.stop, signal.SIGINT) == 0
@@ -173,7 +173,7 @@ async def test_a_term_to_all_processes_is_one_and_another_one_is_a_hurry(own_dat
 
 
 async def told_by_launcher(launcher: Launcher) -> None:
-    """Return when the workers have heard it from the launcher too, and had time to act on it."""
+    """Return when the launcher has passed the signal on, and the workers had time to act on it."""
     async with asyncio.timeout(30):
         while launcher.output.count("Terminated child process") < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -181,7 +181,7 @@ async def told_by_launcher(launcher: Launcher) -> None:
 
 
 async def not_ready(url: str) -> None:
-    """Return when the service answers that it is not ready."""
+    """Return when the readiness check answers 503."""
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client, asyncio.timeout(30):
         while (await client.get("/health/ready")).status_code != 503:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -34,7 +34,7 @@ COPY_BOOKING = """
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """Give a folder for temporary files that PostgreSQL's account can enter."""
+    """Provide a folder for temporary files that PostgreSQL's account can enter."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -48,7 +48,7 @@ def test_two_rounds_lose_nothing_and_make_nothing_twice(temporary: Path) -> None
         status = launcher.ended()
 
     lines = launcher.output
-    assert len(re.findall(r"^round \d: served again \d", lines, re.MULTILINE)) == 2, lines
+    assert len(re.findall(r"^round \d: recovered \d", lines, re.MULTILINE)) == 2, lines
     assert " 500: " not in lines, lines
     closing = LAST_LINE.search(lines)
     assert closing, lines
@@ -83,17 +83,17 @@ def test_a_service_that_does_not_recover_fails(
     monkeypatch.setattr(drill, "RECOVERY", 1.0)
     monkeypatch.setattr(drill, "kill_a_backend", lambda server: server.kill())
     monkeypatch.setenv("SHUTDOWN_DELAY", "0")
-    monkeypatch.delenv(COVERAGE, raising=False)  # the service's is measured elsewhere
+    monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
 
     assert run_drill(rounds=1) == 1
 
     said = capsys.readouterr().err
-    assert said.endswith("error: the service did not serve every writer again within 1 s\n")
+    assert said.endswith("error: the service did not answer every writer again within 1 s\n")
 
 
 @pytest.fixture
 async def acknowledged(pooled_client: httpx.AsyncClient) -> dict[str, Written]:
-    """Write four athletes, three of whom book, and give what was acknowledged."""
+    """Create four athletes and bookings for three; return the acknowledged rows."""
 
     async def write(collection: str, body: Mapping[str, object]) -> str:
         response = await pooled_client.post(f"{API}/{collection}", json=body)

@@ -1,4 +1,4 @@
-"""Contract fuzzing: that it finds nothing, that it would find something, and what it leaves."""
+"""Contract fuzzing: it finds no failure, it would find one, and it leaves no process."""
 
 import json
 import re
@@ -147,11 +147,11 @@ class TestCheck:
 
 
 Make = Callable[..., Any]
-"""Makes a case of a method, a path and the parts of a request."""
+"""Makes a case from a method, a path and the parts of a request."""
 
 
 def meta_of(phase: TestPhase) -> Mock:
-    """Make what schemathesis tells of a case of a phase."""
+    """Make the metadata that schemathesis gives a case of a phase."""
     meta = Mock(**{"is_dirty.return_value": False})
     meta.phase.name, meta.components = phase, {}
     return meta
@@ -169,7 +169,7 @@ class TestRows:
 
     @pytest.fixture
     def rows(self, app: FastAPI, asked: list[httpx.Request]) -> Iterator[Rows]:
-        """Give the rows of a service that has one of each, and makes more that are called new."""
+        """Provide the rows of a fake service with one row of each kind; created ids say ``new``."""
 
         def answer(request: httpx.Request) -> httpx.Response:
             asked.append(request)
@@ -253,7 +253,7 @@ class TestRows:
     def test_what_is_changed_is_in_a_state_for_that(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
     ) -> None:
-        rows.aim_at_rows(make("GET", BOOKING, path_parameters={"booking_id": "1"}))  # of enough
+        rows.aim_at_rows(make("GET", BOOKING, path_parameters={"booking_id": "1"}))  # fills up
         for method, path, made in (
             ("POST", f"{BOOKING}/cancel", ["athletes", "bookings", "trainings"]),
             ("POST", f"{BOOKING}/check-out", ["athletes", "bookings", "check-in", "trainings"]),

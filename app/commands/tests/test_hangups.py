@@ -1,4 +1,4 @@
-"""Clients that hang up in the middle of what they asked for, by the hundred."""
+"""Hundreds of clients that disconnect while their requests are in flight."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ PATIENT: Any = {
         "COMMAND_TIMEOUT",
     )
 }
-"""No limit of time cleans up after a client that is gone."""
+"""Timeouts so long that none of them cleans up after a client that has disconnected."""
 
 SESSIONS = """
     SELECT count(*) FROM pg_stat_activity
@@ -45,7 +45,7 @@ HangUp = Callable[[Stream, bytes], Awaitable[None]]
 
 @pytest.fixture
 def service(own_database: str) -> Iterator[Launcher]:
-    """Run the service on a database of the test's, with few connections and much patience."""
+    """Run the service on the test's own database, with few connections and long timeouts."""
     with launched(
         "run",
         "--port=0",
@@ -64,7 +64,7 @@ def service(own_database: str) -> Iterator[Launcher]:
 
 @pytest.fixture
 async def api(service: Launcher) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the service that waits."""
+    """Provide a client of the service with a long timeout."""
     async with httpx.AsyncClient(
         base_url=f"{service.url}{API}", timeout=60, trust_env=False
     ) as client:
@@ -73,7 +73,7 @@ async def api(service: Launcher) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def athlete(api: httpx.AsyncClient) -> str:
-    """Create some thousand athletes, and give the id of one."""
+    """Create some thousand athletes, and provide the id of one."""
     category = (await api.post("/categories", json={"name": "Rx"})).json()["id"]
     rows = "".join(f"M-{number},Ada {number},Rx\n" for number in range(3000))
     imported = await api.post(
@@ -101,12 +101,12 @@ def request(method: str, path: str, body: str = "", *headers: str) -> bytes:
 
 
 def keyed(name: str) -> bytes:
-    """Write a creation that may be tried again."""
+    """Return the bytes of a create with an idempotency key, which may be retried."""
     return request("POST", "/categories", f'{{"name": "{name}"}}', f"Idempotency-Key: {name}")
 
 
 def requests(athlete: str) -> list[bytes]:
-    """Write one request of each kind."""
+    """Return the bytes of one request of each kind."""
     rows = "".join(f"N-{number},Bo {number},{uuid4()}\n" for number in range(20))
     return [
         request("GET", "/athletes?limit=100&total=true"),
@@ -141,7 +141,7 @@ async def in_the_answer(stream: Stream, sent: bytes) -> None:
 
 @asynccontextmanager
 async def connected(url: str, *, reset: bool) -> AsyncIterator[Stream]:
-    """Connect, and hang up at the end: politely, or so that the service gets an error."""
+    """Connect, and disconnect at the end: by FIN, or by RST so that the service gets an error."""
     address = urlsplit(url)
     stream = await asyncio.open_connection(address.hostname, address.port)
     if reset:
@@ -162,9 +162,9 @@ async def hang_up(url: str, sent: bytes, when: HangUp, *, reset: bool) -> None:
 
 
 async def at_rest(other: asyncpg.Connection) -> None:
-    """Return when no session of the service does anything, nor holds a transaction open."""
+    """Return when no session of the service runs a statement or has an open transaction."""
     async with asyncio.timeout(30):
-        while await other.fetchval(AT_WORK):  # noqa: ASYNC110 - no event tells
+        while await other.fetchval(AT_WORK):  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.05)
 
 
@@ -178,7 +178,7 @@ async def test_clients_that_hang_up_leave_nothing_taken(
 ) -> None:
     names = [f"key-{number}" for number in range(40)]
 
-    # While every connection waits for a lock.
+    # Disconnect while every connection waits for a lock.
     async with other.transaction(), asyncio.TaskGroup() as clients, asyncio.timeout(30):
         await hold(other, athlete)
         gone = asyncio.Event()
@@ -195,7 +195,7 @@ async def test_clients_that_hang_up_leave_nothing_taken(
         gone.set()
     await at_rest(other)
 
-    # In every moment of a request, while nothing is in its way.
+    # Disconnect at every moment of a request, without a lock.
     async with asyncio.TaskGroup() as clients:
         for number, name in enumerate(names):
             moments: list[HangUp] = [at_once, in_the_middle, after_a_moment, in_the_answer]
@@ -231,7 +231,7 @@ async def every_stream_is_free(url: str) -> None:
     async def told_to_go_on(together: asyncio.Barrier) -> bytes:
         async with connected(url, reset=False) as (reader, writer):
             writer.write(sent[: -len(body)])
-            # Whoever has a place is asked for the body.
+            # A request that has got a stream is asked for its body.
             assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             await together.wait()
             writer.write(sent[-len(body) :])

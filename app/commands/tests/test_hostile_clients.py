@@ -1,4 +1,4 @@
-"""Clients that mean no good, at the service as it is run: hostile requests, and broken HTTP."""
+"""Hostile requests and malformed HTTP, sent to a running service."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 class Connection:
-    """A connection to the service, over which anything can be sent."""
+    """A connection to the service that sends any bytes."""
 
     def __init__(self, url: str) -> None:
         self._address = urlsplit(url).hostname, urlsplit(url).port
@@ -31,7 +31,7 @@ class Connection:
     def __enter__(self) -> "Connection":
         self._socket = socket.create_connection(self._address, 20)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        # One for all answers: each reads ahead.
+        # One reader for all responses, because a reader reads ahead.
         self._reader = self._socket.makefile("rb")
         return self
 
@@ -40,31 +40,31 @@ class Connection:
         self._socket.close()
 
     def renew(self) -> None:
-        """Hang up, and connect again."""
+        """Disconnect, and connect again."""
         self.__exit__()
         self.__enter__()
 
     def makefile(self, mode: str) -> IO[bytes]:
-        """Give the answer's parser what it reads from."""
+        """Return the reader for the response's parser."""
         return cast(IO[bytes], _LeftOpen(self._reader))
 
     def send(self, *pieces: bytes) -> None:
-        """Send, as far as the service takes it."""
+        """Send the bytes until the service closes the connection."""
         try:
             for piece in pieces:
                 self._socket.sendall(piece)
         except OSError:
-            pass  # what it answers to that tells
+            pass  # the response is checked instead
 
     def answer(self, method: str) -> Answer:
-        """Read the next answer."""
+        """Read the next response."""
         response = HTTPResponse(cast(socket.socket, self), method=method)
         response.begin()
         return Answer(response.status, response.getheaders(), response.read())
 
 
 class _LeftOpen:
-    """A file that is still open when who reads it closes it."""
+    """A file that stays open when its reader closes it."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -77,7 +77,7 @@ class _LeftOpen:
 
 
 def written(request: Hostile) -> Iterator[bytes]:
-    """Yield the bytes of a request."""
+    """Yield the bytes of a request in pieces."""
     head = [f"{request.method} {request.target} HTTP/1.1".encode()]
     head += [name + b": " + value for name, value in request.raw_headers()]
     yield b"\r\n".join([*head, b"", b""])
@@ -91,7 +91,7 @@ def written(request: Hostile) -> Iterator[bytes]:
 
 
 def create_things(api: httpx.Client, document: Any) -> dict[str, str]:
-    """Create what the placeholders stand for."""
+    """Create the rows that the placeholders refer to; return values by placeholder."""
     things: dict[str, str] = {}
     for thing in all_things():
         request = making(thing, things)
@@ -102,7 +102,7 @@ def create_things(api: httpx.Client, document: Any) -> dict[str, str]:
 
 
 def complaints_about_requests(url: str, things: dict[str, str], document: Any) -> Iterator[str]:
-    """Send all hostile requests one after the other, over one connection if that stays open."""
+    """Send all hostile requests in sequence, over one connection while it stays open."""
     requests = (template.filled(things) for part in PARTS.values() for template in part(document))
     with Connection(url) as connection:
         for request in requests:
@@ -120,7 +120,7 @@ def complaints_about_requests(url: str, things: dict[str, str], document: Any) -
 
 
 def complaints_about_broken_http(url: str) -> Iterator[str]:
-    """Send what is no HTTP, or hardly, each over a connection of its own."""
+    """Send each malformed request over its own connection; yield wrong responses."""
     for name, (sent, statuses) in BROKEN.items():
         with Connection(url) as connection:
             connection.send(sent)

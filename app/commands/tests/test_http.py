@@ -1,4 +1,4 @@
-"""How answers are written to a connection."""
+"""How responses are written to a connection."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from app.commands.http import LONGEST_PIECE, OnePiece
 
 
 class Wire:
-    """A transport that notes what is written."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

@@ -27,7 +27,7 @@ def test_a_new_dependency_puts_the_lock_out_of_step(
     pyproject["project"]["dependencies"].append("another>=1")
 
     assert problems(pyproject, lock) == [
-        "poetry.lock is not that of pyproject.toml: run `poetry lock`"
+        "poetry.lock does not match pyproject.toml: run `poetry lock`"
     ]
 
 
@@ -45,5 +45,6 @@ def test_a_package_index_in_the_lock_is_refused(
     lock["package"][0]["source"] = {"type": "legacy", "url": "https://index.example/simple"}
 
     assert problems(pyproject, lock) == [
-        f"poetry.lock names a package index for {lock['package'][0]['name']}: lock without it"
+        f"poetry.lock names a package index for {lock['package'][0]['name']}:"
+        " lock again without that index"
     ]

@@ -44,7 +44,7 @@ def test_a_group_without_a_marker_wants_the_package_always() -> None:
 
 
 def test_pip_finds_nothing_to_install_here_for_what_is_read_from_the_lock(tmp_path: Path) -> None:
-    # It judges names, versions and markers; without an index it can fetch nothing.
+    # pip compares names, versions and markers; without an index it can download nothing.
     listing = tmp_path / "requirements.txt"
     listing.write_text("\n".join(map(manage.requirement, manage.locked_packages())))
     base = str(Path(sys.base_prefix) / "bin" / "python3")

@@ -17,7 +17,7 @@ alembic_config = database.alembic_config
 
 @pytest.fixture
 def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let migrations be written into a copy of ours."""
+    """Redirect new migrations to a copy of the migrations folder."""
     copy = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", copy)
 
@@ -32,7 +32,7 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def gyms() -> Iterator[None]:
-    """Declare one more table for the time of a test."""
+    """Declare an additional table during a test."""
     table = sa.Table("gyms", SQLModel.metadata, sa.Column("id", sa.Uuid, primary_key=True))
     yield
     SQLModel.metadata.remove(table)

@@ -32,7 +32,7 @@ def servers() -> set[int]:
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Make a folder that PostgreSQL's account can enter, which pytest's own are not."""
+    """Make a folder that PostgreSQL's account can enter, unlike pytest's folders."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -46,7 +46,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Path]:
-    """Give the tests of a later start one home: making its data takes a second."""
+    """Share one home among the tests of later starts, because creating its data takes a second."""
     with open_folder() as path:
         with embedded_postgres(path / "postgres", durable=False):
             pass

@@ -39,7 +39,7 @@ def test_no_account_for_the_server_is_one_line(
     with pytest.raises(SystemExit):
         postgres_files.existing_or_new_account()
 
-    assert capsys.readouterr().err.startswith("error: PostgreSQL does not run as root")
+    assert capsys.readouterr().err.startswith("error: PostgreSQL refuses to run as root")
 
 
 def test_an_account_that_exists_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,5 +67,5 @@ def test_a_link_to_a_home_that_is_gone_is_made_anew(tmp_path: Path) -> None:
     place = postgres_files.make_home(home)
 
     assert place.is_dir()
-    if home.is_symlink():  # as root, for pytest's folders are closed to others
+    if home.is_symlink():  # as root, because other accounts cannot enter pytest's folders
         place.rmdir()

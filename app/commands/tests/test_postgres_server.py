@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 async def session(own_server: OwnPostgres) -> asyncpg.Connection:
-    """Give a connection that nobody closes: its server may be gone by then."""
+    """Open a connection that is never closed, because its server may have ended by then."""
     return await asyncpg.connect(own_server.url(), command_timeout=5)
 
 

@@ -27,14 +27,14 @@ NOWHERE = "postgresql://someone:secret@127.0.0.1:1/nothing"
 STARTS = pytest.mark.parametrize("arguments", [("run", "--port=0", "--workers=2"), ("migrate",)])
 
 Refusal = Callable[..., list[str]]
-"""Runs a command that must fail, with settings; returns the lines that it says."""
+"""Runs a command that must fail, with settings; returns the lines that it prints."""
 
 
 @pytest.fixture
 def refusal(
     data_dir: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Refusal]:
-    """Give what runs a command in this process: a start of Python takes longer than a refusal."""
+    """Provide a function that runs a command in this process, because starting Python is slow."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("ENV_FILE", os.devnull)

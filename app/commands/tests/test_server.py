@@ -1,4 +1,4 @@
-"""What the server that `run` starts adds to requests and answers."""
+"""What the server of `run` adds to requests and responses."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
 
 
 async def who_asks(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with what a request says of its client."""
+    """Respond with the client's address and the scheme of the request."""
     body = json.dumps({"client": scope["client"][0], "scheme": scope["scheme"]}).encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -31,13 +31,13 @@ async def who_asks(scope: Scope, receive: Receive, send: Send) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[tuple[str, Server]]:
-    """Serve on a free port as `run` does, and give the address and the server."""
+    """Serve on a free port as `run` does; yield the address and the server."""
     config = ServiceConfig(app, settings)
     config.lifespan = "off"
     with socket.create_server(("127.0.0.1", 0)) as sock:
         server = Server(config)
         serve = asyncio.ensure_future(server.serve([sock]))
-        while not server.started:  # noqa: ASYNC110 - no event tells
+        while not server.started:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{sock.getsockname()[1]}", server
         server.should_exit = True
@@ -133,7 +133,7 @@ def test_a_client_that_has_no_more_to_say_hears_the_answer() -> None:
             writer.close()
             return answer
 
-    # As the service runs; asyncio's own loop looks for the end in another order.
+    # uvloop, as in the service; asyncio's own loop detects the end of file in another order.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for _ in range(5):
             answer = runner.run(ask())

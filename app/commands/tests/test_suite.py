@@ -12,7 +12,7 @@ from app.commands import suite
 from app.commands.tests.launcher import Launcher, launched, living
 
 PATIENCE = 60.0
-"""Seconds until every process runs a test, and until the workers of a killed one have ended."""
+"""Timeout in seconds for every process to run a test, and for a killed one's workers to end."""
 WAITING = """
 import os
 import time
@@ -45,7 +45,7 @@ def test_all_options_go_to_pytest_and_its_status_comes_back(choice: str, status:
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """Give a folder for temporary files that PostgreSQL's account can enter."""
+    """Provide a folder for temporary files that PostgreSQL's account can enter."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -53,9 +53,9 @@ def temporary() -> Iterator[Path]:
 
 @contextmanager
 def busy_tests(temporary: Path, *options: str, processes: int) -> Iterator[Launcher]:
-    """Start tests that take long, and wait until each process runs one on a server of its own.
+    """Start tests that take long, and wait until each process runs one on its own server.
 
-    Without options it is the whole suite, as far as ``manage.py`` knows.
+    Without options ``manage.py`` runs them as it runs the whole suite.
     """
     file, busy = temporary / "test_waiting.py", temporary / "busy"
     file.write_text(WAITING)
@@ -64,7 +64,7 @@ def busy_tests(temporary: Path, *options: str, processes: int) -> Iterator[Launc
         "TMPDIR": str(temporary),
         "BUSY": str(busy),
         "COVERAGE_FILE": str(temporary / ".coverage"),
-        # The file is none of the project's, whose options hold all the same.
+        # The file is outside the project; -c applies the project's options all the same.
         "PYTEST_ADDOPTS": f"-c pytest.ini {file}",
     }
     with launched("test", *options, measured=False, **environment) as tests:

@@ -54,7 +54,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def said(captured: Captured) -> list[str]:
-    """Return the lines on standard output, without how long it took."""
+    """Return the lines on standard output, without the duration."""
     lines = captured.readouterr().out.splitlines()
     return [line.partition(" read in ")[0] for line in lines]
 
@@ -148,9 +148,7 @@ def test_an_earlier_file_of_rejected_rows_is_kept_if_it_differs(
 def test_rows_without_a_key_are_pointed_out(file: Path, capsys: Captured) -> None:
     file.write_text("name,category\nMara,Rx\nAna,Rx\n")
     import_file(file, None, None)
-    assert "  2 without id and reference: another import would take them for new athletes" in said(
-        capsys
-    )
+    assert "  2 without id and reference: another import would create them again" in said(capsys)
 
 
 def test_what_is_exported_is_imported_without_a_change(
@@ -186,17 +184,17 @@ def test_sample_data_are_there_once(own_database: str, tmp_path: Path, capsys: C
     import_file(taken, None, None)
     add_sample_data(None)
 
-    there = "5 levels, 4 centres and 200 athletes are there"
-    week = "56 trainings from tomorrow on, for a week, are there"
-    full = "273 seats are taken, and 10 athletes wait for one."
+    there = "5 levels, 4 centres and 200 athletes"
+    week = "56 trainings in the week from tomorrow"
+    full = "273 seats are taken, and 10 athletes wait in the waitlist."
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == [
-        f"{there}: 200 are new, 0 were changed back.",
-        f"{week}: 56 are new, 1 cancelled; {full}",
+        f"{there}: 200 athletes are new, 0 were reset to their sample values.",
+        f"{week}: 56 new, 1 cancelled; {full}",
     ]
     assert printed[-2:] == [
-        f"{there}: 0 are new, 2 were changed back.",
-        f"{week}: 14 are new, 1 cancelled; {full}",
+        f"{there}: 0 athletes are new, 2 were reset to their sample values.",
+        f"{week}: 14 new, 1 cancelled; {full}",
     ]
     export_file(tmp_path / "sample.csv", None)
     assert len((tmp_path / "sample.csv").read_text().splitlines()) == 201
@@ -241,7 +239,7 @@ def test_other_files_beside_are_left_alone(file: Path, tmp_path: Path) -> None:
 def test_a_pipe_is_refused(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(writing)
-    with pytest.raises(SystemExit, match="is no file that can be read twice"):
+    with pytest.raises(SystemExit, match="cannot be read twice; give a regular file, not a pipe"):
         import_file(Path(f"/dev/fd/{reading}"), tmp_path / "rejected.csv", None)
     os.close(reading)
 
@@ -268,7 +266,7 @@ def test_a_file_that_cannot_be_imported_ends_in_one_line(
 
 
 def test_rejected_rows_do_not_take_the_place_of_the_file(file: Path) -> None:
-    with pytest.raises(SystemExit, match="error: the rejected rows need a file of their own"):
+    with pytest.raises(SystemExit, match="error: the file for rejected rows is the file"):
         import_file(file, file, None)
     assert file.read_bytes().decode() == GOOD
 
@@ -281,7 +279,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
             tmp_path / "none" / "rejected.csv",
             "error: cannot write .*/none/rejected.csv: No such file or directory",
         ),
-        (tmp_path, f"{tmp_path} is no file"),
+        (tmp_path, f"{tmp_path} is not a regular file"),
     ):
         with pytest.raises(SystemExit, match=why):
             import_file(file, place, None)
@@ -295,11 +293,11 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
     ("url", "why"),
     [
         ("http://127.0.0.1:1", r"http://127.0.0.1:1/api/v1/ does not answer: All connection"),
-        ("http://127.0.0.1:port", "http://127.0.0.1:port is no URL of a service"),
-        ("http://127.0.0.1:99999", "http://127.0.0.1:99999 is no URL of a service"),
-        ("http://[::1", "is no URL of a service"),
-        ("127.0.0.1:8000", "127.0.0.1:8000 is no URL of a service"),
-        ("", " is no URL of a service"),
+        ("http://127.0.0.1:port", "http://127.0.0.1:port is not the URL of a service"),
+        ("http://127.0.0.1:99999", "http://127.0.0.1:99999 is not the URL of a service"),
+        ("http://[::1", "is not the URL of a service"),
+        ("127.0.0.1:8000", "127.0.0.1:8000 is not the URL of a service"),
+        ("", " is not the URL of a service"),
     ],
 )
 def test_a_service_that_is_not_there_ends_in_one_line(

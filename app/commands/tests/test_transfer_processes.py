@@ -62,8 +62,8 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
     assert [
         line.partition(" cancelled")[0] for line in said.splitlines() if "trainings" in line
     ] == [
-        "56 trainings from tomorrow on, for a week, are there: 56 are new, 1",
-        "56 trainings from tomorrow on, for a week, are there: 0 are new, 1",
+        "56 trainings in the week from tomorrow: 56 new, 1",
+        "56 trainings in the week from tomorrow: 0 new, 1",
     ]
     rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
     assert rejected == [
@@ -106,14 +106,14 @@ def test_something_else_that_answers_is_no_such_service(tmp_path: Path) -> None:
             lambda: add_sample_data(url),
         ]
         for command in commands:
-            with pytest.raises(SystemExit, match=r"answered 200\. It is no such service\."):
+            with pytest.raises(SystemExit, match=r"answered 200\. This is not the CrossFit API\."):
                 command()
         other.shutdown()
     assert exported.read_text() == "earlier"
 
 
 class AnotherService(BaseHTTPRequestHandler):
-    """Answers everything with a page, as a proxy may do."""
+    """Answers every request with an HTML page, as a proxy may do."""
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -125,7 +125,7 @@ class AnotherService(BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
@@ -135,7 +135,7 @@ async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
     stored = "SELECT count(*) FROM athletes"
     with launched("import", str(file), DATABASE_URL=own_database) as launcher:
         async with asyncio.timeout(60):
-            while not await other.fetchval(stored):  # noqa: ASYNC110 - no event tells
+            while not await other.fetchval(stored):  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
         status = launcher.stop(signal.SIGINT, group=True)
 

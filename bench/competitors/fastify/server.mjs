@@ -1,10 +1,10 @@
 /**
- * The part of the CrossFit API that the benchmark asks for, as one writes it in Node: Fastify, pg,
- * plain SQL in prepared statements, rows made into objects here and into JSON by their schemas.
+ * The part of the CrossFit API that the benchmark uses, in the usual style of Node: Fastify, pg,
+ * plain SQL in prepared statements, rows converted to objects here and to JSON by schemas.
  *
- * The fields of athletes are those of docs/openapi.json.
+ * The fields of athletes come from docs/openapi.json.
  *
- * Environment: DATABASE_URL, whose tables the service's migrations have made, and PORT (0: any).
+ * Environment: DATABASE_URL, a database with the service's migrations, and PORT (0: any free port).
  */
 
 import { randomFillSync } from 'node:crypto'
@@ -12,8 +12,8 @@ import { readFileSync } from 'node:fs'
 import Fastify from 'fastify'
 import pg from 'pg'
 
-// ---- Schemas, made from the service's document: Fastify checks what comes in by them, and writes
-// what goes out.
+// ---- Schemas, made from the service's OpenAPI document: Fastify validates requests and serializes
+// responses by them.
 
 const DOCUMENT = new URL('../../../docs/openapi.json', import.meta.url)
 const ATHLETES = '/api/v1/athletes'
@@ -25,19 +25,19 @@ const known = (properties) => ({ type: 'object', properties, additionalPropertie
 const each = (properties, convert) =>
   Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, convert(schema)]))
 
-/** Resolve a reference, and say `nullable` for `anyOf`: of that, Fastify would try each choice. */
+/** Resolve a reference, and replace `anyOf` by `nullable`: Fastify would try each choice of it. */
 function simple ({ $ref, anyOf, ...schema }) {
   if ($ref) return simple(documented[$ref.split('/').at(-1)])
   if (anyOf) return { ...simple(anyOf.find(({ type }) => type !== 'null')), nullable: true }
   return schema
 }
 
-/** Return the schema by which Fastify writes a value of a documented schema. */
+/** Return the schema by which Fastify serializes a value of a documented schema. */
 function outgoing (schema) {
   const { type, format, enum: values, items, properties, nullable } = simple(schema)
   if (type === 'object') return object(each(properties, outgoing))
   if (type === 'array') return list(outgoing(items))
-  // These never have a character to escape.
+  // Such values never contain a character to escape.
   const unescaped = values || ['uuid', 'date', 'date-time'].includes(format)
   return { type, ...(unescaped && { format: 'unsafe' }), ...(nullable && { nullable }) }
 }
@@ -47,7 +47,7 @@ const FORMATS = {
   uuid: { pattern: UUID }, date: { format: 'date' }, 'idn-email': { format: 'email' }
 }
 
-/** Return the schema by which Fastify checks a value: what one writes by hand, and no pattern. */
+/** Return the schema by which Fastify validates a value: formats as usual, without `pattern`s. */
 function incoming (schema) {
   const { title, description, examples, pattern, multipleOf, format, ...rest } = simple(schema)
   if (rest.items) rest.items = incoming(rest.items)
@@ -82,18 +82,18 @@ pool.on('error', (error) => console.error(error.message)) // an idle connection 
 
 const statementNames = new Map()
 
-/** Query with a statement that each connection prepares once: a text has a name of its own. */
+/** Run a statement that each connection prepares once; each text has its own statement name. */
 function query (text, values, connection = pool) {
   if (!statementNames.has(text)) statementNames.set(text, `statement_${statementNames.size}`)
   return connection.query({ name: statementNames.get(text), text, values })
 }
 
-/** Name the columns that an answer takes from the athlete's own row. */
+/** Return the columns that a response takes from the row of the athlete. */
 const columnsOf = ({ properties }) => Object.keys(properties)
   .filter((name) => !['object', 'array'].includes(properties[name].type))
   .map((name) => `a.${name}`).join(', ')
 
-/** Select an athlete: in one row for each centre, or in one without a centre. */
+/** Select an athlete: one row for each centre, or one row if there is no centre. */
 const selectAthlete = (table, where = '') => `
   SELECT ${columnsOf(athleteRead)}, a.category_id,
          category.name AS category_name, centre.id AS centre_id, centre.name AS centre_name
@@ -132,7 +132,7 @@ async function listAthletes ({ limit, offset, centre_id: centreId, name }) {
     const enrolled = `SELECT athlete_id FROM enrolments WHERE centre_id = ${value(centreId)}`
     conditions.push(`id IN (${enrolled})`)
   }
-  // The limit stands in the text: PostgreSQL plans badly for one that it does not know.
+  // The limit is part of the text, because PostgreSQL plans badly for an unknown limit.
   const { rows } = await query(`
     SELECT ${columnsOf(athleteSummary)}, a.category_id, category.name AS category_name
     FROM (
@@ -150,7 +150,7 @@ async function listAthletes ({ limit, offset, centre_id: centreId, name }) {
   return { items }
 }
 
-/** Return the columns that a body is stored in, and their values. */
+/** Return the columns in which a request body is stored, and their values. */
 function written (body) {
   const row = {}
   for (const field of Object.keys(fields)) if (field in body) row[field] = body[field]
@@ -204,7 +204,7 @@ async function updateAthlete (id, body) {
 
 const app = Fastify({ logger: false, ajv: { customOptions: { removeAdditional: false } } })
 
-// What PostgreSQL refuses: a value that is taken or refers to nothing, and one out of its range.
+// Violations of a foreign key, of a unique constraint and of a CHECK constraint.
 const STATUS_OF_ERROR = { 23503: 409, 23505: 409, 23514: 422 }
 
 app.setErrorHandler((error, request, reply) => {
@@ -241,5 +241,5 @@ app.delete(`${ATHLETES}/:id`, { schema: { params } }, async ({ params: { id } },
 app.addHook('onClose', () => pool.end())
 process.once('SIGTERM', () => app.close())
 
-await pool.query('SELECT 1') // so that it is not ready without its database
+await pool.query('SELECT 1') // so that it is ready only with its database
 console.log(`ready ${await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 0) })}`)
