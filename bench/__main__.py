@@ -12,7 +12,7 @@ from bench.run import Measurement, run_bench
 cli = Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@cli.command(epilog="Example: python3 manage.py bench growth --out /tmp/bench")
+@cli.command(epilog="Example: python3 manage.py bench growth")
 def bench(
     what: Annotated[
         Measurement, Argument(help="What to measure; all takes about 15 minutes.")
