@@ -18,8 +18,8 @@ from fastapi import FastAPI
 
 from app.application import create_app
 from app.commands.database import alembic_config, database_url
-from app.commands.postgres import temporary_postgres
-from app.commands.postgres_server import OwnPostgres
+from app.commands.postgres.embedded import temporary_postgres
+from app.commands.postgres.server import OwnPostgres
 from app.core.db.pool import connected
 from app.core.db.transactions import Database
 from app.core.http.tests.document import Document

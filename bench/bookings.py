@@ -16,7 +16,7 @@ import psutil
 import uvloop
 
 from app.commands.progress import progress
-from app.commands.service import running_service
+from app.commands.prove.service import running_service
 from app.core.db.statements import Statement
 from app.core.resources.fields import new_id
 from app.trainings import seats

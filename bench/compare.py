@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import asyncpg
 import httpx
 
-from app.commands.postgres_server import OwnPostgres
+from app.commands.postgres.server import OwnPostgres
 from app.commands.progress import Show, progress
 from bench.database import Sample, filled_database
 from bench.load import load

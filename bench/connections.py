@@ -7,7 +7,7 @@ from collections import Counter
 from urllib.parse import urlsplit
 
 from app.commands.progress import progress
-from app.commands.service import running_service
+from app.commands.prove.service import running_service
 from bench.database import Sample, filled_database
 from bench.operations import ATHLETES
 from bench.results import Target

@@ -14,8 +14,8 @@ from uuid import UUID
 import asyncpg
 
 from app.commands.database import database_url, migrate_to_head
-from app.commands.postgres import temporary_postgres
-from app.commands.postgres_server import OwnPostgres
+from app.commands.postgres.embedded import temporary_postgres
+from app.commands.postgres.server import OwnPostgres
 from app.core.resources.fields import new_id
 from app.core.resources.text import email_key, name_key
 

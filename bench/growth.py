@@ -11,7 +11,7 @@ import asyncpg
 
 from app.athletes.crud import AthletesCRUD
 from app.commands.progress import progress
-from app.commands.service import running_service
+from app.commands.prove.service import running_service
 from app.core.resources.paging import Place, name_of_list
 from bench.database import Sample, filled_database
 from bench.load import Measured, Request, load

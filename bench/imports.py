@@ -10,9 +10,9 @@ from statistics import median
 
 import httpx
 
+from app.commands.data.transfer import import_file
 from app.commands.progress import progress
-from app.commands.service import running_service
-from app.commands.transfer import import_file
+from app.commands.prove.service import running_service
 from bench.database import Sample, filled_database
 from bench.operations import ATHLETES, payload
 from bench.results import Target

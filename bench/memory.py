@@ -7,7 +7,7 @@ import tempfile
 import httpx
 
 from app.commands.progress import progress
-from app.commands.service import running_service
+from app.commands.prove.service import running_service
 from bench.database import Sample, filled_database
 from bench.load import CONNECTIONS, Request, load
 from bench.operations import CREATE, GET, LIST, Operation, Slot

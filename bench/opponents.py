@@ -13,7 +13,7 @@ from typing import IO
 
 import psutil
 
-from app.commands.service import Running, running, running_service
+from app.commands.prove.service import Running, running, running_service
 
 SERVICE, PLAIN, BARE, FASTIFY = "service", "plain ORM", "bare ASGI", "Fastify"
 PYTHON_APPS = {PLAIN: "bench.competitors.plain:app", BARE: "bench.competitors.bare:app"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from app.commands.service import NotStarted
+from app.commands.prove.service import NotStarted
 from bench.bookings import bookings
 from bench.compare import NotTheSame, compare, targets_of
 from bench.connections import connections

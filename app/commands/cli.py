@@ -43,7 +43,7 @@ def run(
 ) -> None:
     """Serve the API. Without DATABASE_URL, start an embedded PostgreSQL first."""
     with stopped_with(status=0):  # stopping a service is no failure
-        from app.commands.run import serve
+        from app.commands.serve.run import serve
 
         serve(host, port, workers, reload)
 
@@ -79,7 +79,7 @@ def import_athletes(
     ] = None,
 ) -> None:
     """Create and update athletes from a CSV file (an upsert by id or reference)."""
-    from app.commands.transfer import import_file
+    from app.commands.data.transfer import import_file
 
     import_file(from_caller(file), rejected and from_caller(rejected), url)
 
@@ -90,7 +90,7 @@ def export_athletes(
     url: URL = None,
 ) -> None:
     """Write all athletes to a CSV file that `import` accepts unchanged."""
-    from app.commands.transfer import export_file
+    from app.commands.data.transfer import export_file
 
     export_file(from_caller(file), url)
 
@@ -98,7 +98,7 @@ def export_athletes(
 @cli.command(rich_help_panel=DATA, epilog="Example: python3 manage.py sample-data")
 def sample_data(url: URL = None) -> None:
     """Add 200 sample athletes and a week of trainings. Idempotent."""
-    from app.commands.sample import add_sample_data
+    from app.commands.data.sample import add_sample_data
 
     add_sample_data(url)
 
@@ -118,7 +118,7 @@ def test(context: Context) -> None:
 
     The tests use TEST_DATABASE_URL, or an embedded PostgreSQL of their own.
     """
-    from app.commands.suite import run_tests
+    from app.commands.develop.suite import run_tests
 
     raise Exit(run_tests(context.args))
 
@@ -126,7 +126,7 @@ def test(context: Context) -> None:
 @cli.command(rich_help_panel=DEVELOP, epilog="Example: python3 manage.py check")
 def check() -> None:
     """Check format, lint, imports, types, migrations and the lock file."""
-    from app.commands.check import run_checks
+    from app.commands.develop.check import run_checks
 
     raise Exit(run_checks())
 
@@ -144,7 +144,7 @@ def migration(message: Annotated[str, Argument(help="What the migration does.")]
 @cli.command(rich_help_panel=DEVELOP, epilog="Example: python3 manage.py openapi")
 def openapi() -> None:
     """Write docs/openapi.json, and the table of endpoints in CONTRIBUTING.md."""
-    from app.commands.document import write_document, write_endpoints
+    from app.commands.develop.document import write_document, write_endpoints
 
     write_document()
     write_endpoints()
@@ -158,7 +158,7 @@ def drill(
 
     It starts its own database server and service, and removes them afterwards.
     """
-    from app.commands.drill import run_drill
+    from app.commands.prove.drill import run_drill
 
     raise Exit(run_drill(rounds))
 
@@ -187,7 +187,7 @@ def fuzz(
     ] = None,
 ) -> None:
     """Generate requests from the OpenAPI document and check every response against it."""
-    from app.commands.fuzz import fuzz
+    from app.commands.prove.fuzz import fuzz
 
     raise Exit(fuzz(url, cases, seconds, seed))
 

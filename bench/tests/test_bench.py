@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.commands.project import ROOT
-from app.commands.service import running_service
+from app.commands.prove.service import running_service
 from app.commands.tests.launcher import COVERAGE
 from bench.bookings import (
     ACTIONS,

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from app.commands.conftest import remove_data
 from app.commands.project import ROOT
-from app.commands.tests.conftest import remove_data
 from app.commands.tests.launcher import Launcher, clean_environment
 from markdown_pages import MarkdownDocument
 

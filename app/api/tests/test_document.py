@@ -19,7 +19,7 @@ from app.api.tests.usual_answers import (
     refuse_what_comes_late_or_at_length,
     refuse_without_a_database,
 )
-from app.commands.document import DOCUMENT, write_document
+from app.commands.develop.document import DOCUMENT, write_document
 from app.conftest import client_of
 from app.core.http.tests.document import Document
 
@@ -28,7 +28,7 @@ def test_the_committed_document_is_the_apps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     committed = DOCUMENT.read_text("utf-8")
-    monkeypatch.setattr("app.commands.document.DOCUMENT", tmp_path / "openapi.json")
+    monkeypatch.setattr("app.commands.develop.document.DOCUMENT", tmp_path / "openapi.json")
 
     write_document()
 

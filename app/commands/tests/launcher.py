@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 from app.commands.project import ROOT
-from app.commands.service import READY
+from app.commands.prove.service import READY
 
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
 

@@ -11,7 +11,7 @@ import pytest
 from httpx import AsyncClient, Limits, Response
 
 from app.commands.database import database_url
-from app.commands.service import running_service
+from app.commands.prove.service import running_service
 from app.conftest import API, Json, lock_waiters
 from app.core.db import transactions
 from app.trainings.tests.conftest import HOUR, SOON, Gym, at

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import parse_qsl, urlsplit
 
-from app.commands.postgres_files import Account, server_account
-from app.commands.postgres_server import moments
+from app.commands.postgres.files import Account, server_account
+from app.commands.postgres.server import moments
 from app.commands.signals import undisturbed
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")

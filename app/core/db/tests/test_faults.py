@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
 from app.athletes.files.exporting import ROWS_AT_ONCE, _page_query
-from app.commands.postgres_server import OwnPostgres
+from app.commands.postgres.server import OwnPostgres
 from app.conftest import API, lock_waiters, patient, served, unavailable
 from app.core.errors import Unavailable
 

@@ -17,9 +17,9 @@ from alembic import command
 from httpx import AsyncClient, Response
 from sqlmodel import SQLModel
 
+from app.commands.data.sample import add_sample_data
+from app.commands.data.transfer import export_file, import_file
 from app.commands.database import alembic_config, database_url, migrate_to_head
-from app.commands.sample import add_sample_data
-from app.commands.transfer import export_file, import_file
 from app.conftest import (
     API,
     Databases,

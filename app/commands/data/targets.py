@@ -1,0 +1,119 @@
+"""The target of a command: the local database, or a service."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Protocol, TypeVar
+
+import httpx
+import structlog
+
+from app.athletes.files.exporting import exported_athletes
+from app.athletes.files.importing import Storage
+from app.athletes.files.storing import AthletesStorage
+from app.commands.data.remote import Service, service_at
+from app.commands.database import migrate_to_head, service_database
+from app.commands.signals import run_until_stopped
+from app.core.db.pool import connected
+from app.core.db.transactions import Database
+from app.core.errors import DomainError
+from app.core.settings import Settings, get_settings
+
+Place = TypeVar("Place")
+Result = TypeVar("Result")
+
+
+class Target(Protocol):
+    """The target of an import or export; its methods raise ``Unavailable`` on failure."""
+
+    def storage(self, header: Sequence[str]) -> Storage:
+        """Return the storage for the rows of a file with this header."""
+
+    def export(self) -> AsyncIterator[bytes]:
+        """Yield all athletes as CSV, in chunks."""
+
+
+class LocalDatabase:
+    """The database that this machine's settings name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def storage(self, header: Sequence[str]) -> Storage:
+        """Return the storage for the rows of a file with this header."""
+        return AthletesStorage(self._database)
+
+    def export(self) -> AsyncIterator[bytes]:
+        """Yield all athletes as CSV, in chunks."""
+        return exported_athletes(self._database)
+
+
+def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> Result:
+    """Do some work on the service at a URL or on the local database; exit on an error."""
+    return _on(url, _local_target, work)
+
+
+def on_service(url: str | None, work: Callable[[Service], Awaitable[Result]]) -> Result:
+    """Do some work on the service at a URL or on an in-process one; exit on an error."""
+    return _on(url, _local_service, work)
+
+
+def _on(
+    url: str | None,
+    local: Callable[[], AbstractAsyncContextManager[Place]],
+    work: Callable[[Service | Place], Awaitable[Result]],
+) -> Result:
+    async def done_at(opened: AbstractAsyncContextManager[Service | Place]) -> Result:
+        async with opened as place:
+            return await work(place)
+
+    try:
+        if url is not None:
+            return run_until_stopped(done_at(service_at(url)))
+        with service_database():
+            migrate_to_head()
+            return run_until_stopped(done_at(local()))
+    except DomainError as error:
+        sys.exit(f"error: {error.detail}")
+
+
+@asynccontextmanager
+async def _local_database() -> AsyncIterator[Database]:
+    # Long timeouts: no client waits for a command, and a running service may hold locks.
+    limits = dict.fromkeys(("db_statement_timeout", "db_lock_timeout", "db_command_timeout"), 60.0)
+    async with connected(get_settings().model_copy(update=limits), size=1) as database:
+        yield database
+
+
+@asynccontextmanager
+async def _local_target() -> AsyncIterator[Target]:
+    async with _local_database() as database:
+        yield LocalDatabase(database)
+
+
+@asynccontextmanager
+async def _local_service() -> AsyncIterator[Service]:
+    from app.application import create_app  # here, because imports and exports do not need it
+
+    settings = Settings.model_construct()  # the defaults: this service has no other clients
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app)
+    url = f"http://localhost{settings.api_v1_prefix}"
+    async with (
+        _local_database() as app.state.database,
+        httpx.AsyncClient(transport=transport, base_url=url) as client,
+    ):
+        with _no_line_for_each_request():
+            yield Service(client)
+
+
+@contextmanager
+def _no_line_for_each_request() -> Iterator[None]:
+    before = structlog.get_config()
+    only_errors = structlog.make_filtering_bound_logger(logging.ERROR)
+    structlog.configure(wrapper_class=only_errors, cache_logger_on_first_use=False)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

@@ -1,0 +1,338 @@
+import asyncio
+import csv
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.commands import progress as progress_module
+from app.commands.data.sample import add_sample_data
+from app.commands.data.transfer import export_file, import_file
+from app.commands.database import database_url
+from app.commands.progress import progress
+from app.conftest import execute
+
+Captured = pytest.CaptureFixture[str]
+
+GOOD = "reference,name,category,centres,height\r\nM-1,Mara,Rx,North;South,5'6\"\r\n"
+BAD = 'reference,name,category,centres,height,Town\nM-1,Mara,Rx,,510 in,A\n"M-2,Ana\nM-3,Eva\n'
+REJECTED = (
+    "\ufeffline,reason,reference,name,category,centres,height,Town\r\n"
+    '2,"height is 1295.4 cm, and should be at most 300 cm",M-1,Mara,Rx,,510 in,A\r\n'
+    '3,the row is not valid CSV: is a quotation mark out of place?,"""M-2,Ana"\r\n'
+    '4,"the row has 2 cells, but the header has 6: is a cell missing, or is there an extra comma?",'
+    "M-3,Eva\r\n"
+)
+HOURS = """
+    SELECT string_agg(DISTINCT to_char(starts_at AT TIME ZONE time_zone, 'HH24:MI'), ' ')
+    FROM trainings JOIN centres ON centres.id = centre_id
+"""
+DROP_INS = """
+    SELECT count(*) FROM bookings JOIN trainings ON trainings.id = training_id
+    WHERE (athlete_id, centre_id) NOT IN (SELECT athlete_id, centre_id FROM enrolments)
+"""
+A_WEEK_LATER_IN_MADRID = """
+    UPDATE trainings
+    SET starts_at = starts_at - interval '7 days', ends_at = ends_at - interval '7 days'
+    WHERE centre_id = (SELECT id FROM centres WHERE time_zone = 'Europe/Madrid')
+"""
+
+
+@pytest.fixture(autouse=True)
+def _local(own_database: str) -> Iterator[None]:
+    with database_url(own_database):
+        yield
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "members.csv"
+    path.write_text(GOOD, newline="")
+    return path
+
+
+def said(captured: Captured) -> list[str]:
+    """Return the lines on standard output, without the duration."""
+    lines = captured.readouterr().out.splitlines()
+    return [line.partition(" read in ")[0] for line in lines]
+
+
+async def ask(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    answer: object = await connection.fetchval(query)
+    await connection.close()
+    return answer
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_import_says_what_became_of_the_rows(file: Path, capsys: Captured) -> None:
+    import_file(file, None, None)
+
+    assert said(capsys) == [
+        f"{file}: 1",
+        "  1 created, 0 updated, 0 unchanged",
+        "  new categories: 1, new centres: 2",
+        "  0 rejected",
+    ]
+    assert files(file.parent) == ["members.csv"]
+
+
+def test_rejected_rows_go_whole_into_a_file_of_their_own(file: Path, capsys: Captured) -> None:
+    file.write_text(BAD)
+
+    import_file(file, None, None)
+
+    rejected = file.with_name("members.csv.rejected.csv")
+    assert rejected.read_bytes().decode() == REJECTED
+    assert said(capsys) == [
+        f"{file}: 3",
+        "  0 created, 0 updated, 0 unchanged",
+        "  ignored columns: Town",
+        f"  3 rejected and put into {rejected}",
+    ]
+    assert files(file.parent) == ["members.csv", "members.csv.rejected.csv"]
+
+
+def test_a_corrected_file_of_rejected_rows_is_imported_like_any_other(
+    file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    file.write_text(BAD)
+    rejected = tmp_path / "rejected.csv"
+    import_file(file, rejected, None)
+    head, bad, *_ = rejected.read_text("utf-8-sig").splitlines()
+    rows = [head, bad.replace("510 in", "5'10"), bad.replace("M-1", "M-9")]
+    rejected.write_text("\n".join(rows), "utf-8-sig")
+    said(capsys)
+
+    import_file(rejected, None, None)
+
+    assert said(capsys)[:2] == [f"{rejected}: 2", "  1 created, 0 updated, 0 unchanged"]
+    again = tmp_path / "rejected.csv.rejected.csv"
+    assert again.read_text("utf-8-sig").splitlines() == [
+        "line,reason,reference,name,category,centres,height,Town",
+        '3,"height is 1295.4 cm, and should be at most 300 cm",M-9,Mara,Rx,,510 in,A',
+    ]
+
+
+def test_an_earlier_file_of_rejected_rows_is_kept_if_it_differs(
+    file: Path, capsys: Captured
+) -> None:
+    file.write_text(BAD)
+    import_file(file, None, None)
+    import_file(file, None, None)
+    assert files(file.parent) == ["members.csv", "members.csv.rejected.csv"]
+    rejected = file.with_name("members.csv.rejected.csv")
+    rejected.write_text("corrected by hand")
+    said(capsys)
+
+    import_file(file, None, None)
+
+    kept = file.with_name("members.csv.rejected.1.csv")
+    assert said(capsys)[0] == f"The earlier {rejected} is kept as {kept}."
+    assert kept.read_text() == "corrected by hand"
+    assert rejected.read_bytes().decode() == REJECTED
+    file.write_text(GOOD)
+    import_file(file, None, None)
+    assert files(file.parent) == [
+        "members.csv",
+        "members.csv.rejected.1.csv",
+        "members.csv.rejected.2.csv",
+    ]
+
+
+def test_rows_without_a_key_are_pointed_out(file: Path, capsys: Captured) -> None:
+    file.write_text("name,category\nMara,Rx\nAna,Rx\n")
+    import_file(file, None, None)
+    assert "  2 without id and reference: another import would create them again" in said(capsys)
+
+
+def test_what_is_exported_is_imported_without_a_change(
+    file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    import_file(file, None, None)
+    exported = tmp_path / "exported.csv"
+    exported.write_text("earlier")
+    export_file(exported, None)
+    said(capsys)
+
+    import_file(exported, None, None)
+
+    header, row = exported.read_text().splitlines()
+    assert header == (
+        "id,reference,name,email,national_id,birth_date,sex,category,centres,height,weight"
+    )
+    assert row[36:] == ",M-1,Mara,,,,,Rx,North;South,167.6 cm,"
+    assert said(capsys) == [
+        f"{exported}: 1",
+        "  0 created, 0 updated, 1 unchanged",
+        "  0 rejected",
+    ]
+
+
+def test_sample_data_are_there_once(own_database: str, tmp_path: Path, capsys: Captured) -> None:
+    add_sample_data(None)
+    assert asyncio.run(ask(own_database, HOURS)) == "06:30 10:00 17:30 18:00"
+    assert asyncio.run(ask(own_database, DROP_INS)) == 1
+    asyncio.run(execute(own_database, A_WEEK_LATER_IN_MADRID))
+    taken = tmp_path / "taken.csv"
+    taken.write_text("reference,national_id,name,category\nSAMPLE-001,,A,Rx\nSAMPLE-002,,B,Rx\n")
+    import_file(taken, None, None)
+    add_sample_data(None)
+
+    there = "5 levels, 4 centres and 200 athletes"
+    week = "56 trainings in the week from tomorrow"
+    full = "273 seats are taken, and 10 athletes wait in the waitlist."
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        f"{there}: 200 athletes are new, 0 were reset to their sample values.",
+        f"{week}: 56 new, 1 cancelled; {full}",
+    ]
+    assert printed[-2:] == [
+        f"{there}: 0 athletes are new, 2 were reset to their sample values.",
+        f"{week}: 14 new, 1 cancelled; {full}",
+    ]
+    export_file(tmp_path / "sample.csv", None)
+    assert len((tmp_path / "sample.csv").read_text().splitlines()) == 201
+
+
+def test_rows_of_an_imported_rejected_file_stay_whole(file: Path, capsys: Captured) -> None:
+    file.write_text('line,reason,reference,name\n2,why,R-1\nR-2,Ana\n5,why,"R-3,Eva\n')
+    import_file(file, None, None)
+    rejected = file.with_name("members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
+    assert rejected[1].endswith('",2,why,R-1')
+    assert rejected[2].endswith(",R-2,Ana")
+    assert rejected[3].endswith(',"5,why,""R-3,Eva"')
+
+
+def test_a_row_of_another_length_loses_no_cell_and_gains_none_by_another_round(
+    file: Path, tmp_path: Path
+) -> None:
+    file.write_text("reference,name,category\nQ-1,Ann,Open,extra\n")
+    import_file(file, tmp_path / "first.csv", None)
+    import_file(tmp_path / "first.csv", tmp_path / "second.csv", None)
+    _, row = csv.reader((tmp_path / "second.csv").read_text("utf-8-sig").splitlines())
+    assert row[0] == "2"
+    assert row[2:] == ["Q-1", "Ann", "Open", "extra"]
+
+
+def test_a_link_to_an_export_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "latest.csv").symlink_to(tmp_path / "target.csv")
+    export_file(tmp_path / "latest.csv", None)
+    assert files(tmp_path) == ["latest.csv", "target.csv"]
+    assert (tmp_path / "latest.csv").is_symlink()
+
+
+def test_other_files_beside_are_left_alone(file: Path, tmp_path: Path) -> None:
+    for name in ("out.csv.part", "members.csv.rejected.csv.part"):
+        (tmp_path / name).write_text("precious")
+    import_file(file, None, None)
+    export_file(tmp_path / "out.csv", None)
+    assert (tmp_path / "out.csv.part").read_text() == "precious"
+    assert (tmp_path / "members.csv.rejected.csv.part").read_text() == "precious"
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with pytest.raises(SystemExit, match="cannot be read twice; give a regular file, not a pipe"):
+        import_file(Path(f"/dev/fd/{reading}"), tmp_path / "rejected.csv", None)
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("none.csv", None, "No such file or directory"),
+        (".", None, "Is a directory"),
+        ("empty.csv", "", "The file is empty."),
+        ("words.csv", "hello\n", "The first row must name the columns, separated by commas: id,"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_ends_in_one_line(
+    tmp_path: Path, name: str, text: str | None, why: str
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        import_file(path, None, None)
+    assert str(ended.value.code).startswith(f"error: {path}: {why}")
+    assert files(tmp_path) == ([] if text is None else [name])
+
+
+def test_rejected_rows_do_not_take_the_place_of_the_file(file: Path) -> None:
+    with pytest.raises(SystemExit, match="error: the file for rejected rows is the file"):
+        import_file(file, file, None)
+    assert file.read_bytes().decode() == GOOD
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
+    file: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    for place, why in (
+        (
+            tmp_path / "none" / "rejected.csv",
+            "error: cannot write .*/none/rejected.csv: No such file or directory",
+        ),
+        (tmp_path, f"{tmp_path} is not a regular file"),
+    ):
+        with pytest.raises(SystemExit, match=why):
+            import_file(file, place, None)
+        with pytest.raises(SystemExit, match=why):
+            export_file(place, None)
+    import_file(file, None, None)
+    assert "  1 created, 0 updated, 0 unchanged" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1", r"http://127.0.0.1:1/api/v1/ does not answer: All connection"),
+        ("http://127.0.0.1:port", "http://127.0.0.1:port is not the URL of a service"),
+        ("http://127.0.0.1:99999", "http://127.0.0.1:99999 is not the URL of a service"),
+        ("http://[::1", "is not the URL of a service"),
+        ("127.0.0.1:8000", "127.0.0.1:8000 is not the URL of a service"),
+        ("", " is not the URL of a service"),
+    ],
+)
+def test_a_service_that_is_not_there_ends_in_one_line(
+    file: Path, tmp_path: Path, url: str, why: str
+) -> None:
+    exported = tmp_path / "exported.csv"
+    exported.write_text("earlier")
+    commands: list[Callable[[], None]] = [
+        lambda: import_file(file, None, url),
+        lambda: export_file(exported, url),
+        lambda: add_sample_data(url),
+    ]
+    for command in commands:
+        with pytest.raises(SystemExit, match=f"error: .*{why}"):
+            command()
+    assert files(tmp_path) == ["exported.csv", "members.csv"]
+    assert exported.read_text() == "earlier"
+
+
+def test_progress_is_a_line_now_and_then(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress("import") as show:
+        show(0.1, "100 rows")  # too early
+        monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0)
+        show(0.25, "250 rows")
+        show(None, "1.0 MB")
+    assert capsys.readouterr().err == "import: 25%, 250 rows\nimport: 1.0 MB\n"
+
+
+def test_progress_is_a_bar_on_a_terminal(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    with progress("import") as show:
+        show(None, "0 rows")
+        show(0.5, "500 rows")
+    drawn = capsys.readouterr().err
+    assert "import" in drawn
+    assert "━" in drawn
+    assert "500 rows" in drawn

@@ -1,0 +1,178 @@
+"""Imports and exports as processes: over HTTP, interrupted, and with a long file."""
+
+import asyncio
+import csv
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from app.athletes.files.reading import ROWS_IN_BATCH
+from app.commands.data.sample import add_sample_data
+from app.commands.data.transfer import export_file, import_file
+from app.commands.tests.launcher import Launcher, launched, output_of
+
+pytestmark = pytest.mark.slow
+
+INTERRUPTED = 20_000
+MANY = 200_000
+MEGABYTE = 10**6
+
+
+@pytest.fixture
+def service(own_database: str) -> Iterator[Launcher]:
+    with launched("run", "--port=0", DATABASE_URL=own_database) as launcher:
+        yield launcher
+
+
+def write_rows(path: Path, count: int) -> Path:
+    with path.open("w") as file:
+        file.write("reference,name,category\n")
+        file.writelines(f"M-{number},Athlete {number},Rx\n" for number in range(count))
+    return path
+
+
+def test_a_running_service_takes_a_file_and_gives_it_back(
+    service: Launcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_rows(tmp_path / "members.csv", 2500)
+    rows = file.read_text().splitlines()
+    rows[1234] = "M-1,Twin,Scaled"
+    rows[2345] = "M-2344,,Rx"
+    file.write_text("\n".join(rows))
+
+    import_file(file, None, service.url)
+    import_file(file, None, f"{service.url}/api/v1")
+    service.read_on()
+    add_sample_data(service.url)
+    add_sample_data(service.url)
+    export_file(tmp_path / "out.csv", service.url)
+
+    said = capsys.readouterr().out
+    assert "  2498 created, 0 updated, 0 unchanged\n  new categories: 1, new" in said
+    assert "  0 created, 0 updated, 2498 unchanged\n  2 rejected and put into " in said
+    assert [
+        line.partition(" cancelled")[0] for line in said.splitlines() if "trainings" in line
+    ] == [
+        "56 trainings in the week from tomorrow: 56 new, 1",
+        "56 trainings in the week from tomorrow: 0 new, 1",
+    ]
+    rejected = (tmp_path / "members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
+    assert rejected == [
+        "line,reason,reference,name,category",
+        "1235,reference is also on line 3,M-1,Twin,Scaled",
+        "2346,name is empty,M-2344,,Rx",
+    ]
+    with (tmp_path / "out.csv").open(newline="") as exported:
+        references = {row["reference"] for row in csv.DictReader(exported)}
+    sample = {f"SAMPLE-{number:03}" for number in range(1, 201)}
+    assert references == {f"M-{number}" for number in range(2500)} - {"M-1233", "M-2344"} | sample
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/api/v2", "answered 404. There is nothing at this path."),
+        ("/docs", "answered 404. There is nothing at this path."),
+    ],
+)
+def test_a_service_that_refuses_is_told_in_its_own_words(
+    service: Launcher, tmp_path: Path, path: str, why: str
+) -> None:
+    file = write_rows(tmp_path / "members.csv", 10)
+    with pytest.raises(SystemExit) as ended:
+        import_file(file, None, service.url + path)
+    assert ended.value.code == f"error: {service.url}{path}/athletes/import {why}"
+
+
+def test_something_else_that_answers_is_no_such_service(tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "members.csv", 10)
+    exported = tmp_path / "exported.csv"
+    exported.write_text("earlier")
+    with ThreadingHTTPServer(("127.0.0.1", 0), AnotherService) as other:
+        threading.Thread(target=other.serve_forever).start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        commands: list[Callable[[], None]] = [
+            lambda: import_file(file, None, url),
+            lambda: export_file(exported, url),
+            lambda: add_sample_data(url),
+        ]
+        for command in commands:
+            with pytest.raises(SystemExit, match=r"answered 200\. This is not the CrossFit API\."):
+                command()
+        other.shutdown()
+    assert exported.read_text() == "earlier"
+
+
+class AnotherService(BaseHTTPRequestHandler):
+    """Answers every request with an HTML page, as a proxy may do."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>hi</html>")
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments: object) -> None:
+        """Log nothing."""
+
+
+async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
+    own_database: str, other: asyncpg.Connection, tmp_path: Path
+) -> None:
+    file = write_rows(tmp_path / "members.csv", INTERRUPTED)
+    stored = "SELECT count(*) FROM athletes"
+    with launched("import", str(file), DATABASE_URL=own_database) as launcher:
+        async with asyncio.timeout(60):
+            while not await other.fetchval(stored):  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0.01)
+        status = launcher.stop(signal.SIGINT, group=True)
+
+    assert (status, launcher.output) == (128 + signal.SIGINT, "")
+    assert os.listdir(tmp_path) == ["members.csv"]
+    done = await other.fetchval(stored)
+    assert 0 < done < INTERRUPTED
+    assert done % ROWS_IN_BATCH == 0
+    report = output_of("import", str(file), DATABASE_URL=own_database)
+    assert f"  {INTERRUPTED - done} created, 0 updated, {done} unchanged\n" in report
+
+
+def test_a_long_file_needs_little_memory(service: Launcher, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "many.csv", MANY)
+    process = psutil.Process(service.process.pid)
+    warm = post(service.url, write_rows(tmp_path / "one.csv", 1))
+    idle = process.memory_info().rss
+    most = idle
+    answers: list[httpx.Response] = []
+    posting = threading.Thread(target=lambda: answers.append(post(service.url, file)))
+    posting.start()
+    while posting.is_alive():
+        most = max(most, process.memory_info().rss)
+        time.sleep(0.02)
+
+    (answer,) = answers
+    assert warm.json()["created"] == 1
+    assert (answer.json()["created"], answer.json()["unchanged"]) == (MANY - 1, 1)
+    assert most - idle < 150 * MEGABYTE
+
+
+def post(url: str, file: Path) -> httpx.Response:
+    with file.open("rb") as opened:
+        return httpx.post(
+            f"{url}/api/v1/athletes/import",
+            content=opened,
+            headers={"Content-Type": "text/csv"},
+            timeout=110,
+            trust_env=False,
+        )

@@ -1,0 +1,155 @@
+"""Importing athletes from a file, and exporting them to one."""
+
+import csv
+import filecmp
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from app.athletes.files.importing import stored_batches
+from app.athletes.files.reading import UNEVEN, AthletesFile
+from app.athletes.files.report import ImportReport, Rejection
+from app.commands.data.targets import Target, on_target
+from app.commands.progress import progress
+from app.core.errors import DomainError
+from app.core.resources.fields import new_id
+
+ADDED_COLUMNS = ["line", "reason"]
+"""The first columns of a file of rejected rows: a row's line in the import, and the reason."""
+
+
+def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
+    """Import a file, write its rejected rows to another file, and print a report."""
+    start = time.monotonic()
+    rejected = rejected or path.with_name(f"{path.name}.rejected.csv")
+    with _errors_in_one_line(), path.open("rb") as opened:
+        if not opened.seekable():
+            sys.exit(f"error: {path} cannot be read twice; give a regular file, not a pipe")
+        if rejected.exists() and rejected.samefile(path):
+            sys.exit(
+                "error: the file for rejected rows is the file to import;"
+                " choose another with --rejected"
+            )
+        try:
+            file = AthletesFile(opened)
+        except DomainError as error:
+            sys.exit(f"error: {path}: {error.detail}")
+        with rejected_rows(rejected, file.header) as rows:
+            report = on_target(url, lambda target: _import(file, opened, target, rows))
+    _print_report(report, path, rejected, time.monotonic() - start)
+
+
+def export_file(path: Path, url: str | None) -> None:
+    """Export all athletes to a file, which is replaced once the export is complete."""
+    with _errors_in_one_line(), completed(path) as part, part.open("wb") as opened:
+        on_target(url, lambda target: _export(target, opened))
+    print(f"Exported all athletes to {path}.")
+
+
+async def _import(
+    file: AthletesFile, opened: BinaryIO, target: Target, rows: "RejectedRows"
+) -> ImportReport:
+    report = ImportReport(ignored_columns=file.ignored)
+    size = os.fstat(opened.fileno()).st_size
+    with progress("import") as show:
+        async for outcome in stored_batches(file, target.storage(file.header)):
+            report.take(outcome)
+            rows.add(outcome.rejections)
+            show(opened.tell() / size, f"{report.read} rows, {report.rejected} rejected")
+    return report
+
+
+async def _export(target: Target, opened: BinaryIO) -> None:
+    with progress("export") as show:
+        async for piece in target.export():
+            opened.write(piece)
+            show(None, f"{opened.tell() / 1e6:.1f} MB")
+
+
+def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: float) -> None:
+    print(f"{path}: {report.read} read in {seconds:.1f} s")
+    print(f"  {report.created} created, {report.updated} updated, {report.unchanged} unchanged")
+    if report.new_categories or report.new_centres:
+        print(f"  new categories: {report.new_categories}, new centres: {report.new_centres}")
+    if report.without_key:
+        print(
+            f"  {report.without_key} without id and reference:"
+            " another import would create them again"
+        )
+    if report.ignored_columns:
+        print(f"  ignored columns: {', '.join(report.ignored_columns)}")
+    print(f"  {report.rejected} rejected{f' and put into {rejected}' if report.rejected else ''}")
+
+
+class RejectedRows:
+    """Writes rejected rows with all their cells, each after its line number and the reason."""
+
+    def __init__(self, opened: TextIO, header: Sequence[str]) -> None:
+        self._writer = csv.writer(opened)
+        self._columns = len(header)
+        # A file of rejected rows that is imported again has these columns already.
+        self._replaced = len(ADDED_COLUMNS) if header[:2] == ADDED_COLUMNS else 0
+        self._writer.writerow([*ADDED_COLUMNS, *header[self._replaced :]])
+        self.any = False
+
+    def add(self, rejections: Iterable[Rejection]) -> None:
+        """Write some more rejected rows."""
+        for rejection in rejections:
+            cells = rejection.row.cells
+            has_added = len(cells) == self._columns or (
+                len(cells) > 1 and cells[1].startswith(UNEVEN)
+            )
+            kept = cells[self._replaced :] if has_added else cells
+            self._writer.writerow([rejection.row.line, rejection.reason, *kept])
+            self.any = True
+
+
+@contextmanager
+def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
+    """Yield the writer of the file of rejected rows; without any, no file is written.
+
+    An earlier file that differs may have been corrected by hand, so it is kept under another name.
+    """
+    with completed(path) as part:
+        with part.open("w", encoding="utf-8-sig", newline="") as opened:  # spreadsheets need a BOM
+            rows = RejectedRows(opened, header)
+            yield rows
+        if not rows.any:
+            part.unlink()
+        if path.exists() and not (rows.any and filecmp.cmp(part, path, shallow=False)):
+            names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(1))
+            kept = next(name for name in names if not name.exists())
+            print(f"The earlier {path} is kept as {path.rename(kept)}.")
+
+
+@contextmanager
+def completed(path: Path) -> Iterator[Path]:
+    """Yield a new file beside ``path``, which replaces ``path`` unless the context fails."""
+    if path.exists() and not path.is_file():
+        sys.exit(f"error: {path} is not a regular file")
+    place = path.resolve()  # so that a symbolic link remains one
+    part = place.with_name(f".{place.name}.{new_id().hex}.part")
+    try:
+        part.touch(exist_ok=False)
+    except OSError as error:
+        sys.exit(f"error: cannot write {path}: {error.strerror}")
+    try:
+        yield part
+        if part.exists():
+            part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {where}{error.strerror or error}")

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL: its programs, its server process, and who owns it."""

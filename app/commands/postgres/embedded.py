@@ -1,0 +1,164 @@
+"""The embedded PostgreSQL: programs from a wheel, for development and tests on one host.
+
+The process that holds the lock in the server's home owns the server: it starts the server as a
+child process and stops it. A process that finds the lock held uses the same server and leaves it
+running.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from app.commands.postgres.files import Account, make_home, runnable_programs, server_account
+from app.commands.postgres.server import (
+    DATABASE,
+    EmbeddedPostgres,
+    OwnPostgres,
+    give_up,
+    moments,
+)
+from app.core.settings import cannot_start
+
+
+@contextmanager
+def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[EmbeddedPostgres]:
+    """Run the server whose data are below ``home``, or join it if it is running already.
+
+    If the start fails, this process exits with a one-line error. ``durable=False`` is for data
+    that need not survive a crash.
+    """
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(_owned_or_joined(make_home(home), durable))
+        except OSError as error:
+            cannot_start(f"the embedded PostgreSQL cannot start: {error}")
+        yield server
+
+
+@contextmanager
+def temporary_postgres(*, durable: bool = False) -> Iterator[OwnPostgres]:
+    """Run a temporary server until the context ends, then delete its data.
+
+    ``durable=True`` is for callers that kill and restart the server.
+    """
+    with tempfile.TemporaryDirectory(prefix="crossfit-") as folder:
+        os.chmod(folder, 0o711)  # noqa: S103 - the server's account may enter, but no other account can list it
+        home = Path(folder) / "postgres"
+        try:
+            with embedded_postgres(home, durable=durable) as server:
+                assert isinstance(server, OwnPostgres)  # no other process can hold that lock
+                yield server
+        finally:
+            shutil.rmtree(home.resolve(), ignore_errors=True)  # it may be a link
+
+
+@contextmanager
+def _owned_or_joined(home: Path, durable: bool) -> Iterator[EmbeddedPostgres]:
+    """Take the lock and start the server, or wait until the owner writes its socket's folder."""
+    with (home / "lock").open("a+") as lock:
+        for _ in moments():
+            if _locked(lock):
+                _forget_socket_folder(lock, home)
+                with _started(home, durable) as server:
+                    lock.write(server.socket_folder)
+                    lock.flush()
+                    try:
+                        yield server
+                    finally:
+                        lock.truncate(0)
+                return
+            lock.seek(0)
+            if socket_folder := lock.read():
+                yield EmbeddedPostgres(socket_folder)
+                return
+        cannot_start(
+            f"another command holds the lock {lock.name}, but its PostgreSQL is not ready;"
+            " stop that command and try again"
+        )
+
+
+def _forget_socket_folder(lock: IO[str], home: Path) -> None:
+    """Remove the socket folder that a killed owner left behind, and its name in the lock file."""
+    lock.seek(0)
+    folder = lock.read()
+    lock.truncate(0)
+    if folder and Path(folder) != home / "data":
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _started(home: Path, durable: bool) -> Iterator[OwnPostgres]:
+    """Run the server as a child process."""
+    account = server_account(home)
+    programs = runnable_programs(account, home)
+    data = home / "data"
+    with (home / "log").open("wb") as log, _socket_folder(data, account) as socket_folder:
+        if not data.exists():
+            _initialise(data, programs, account, log, durable)
+        server = OwnPostgres(
+            socket_folder, data=data, programs=programs, account=account, log=log, durable=durable
+        )
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _socket_folder(data: Path, account: Account) -> Iterator[str]:
+    """Yield the folder for the socket: the data directory, unless its name does not fit a URL."""
+    if re.fullmatch(r"[\w/.+-]{1,90}", str(data), re.ASCII):
+        yield str(data)
+        return
+    with tempfile.TemporaryDirectory(prefix="crossfit-") as folder:
+        _give(Path(folder), account)
+        yield folder
+
+
+def _give(folder: Path, account: Account) -> None:
+    if account:
+        os.chown(folder, account["user"], account["group"])
+
+
+def _initialise(
+    data: Path, programs: Path, account: Account, log: IO[bytes], durable: bool
+) -> None:
+    """Create the cluster and its database beside ``data``, then rename it to ``data``."""
+    new = data.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    _give(new, account)
+    locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    initdb = (
+        str(programs / "initdb"),
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        *locale,
+        *(() if durable else ("--no-sync",)),
+    )
+    create = f"CREATE DATABASE {DATABASE}".encode()
+    for command, text in (
+        ([*initdb, "-D", str(new)], b""),
+        ([str(programs / "postgres"), "--single", "-D", str(new), "postgres"], create),
+    ):
+        if subprocess.run(command, input=text, stdout=log, stderr=log, **account).returncode:  # noqa: S603
+            give_up(log)
+    new.rename(data)

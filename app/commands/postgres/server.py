@@ -1,0 +1,217 @@
+"""A PostgreSQL server process: start and stop it; for tests also kill and suspend it."""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+import psutil
+
+from app.commands.postgres.files import Account
+from app.commands.signals import undisturbed
+from app.core.settings import cannot_start
+
+DATABASE = "crossfit"
+PATIENCE = 60.0
+"""Timeout of a start in seconds, which includes recovery from a crash."""
+STOPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+"""Fast shutdown, immediate shutdown, kill; and the seconds to wait after each."""
+FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+BACKEND = re.compile(r"postgres: \S+ \S+ \[local\]")
+"""The title of a backend process, which serves one client."""
+
+
+@dataclass
+class EmbeddedPostgres:
+    """A running server, reached through the Unix socket in ``socket_folder``."""
+
+    socket_folder: str
+
+    def url(self, database: str = DATABASE) -> str:
+        """Return the URL of one of its databases."""
+        return f"postgresql://postgres@/{database}?host={self.socket_folder}&port=5432"
+
+
+class OwnPostgres(EmbeddedPostgres):
+    """A server that is a child of this process, so that this process may stop or kill it.
+
+    Its URL stays the same after a restart. If a start fails, this process exits with a one-line
+    error.
+    """
+
+    def __init__(
+        self,
+        socket_folder: str,
+        *,
+        data: Path,
+        programs: Path,
+        account: Account,
+        log: IO[bytes],
+        durable: bool,
+    ) -> None:
+        super().__init__(socket_folder)
+        self._data, self._programs, self._account, self._log = data, programs, account, log
+        self._durable = durable
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections, after crash recovery if any."""
+        stop_leftover(self._data)
+        # In its own session the server does not get the terminal's Ctrl-C: it must stop after the
+        # workers. The server trusts any client of the socket, so only its account and root may
+        # open it.
+        command = [
+            *(str(self._programs / "postgres"), "-D", str(self._data)),
+            *("-h", "", "-k", self.socket_folder, "-c", "unix_socket_permissions=0700"),
+            # The details of an error can contain values such as a national id.
+            *("-c", "log_error_verbosity=terse"),
+            # Shorter than DB_LOCK_TIMEOUT: a deadlock is retried, a lock timeout is not.
+            *("-c", "deadlock_timeout=200ms"),
+            *(() if self._durable else FORGETFUL),
+        ]
+        with undisturbed():
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+                **self._account,
+            )
+        self._wait_until_ready(self._process)
+
+    def stop(self) -> None:
+        """Stop the server if it is running or suspended."""
+        with undisturbed():
+            if self._process is None:
+                return
+            self.resume()
+            if self._process.poll() is None:
+                _stop(psutil.Process(self._process.pid))
+            self._process.wait()
+            self._process = None
+
+    def kill(self) -> None:
+        """Kill every process of the server with ``SIGKILL``, and wait until none is left.
+
+        A process that survives keeps the shared memory, and the next start would fail.
+        """
+        with undisturbed():
+            self.suspend()
+            processes = self.processes()
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            if self._process is not None:
+                self._process.wait()
+                self._process = None
+        wait_until_ended(processes)
+
+    def suspend(self) -> None:
+        """Suspend every process of the server: connections stay open, but get no response."""
+        # The postmaster first, because it starts the others: so none is missed.
+        for process in self.processes()[:1]:
+            process.suspend()
+        for process in self.processes()[1:]:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def resume(self) -> None:
+        """Resume a suspended server."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the server's processes, the postmaster first; empty if it is not running."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        postmaster = psutil.Process(self._process.pid)
+        return [postmaster, *postmaster.children(recursive=True)]
+
+    def backends(self) -> list[psutil.Process]:
+        """Return the backends: the processes that each serve one client connection."""
+        return [process for process in self.processes()[1:] if _is_backend(process)]
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        is_ready = str(self._programs / "pg_isready")
+        command = [is_ready, "-q", "-h", self.socket_folder, "-p", "5432", "-U", "postgres"]
+        for _ in moments():
+            if process.poll() is not None:
+                break
+            if subprocess.run(command).returncode == 0:  # noqa: S603
+                return
+        give_up(self._log)
+
+
+def give_up(log: IO[bytes]) -> NoReturn:
+    """Exit with an error that has the last line of the server's log, and the log's path."""
+    last = Path(log.name).read_text(errors="replace").strip().rpartition("\n")[2]
+    cannot_start(f"the embedded PostgreSQL does not start ({last}); its log is {log.name}")
+
+
+def stop_leftover(data: Path) -> None:
+    """Stop a server that still runs on these data because its launcher was killed."""
+    record = data / "postmaster.pid"
+    try:
+        process = psutil.Process(int(record.read_text().partition("\n")[0]))
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return
+    if _is_running(process) and _serves(process, data):
+        _stop(process)
+    # The process ID may now belong to a zombie or another program. PostgreSQL would take that for
+    # a running server.
+    record.unlink(missing_ok=True)
+
+
+def wait_until_ended(processes: list[psutil.Process], seconds: float = PATIENCE) -> None:
+    """Wait until all the processes have ended; raise ``TimeoutError`` after the timeout."""
+    for _ in moments(seconds):
+        if not any(map(_is_running, processes)):
+            return
+    raise TimeoutError("a process of PostgreSQL did not end before the timeout")
+
+
+def moments(seconds: float = PATIENCE) -> Iterator[None]:
+    """Yield every 20 ms until the timeout."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.02)
+
+
+def _is_backend(process: psutil.Process) -> bool:
+    try:
+        return BACKEND.match(" ".join(process.cmdline())) is not None
+    except psutil.NoSuchProcess:  # also raised for a zombie
+        return False
+
+
+def _serves(process: psutil.Process, data: Path) -> bool:
+    match process.cmdline():
+        case [program, "-D", folder, *_]:
+            # A folder that no longer exists is this one, from before the checkout was moved.
+            is_these_data = folder == str(data) or not Path(folder).exists()
+            return Path(program).name == "postgres" and is_these_data
+    return False
+
+
+def _stop(server: psutil.Process) -> None:
+    for sign, seconds in STOPS:
+        with suppress(psutil.NoSuchProcess):
+            server.send_signal(sign)
+        for _ in moments(seconds):
+            if not _is_running(server):
+                return
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

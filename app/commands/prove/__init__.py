@@ -1,0 +1,1 @@
+"""The drill, contract fuzzing, and the service as a child process."""

@@ -1,0 +1,338 @@
+"""The durability drill: kill PostgreSQL while a service writes, then check the stored rows.
+
+Every acknowledged write must be stored. A write that was retried with the same
+``Idempotency-Key`` must be stored once. A training's counters must match its bookings, and no
+seat may be empty while an athlete is in the waitlist.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import IO, Any, Self
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+
+from app.commands.database import database_url, migrate_to_head
+from app.commands.postgres.embedded import temporary_postgres
+from app.commands.postgres.server import OwnPostgres, wait_until_ended
+from app.commands.prove.service import NotStarted, running_service
+from app.commands.signals import run_until_stopped
+from app.core.errors import KeyInFlight
+from app.core.settings import get_settings
+
+WRITERS = 8
+BETWEEN_WRITES = 0.02
+"""Seconds from a response to the writer's next write."""
+BETWEEN_TRIES = 0.05
+CALM = 0.5
+"""Seconds of undisturbed writing before each kill, so that there are writes to lose."""
+ANSWER = 10.0
+"""Timeout of a request in seconds; then the writer retries it."""
+IMPATIENT = 0.05
+"""The share of requests whose response is lost, because the writer times out after 5 ms."""
+NO_ANSWER = httpx.Timeout(ANSWER, read=0.005)
+RECOVERY = 30.0
+"""Seconds after a kill by which every writer must get a successful response again."""
+LOG_SHOWN = 4000
+"""Characters of the service's log to print if it does not recover."""
+
+SEATS = 50
+"""Capacity of the training that all athletes of the drill book; the others are waitlisted."""
+CANCELLED = 0.3
+"""The share of bookings that the writers cancel."""
+STORED = """
+    SELECT name, id, (SELECT count(*) FROM enrolments WHERE athlete_id = athletes.id)::text AS state
+    FROM athletes
+    UNION ALL SELECT name, id, '' FROM categories
+    UNION ALL SELECT 'booking-' || athletes.name, bookings.id,
+        CASE bookings.status WHEN 'cancelled' THEN 'cancelled' ELSE 'booked' END
+    FROM bookings JOIN athletes ON athletes.id = athlete_id
+"""
+MISCOUNTED = """
+    SELECT count(*) FROM trainings, LATERAL (
+        SELECT count(*) FILTER (WHERE status IN ('reserved', 'checked_in')) AS seats,
+            count(*) FILTER (WHERE status = 'waitlisted') AS places
+        FROM bookings WHERE training_id = trainings.id
+    ) AS found
+    WHERE (taken, waiting) <> (seats, places) OR (waiting > 0 AND taken < capacity)
+"""
+
+
+class NotRecovered(Exception):
+    """The service did not recover by itself before the timeout."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the service acknowledged about a row."""
+
+    id: UUID
+    state: str = ""
+    """The number of an athlete's enrolments, or ``booked`` or ``cancelled`` for a booking."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The number of rows that were acknowledged, found, lost, and stored more than once."""
+
+    acknowledged: int
+    found: int
+    lost: int
+    duplicated: int
+    miscounted: int
+    """Trainings whose counters differ from their bookings, or with a free seat and a waitlist."""
+
+    def __str__(self) -> str:
+        return (
+            f"acknowledged {self.acknowledged}, found {self.found}, lost {self.lost}, "
+            f"duplicated {self.duplicated}, miscounted {self.miscounted}"
+        )
+
+
+async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
+    """Compare the acknowledged writes, by idempotency key, with the rows, whose names are keys."""
+    stored: dict[str, list[Written]] = defaultdict(list)
+    connection = await asyncpg.connect(url, timeout=ANSWER)
+    try:
+        for row in await connection.fetch(STORED, timeout=ANSWER):
+            stored[row["name"]].append(Written(row["id"], row["state"]))
+        miscounted = await connection.fetchval(MISCOUNTED, timeout=ANSWER)
+    finally:
+        await connection.close()
+    found = sum(written in stored[key] for key, written in acknowledged.items())
+    return Comparison(
+        acknowledged=len(acknowledged),
+        found=found,
+        lost=len(acknowledged) - found,
+        duplicated=sum(len(rows) > 1 for rows in stored.values()),
+        miscounted=miscounted,
+    )
+
+
+def run_drill(rounds: int) -> int:
+    """Run the drill on a temporary PostgreSQL and service; return 1 if the service failed it."""
+    with temporary_postgres(durable=True) as server, database_url(server.url()):
+        migrate_to_head()
+        with tempfile.TemporaryFile("a+", errors="replace") as log:
+            try:
+                with running_service(log, "--workers=2") as service:
+                    api = service.url + get_settings().api_v1_prefix
+                    return int(not run_until_stopped(_drill(server, api, rounds)))
+            except (NotStarted, NotRecovered) as error:
+                print(f"{_text(log)[-LOG_SHOWN:]}error: {error}", file=sys.stderr)
+                return 1
+
+
+def _text(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()
+
+
+async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
+    """Run the rounds, print a line for each, and return whether the service passed."""
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(base_url=api, timeout=ANSWER, trust_env=False)
+            )
+            for _ in range(WRITERS)
+        ]
+        parents = await Parents.create(clients[0])
+        said = Answers()
+        writers = [Writer(client, parents, said) for client in clients]
+        comparison = Comparison(0, 0, 0, 0, 0)
+        print(
+            f"{WRITERS} writers send requests to {api}; "
+            "each round kills one PostgreSQL backend, then the whole server",
+            flush=True,
+        )
+        for number in range(1, rounds + 1):
+            async with _writing(writers):
+                await asyncio.sleep(CALM)
+                backend = await _back_after(lambda: kill_a_backend(server), writers)
+                await asyncio.sleep(CALM)
+                whole = await _back_after(lambda: kill_and_start(server), writers)
+                await asyncio.sleep(CALM)
+            comparison = await compare(server.url(), said.acknowledged)
+            print(
+                f"round {number}: recovered {backend:.2f} s after a backend was killed and "
+                f"{whole:.2f} s after the server was killed; "
+                f"writes so far: {comparison}; responses: {said}",
+                flush=True,
+            )
+    for refusal in said.refusals[:1]:
+        print(f"{len(said.refusals)} requests were rejected, the first with: {refusal}")
+    print(comparison)
+    wrong = comparison.lost or comparison.duplicated or comparison.miscounted
+    return not (wrong or said.refusals)
+
+
+class Answers:
+    """The responses of the service to all writers."""
+
+    def __init__(self) -> None:
+        self.acknowledged: dict[str, Written] = {}
+        self.refusals: list[str] = []
+        """Bodies of errors that a retry does not fix; a drill that passes has none."""
+        self.count: Counter[str] = Counter()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{kind}: {number}" for kind, number in sorted(self.count.items()))
+
+
+@dataclass(frozen=True)
+class Parents:
+    """The category and centres of every athlete of the drill, and the training that all book."""
+
+    category_id: str
+    centre_ids: list[str]
+    training_id: str
+
+    @classmethod
+    async def create(cls, client: httpx.AsyncClient) -> Self:
+        """Create them through the service before the first kill."""
+
+        async def id_of(collection: str, name: str, **fields: Any) -> str:
+            response = await client.post(collection, json={"name": name, **fields})
+            response.raise_for_status()
+            return str(response.json()["id"])
+
+        centre_ids = [await id_of("centres", name) for name in ("North", "South")]
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        training_id = await id_of(
+            "trainings",
+            "Drill",
+            centre_id=centre_ids[0],
+            starts_at=tomorrow.isoformat(),
+            ends_at=(tomorrow + timedelta(hours=1)).isoformat(),
+            capacity=SEATS,
+        )
+        return cls(await id_of("categories", "Drill"), centre_ids, training_id)
+
+
+class Writer:
+    """Creates one row after the other, and retries each with its idempotency key."""
+
+    def __init__(self, client: httpx.AsyncClient, parents: Parents, said: Answers) -> None:
+        self._client, self._parents, self._said = client, parents, said
+        self.served = 0.0
+        """When the latest acknowledged request was sent."""
+
+    async def write_until(self, end: asyncio.Event) -> None:
+        """Write until the event is set, and finish the sequence of writes that has begun."""
+        rows = {
+            "category_id": self._parents.category_id,
+            "centre_ids": self._parents.centre_ids,
+        }
+        bookings = f"trainings/{self._parents.training_id}/bookings"
+        while not end.is_set():
+            # Names of athletes are not unique, so only the key prevents a second row.
+            name, category = str(uuid4()), str(uuid4())
+            athlete = await self._write(
+                "athletes", name, {"name": name, **rows}, str(len(self._parents.centre_ids))
+            )
+            await self._write("categories", category, {"name": category})
+            booking = await self._write(
+                bookings, f"booking-{name}", {"athlete_id": str(athlete)}, "booked"
+            )
+            if random.random() < CANCELLED:  # noqa: S311 - no secret
+                await self._write(f"bookings/{booking}/cancel", f"booking-{name}", {}, "cancelled")
+
+    async def _write(self, path: str, key: str, body: dict[str, Any], state: str = "") -> UUID:
+        """Send the same request until it is acknowledged or fails permanently; return the id."""
+        row_id = UUID(int=0)
+        while True:
+            sent = time.monotonic()
+            try:
+                response = await self._client.post(
+                    path,
+                    json=body,
+                    headers={"Idempotency-Key": key},
+                    timeout=NO_ANSWER if random.random() < IMPATIENT else ANSWER,  # noqa: S311
+                )
+            except httpx.TransportError as error:
+                self._said.count[type(error).__name__] += 1
+            else:
+                replayed = "Idempotency-Replayed" in response.headers
+                self._said.count[f"{response.status_code}{' replayed' * replayed}"] += 1
+                if response.is_success:
+                    row_id = UUID(response.json()["id"])
+                    self._said.acknowledged[key] = Written(row_id, state)
+                    self.served = sent
+                    break
+                if _is_refusal(response):
+                    self._said.refusals.append(response.text)
+                    break
+            await asyncio.sleep(BETWEEN_TRIES * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        await asyncio.sleep(BETWEEN_WRITES)
+        return row_id
+
+
+def _is_refusal(response: httpx.Response) -> bool:
+    """Return whether a retry would be rejected too."""
+    if response.status_code == httpx.codes.CONFLICT:
+        return bool(response.json()["type"] != KeyInFlight.type.uri)
+    return response.is_client_error
+
+
+@asynccontextmanager
+async def _writing(writers: list[Writer]) -> AsyncIterator[None]:
+    """Run the writers during the context, then let them finish the writes that have begun."""
+    end = asyncio.Event()
+    tasks = [asyncio.create_task(writer.write_until(end)) for writer in writers]
+    try:
+        yield
+        end.set()
+        async with _recovering("finish the writes that had begun"):
+            await asyncio.gather(*tasks)
+    except NotRecovered:
+        for task in tasks:
+            if task.done():  # its own error explains more
+                task.result()
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _back_after(kill: Callable[[], None], writers: list[Writer]) -> float:
+    """Kill, then return the seconds until each writer had a new request acknowledged."""
+    begun = time.monotonic()
+    await asyncio.to_thread(kill)
+    killed = time.monotonic()
+    async with _recovering("answer every writer again"):
+        while not all(writer.served > killed for writer in writers):  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.01)
+    return time.monotonic() - begun
+
+
+@asynccontextmanager
+async def _recovering(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(RECOVERY):
+            yield
+    except TimeoutError:
+        raise NotRecovered(f"the service did not {what} within {RECOVERY:.0f} s") from None
+
+
+def kill_a_backend(server: OwnPostgres) -> None:
+    """Kill one backend process; PostgreSQL then ends all other backends and recovers."""
+    backends = server.backends()
+    random.choice(backends).kill()  # noqa: S311 - no secret
+    wait_until_ended(backends)
+
+
+def kill_and_start(server: OwnPostgres) -> None:
+    """Kill the whole server and start it again on the same data directory."""
+    server.kill()
+    server.start()

@@ -1,0 +1,88 @@
+"""Contract fuzzing: schemathesis generates requests and checks responses against the document.
+
+``schemathesis.toml`` has its settings and names the module with its hooks.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urljoin
+
+from app.commands.data.sample import add_sample_data
+from app.commands.database import database_url
+from app.commands.postgres.embedded import temporary_postgres
+from app.commands.project import ROOT
+from app.commands.prove.service import NotStarted, running_service
+from app.commands.signals import undisturbed
+from app.core.settings import get_settings
+
+
+def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> int:
+    """Fuzz the service at a URL, or a temporary one; return 1 if anything is wrong.
+
+    That is a failed check, an error of schemathesis, or a warning. Warnings count because a
+    request that reaches no row proves nothing.
+    """
+    folder = ROOT / get_settings().data_dir / "fuzz"
+    folder.mkdir(parents=True, exist_ok=True)
+    report = folder / "report.json"
+    report.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        if url is None:
+            log = folder / "service.log"
+            url = stack.enter_context(_service_of_its_own(log))
+            print(
+                f"Fuzzing a temporary service with its own database; its log is {log}", flush=True
+            )
+        add_sample_data(url)
+        options = [f"--max-examples={cases}", f"--report-json-path={report}"]
+        options += [f"--max-time={seconds}"] if seconds is not None else []
+        options += [f"--seed={seed}"] if seed is not None else []
+        location = urljoin(url, "/openapi.json")
+        command = ["schemathesis.cli", f"--config-file={ROOT / 'schemathesis.toml'}", "run"]
+        with _running([*command, location, "--checks=all", *options]) as process:
+            status = process.wait()
+    return verdict(report, status)
+
+
+@contextmanager
+def _service_of_its_own(log: Path) -> Iterator[str]:
+    """Run the service on a temporary database, and yield its URL."""
+    with temporary_postgres() as server, database_url(server.url()), log.open("w+") as output:
+        try:
+            with running_service(output) as service:
+                yield service.url
+        except NotStarted as error:
+            sys.exit(f"error: {error}; see {log}")
+
+
+@contextmanager
+def _running(module: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a module until the context ends."""
+    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT)  # noqa: S603
+    try:
+        yield process
+    finally:
+        with undisturbed():
+            process.terminate()
+            process.wait()
+
+
+def verdict(report: Path, status: int) -> int:
+    """Print the counts of the report; return 0 if nothing is wrong."""
+    if not report.exists():
+        print("error: schemathesis wrote no report; see its output above", file=sys.stderr)
+        return 1
+    found = json.loads(report.read_text("utf-8"))
+    cases = found["test_cases"]["generated"]
+    warnings = sum(map(len, found["warnings"].values()))
+    failures = found["test_cases"]["unique_failures"]
+    print(
+        f"{cases} cases, {failures} failures, {len(found['errors'])} errors,"
+        f" {warnings} warnings; the report is {report}"
+    )
+    clean = found["complete"] and not (failures or found["errors"] or warnings)
+    return 0 if clean and cases and status == 0 else 1

@@ -1,0 +1,434 @@
+"""Contract fuzzing: it finds no failure, it would find one, and it leaves no process."""
+
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import given, settings
+from pydantic import TypeAdapter
+from schemathesis import HookContext, Response
+from schemathesis.generation.meta import TestPhase
+
+from app.commands.prove.fuzz import verdict
+from app.commands.prove.fuzz_hooks import MOMENTS, Rows, contract_is_kept, filter_body, filter_query
+from app.commands.tests.launcher import launched, living
+from app.conftest import API
+from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken, NotFound
+from app.core.resources.fields import Moment
+
+Json = dict[str, Any]
+
+ENROLMENT = "/athletes/{athlete_id}/centres/{centre_id}"
+CENTRE = "/centres/{centre_id}"
+TRAINING = "/trainings/{training_id}"
+BOOKING = "/bookings/{booking_id}"
+BOOKINGS = f"{TRAINING}/bookings"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+CASES = 2000
+BEGUN = re.compile("Loaded specification")
+CLEAN = {
+    "complete": True,
+    "test_cases": {"generated": 2000, "unique_failures": 0},
+    "errors": [],
+    "warnings": {"missing_test_data": [], "low_valid_rate": []},
+}
+
+
+@pytest.mark.slow
+def test_no_answer_breaks_the_contract_and_the_requests_hit_rows(tmp_path: Path) -> None:
+    with launched("fuzz", "--cases=5", "--seed=1", DATA_DIR=str(tmp_path)) as launcher:
+        launcher.read_until(BEGUN)
+        family = launcher.family()
+        assert launcher.ended() == 0, launcher.output
+
+    assert living(family) == []
+    report = json.loads((tmp_path / "fuzz" / "report.json").read_text())
+    assert report["test_cases"]["generated"] >= CASES
+    assert (report["failures"], report["errors"]) == ([], [])
+    assert {name for name, found in report["warnings"].items() if found} == set()
+    assert report["operations"]["tested"] == report["operations"]["total"]
+    assert {name: phase["status"] for name, phase in report["phases"].items()} == dict.fromkeys(
+        ["examples", "coverage", "fuzzing", "stateful"], "success"
+    )
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_service_and_its_database_too(tmp_path: Path) -> None:
+    with launched("fuzz", "--cases=1", DATA_DIR=str(tmp_path)) as launcher:
+        launcher.read_until(BEGUN)
+        family = launcher.family()
+        assert "postgres" in {process.name() for process in family}
+
+        assert launcher.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+
+    assert living(family) == []
+    assert "Traceback" not in launcher.output
+
+
+@pytest.mark.slow
+def test_a_service_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    with launched("fuzz", "--url=http://127.0.0.1:1", DATA_DIR=str(tmp_path)) as launcher:
+        assert launcher.ended() == 1
+
+    assert launcher.output.startswith("error: http://127.0.0.1:1/api/v1/ does not answer")
+
+
+class TestVerdict:
+    @pytest.fixture
+    def report(self, tmp_path: Path) -> Path:
+        return tmp_path / "report.json"
+
+    def test_nothing_found_is_good(self, report: Path) -> None:
+        report.write_text(json.dumps(CLEAN))
+
+        assert verdict(report, 0) == 0
+
+    @pytest.mark.parametrize(
+        "found",
+        [
+            {"test_cases": {"generated": 2000, "unique_failures": 1}},
+            {"test_cases": {"generated": 0, "unique_failures": 0}},
+            {"errors": [{"title": "Hook Error", "count": 1}]},
+            {"warnings": {"missing_test_data": ["GET /api/v1/athletes/{athlete_id}"]}},
+            {"complete": False},
+        ],
+    )
+    def test_anything_found_is_bad(self, report: Path, found: Json) -> None:
+        report.write_text(json.dumps(CLEAN | found))
+
+        assert verdict(report, 0) == 1
+
+    def test_a_failed_command_is_bad(self, report: Path) -> None:
+        report.write_text(json.dumps(CLEAN))
+
+        assert verdict(report, 1) == 1
+
+    def test_no_report_is_bad(self, report: Path) -> None:
+        assert verdict(report, 0) == 1
+
+
+def answer_of(status: int, content: bytes = b"", **headers: str) -> Response:
+    listed = {name.replace("_", "-"): [value] for name, value in headers.items()}
+    request = requests.Request("GET", "http://service/").prepare()
+    return Response(status, listed, content, request, elapsed=0.1, verify=False)
+
+
+class TestCheck:
+    def check(self, status: int, **headers: str) -> None:
+        contract_is_kept(Mock(), answer_of(status, b"", **headers), Mock())
+
+    def test_what_keeps_the_contract_passes(self) -> None:
+        self.check(204, x_request_id="1")
+        self.check(404, x_request_id="1", content_type=PROBLEM_MEDIA_TYPE)
+
+    @pytest.mark.parametrize("status", [500, 503])
+    def test_a_failure_of_the_service_is_found(self, status: int) -> None:
+        with pytest.raises(AssertionError, match=f"failed with {status}"):
+            self.check(status, x_request_id="1", content_type=PROBLEM_MEDIA_TYPE)
+
+    @pytest.mark.parametrize("headers", [{}, {"content_type": "text/plain"}])
+    def test_an_error_that_is_no_problem_document_is_found(self, headers: Json) -> None:
+        with pytest.raises(AssertionError, match="instead of a problem document"):
+            self.check(400, x_request_id="1", **headers)
+
+    def test_an_answer_without_a_request_id_is_found(self) -> None:
+        with pytest.raises(AssertionError, match="X-Request-ID"):
+            self.check(200)
+
+
+Make = Callable[..., Any]
+"""Makes a case from a method, a path and the parts of a request."""
+
+
+def meta_of(phase: TestPhase) -> Mock:
+    """Make the metadata that schemathesis gives a case of a phase."""
+    meta = Mock(**{"is_dirty.return_value": False})
+    meta.phase.name, meta.components = phase, {}
+    return meta
+
+
+class TestRows:
+    @pytest.fixture
+    def asked(self) -> list[httpx.Request]:
+        return []
+
+    @pytest.fixture
+    def make(self, app: FastAPI) -> Make:
+        schema = schemathesis.openapi.from_dict(app.openapi())
+        return lambda method, path, **parts: schema[API + path][method].Case(**parts)
+
+    @pytest.fixture
+    def rows(self, app: FastAPI, asked: list[httpx.Request]) -> Iterator[Rows]:
+        """Provide the rows of a fake service with one row of each kind; created ids say ``new``."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request)
+            if NOBODY in request.url.path:
+                return httpx.Response(404, json={"type": NotFound.type.uri})
+            if request.method == "POST":
+                return httpx.Response(201, json={"id": f"new {request.url.path}"})
+            etag = {"ETag": '"3-a"'} if request.url.path.count("/") > 3 else {}
+            link = f"{request.url.path}?limit=1&cursor=abc"
+            page = {"items": [{"id": request.url.path}], "next": link}
+            times = {"starts_at": "2030-01-01T18:00:00Z", "ends_at": "2030-01-01T19:00:00Z"}
+            return httpx.Response(200, headers=etag, json=page | times | {"reference": "M-7"})
+
+        transport = httpx.MockTransport(answer)
+        with httpx.Client(base_url="http://service", transport=transport) as service:
+            yield Rows(service, app.openapi())
+
+    def test_ids_that_were_made_up_become_those_of_rows(self, rows: Rows, make: Make) -> None:
+        case = make("PUT", ENROLMENT, path_parameters={"athlete_id": "1", "centre_id": "2"})
+
+        rows.aim_at_rows(case)
+
+        assert case.path_parameters["athlete_id"].endswith("/athletes")
+        assert case.path_parameters["centre_id"].endswith("/centres")
+
+    def test_an_enrolment_exists_before_it_is_deleted(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        case = make("DELETE", ENROLMENT, path_parameters={"athlete_id": "1", "centre_id": "2"})
+
+        rows.aim_at_rows(case)
+
+        assert asked[-1].method == "PUT"
+
+    def test_a_row_to_delete_is_a_new_one(self, rows: Rows, make: Make) -> None:
+        case = make("DELETE", CENTRE, path_parameters={"centre_id": "1"})
+
+        rows.aim_at_rows(case)
+
+        assert case.path_parameters == {"centre_id": f"new {API}/centres"}
+
+    def test_a_booking_is_made_of_a_new_training_for_a_new_athlete(
+        self, rows: Rows, make: Make
+    ) -> None:
+        case = make(
+            "POST",
+            BOOKINGS,
+            path_parameters={"training_id": "1"},
+            body={"athlete_id": "2", "waitlist": True},
+        )
+
+        rows.aim_at_rows(case)
+        rows.make_acceptable(case)
+
+        assert case.path_parameters == {"training_id": f"new {API}/trainings"}
+        assert case.body == {"athlete_id": f"new {API}/athletes", "waitlist": True}
+
+    def test_a_booking_that_is_needed_is_made(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        case = make("POST", "/bookings/{booking_id}/cancel", path_parameters={"booking_id": "1"})
+
+        rows.aim_at_rows(case)
+
+        made = f"{API}/trainings/new {API}/trainings/bookings"
+        assert case.path_parameters == {"booking_id": f"new {made}"}
+        assert asked[-1].url.path == made
+
+    def test_a_booking_that_was_made_is_asked_for(self, rows: Rows, make: Make) -> None:
+        booked = make("POST", BOOKINGS, path_parameters={"training_id": "1"})
+        rows.learn(booked, answer_of(201, b'{"id": "mine"}'))
+
+        asked_for = set()
+        for _ in range(50):
+            case = make("GET", BOOKING, path_parameters={"booking_id": "1"})
+            rows.aim_at_rows(case)
+            asked_for.add(case.path_parameters["booking_id"])
+
+        assert "mine" in asked_for
+
+    def test_what_is_changed_is_in_a_state_for_that(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        rows.aim_at_rows(make("GET", BOOKING, path_parameters={"booking_id": "1"}))  # fills up
+        for method, path, made in (
+            ("POST", f"{BOOKING}/cancel", ["athletes", "bookings", "trainings"]),
+            ("POST", f"{BOOKING}/check-out", ["athletes", "bookings", "check-in", "trainings"]),
+            ("POST", f"{TRAINING}/cancel", ["trainings"]),
+            ("PATCH", TRAINING, ["trainings"]),
+        ):
+            (parameter,) = re.findall(r"{(\w+)}", path)
+            case = make(method, path, path_parameters={parameter: "1"})
+            asked.clear()
+
+            rows.aim_at_rows(case)
+
+            posted = [one.url.path.rpartition("/")[2] for one in asked if one.method == "POST"]
+            assert sorted(posted) == made, path
+            assert case.path_parameters[parameter].startswith("new ")
+
+    @pytest.mark.parametrize(
+        ("starts_at", "ends_at", "until"),
+        [
+            ("2000-01-01T18:00:00Z", "2000-01-02T18:00:00z", "2000-01-02T18:00:00z"),
+            (
+                "2000-01-01T18:00:00-03:00",
+                "2100-01-01T21:30:00Z",
+                "2000-01-01T18:30:00.000001-03:00",
+            ),
+            ("2000-01-01T18:00:00Z", "2000-01-01T17:00:00Z", "2000-01-01T19:00:00.000001+00:00"),
+            ("2000-01-01T18:00:00Z", "2000-01-01T18:00:00Z", "2000-01-01T18:00:00.000001+00:00"),
+        ],
+    )
+    def test_a_training_ends_after_its_start(
+        self, rows: Rows, make: Make, starts_at: str, ends_at: str, until: str
+    ) -> None:
+        case = make("POST", "/trainings", body={"starts_at": starts_at, "ends_at": ends_at})
+
+        rows.make_acceptable(case)
+
+        assert case.body == {"starts_at": starts_at, "ends_at": until}
+
+    @pytest.mark.parametrize(
+        ("given", "changed"),
+        [
+            ({"ends_at": "2030-01-01T17:30:00Z"}, "2030-01-01T18:30:00.000001+00:00"),
+            ({"starts_at": "2030-01-01T19:30:00Z"}, "2030-01-01T18:29:59.999999+00:00"),
+            ({"starts_at": "2030-01-01T18:30:00Z"}, "2030-01-01T18:30:00Z"),
+        ],
+    )
+    def test_one_time_fits_the_other_that_a_training_has(
+        self, rows: Rows, make: Make, given: Json, changed: str
+    ) -> None:
+        case = make("PATCH", TRAINING, path_parameters={"training_id": "1"}, body=given)
+
+        rows.make_acceptable(case)
+
+        assert case.body == dict.fromkeys(given, changed)
+
+    def test_a_time_of_no_training_stays(self, rows: Rows, make: Make) -> None:
+        body = {"ends_at": "2030-01-01T17:30:00Z"}
+        case = make("PATCH", TRAINING, path_parameters={"training_id": NOBODY}, body=body)
+
+        rows.make_acceptable(case)
+
+        assert case.body == body
+
+    def test_most_trainings_that_links_lead_from_start_soon(self, rows: Rows, make: Make) -> None:
+        given = {"starts_at": "1900-01-03T18:00:00Z", "ends_at": "1900-01-03T19:00:00Z"}
+        spans = []
+        for _ in range(40):
+            case = make("POST", "/trainings", body=given, _meta=meta_of(TestPhase.STATEFUL))
+            rows.make_acceptable(case)
+            spans.append([datetime.fromisoformat(case.body[time]) for time in given])
+
+        now = datetime.now(UTC)
+        soon = [end - start for start, end in spans if now < start < now + timedelta(hours=1)]
+        assert 20 < len(soon) < 40
+        assert set(soon) == {timedelta(hours=1)}
+
+    def test_a_training_is_where_there_is_room(self, rows: Rows, make: Make) -> None:
+        case = make("POST", "/trainings", body={"centre_id": "1", "capacity": 1000})
+
+        rows.make_acceptable(case)
+
+        assert case.body == {"centre_id": f"new {API}/centres", "capacity": 1000}
+
+    def test_what_is_looked_up_is_there(self, rows: Rows, make: Make) -> None:
+        case = make("POST", "/athletes/lookup", body={"reference": "made up"})
+
+        rows.aim_at_rows(case)
+
+        assert case.body == {"reference": "M-7"}
+
+    def test_a_body_refers_to_rows(self, rows: Rows, make: Make) -> None:
+        case = make(
+            "POST", "/athletes", body={"name": "Mara", "category_id": "1", "centre_ids": ["2", "3"]}
+        )
+
+        rows.make_acceptable(case)
+
+        assert case.body["category_id"].endswith("/categories")
+        assert [one.rpartition("/")[2] for one in case.body["centre_ids"]] == ["centres"] * 2
+        assert case.body["name"] == "Mara"
+
+    def test_a_value_that_was_taken_is_not_sent_again(self, rows: Rows, make: Make) -> None:
+        case = make(
+            "POST",
+            "/athletes",
+            body={"name": "Mara", "reference": "M-1", "email": "mara@example.com"},
+        )
+        errors = [{"pointer": "/reference"}, {"pointer": "/email"}]
+        taken = json.dumps({"type": AlreadyTaken.type.uri, "errors": errors})
+        rows.learn(case, answer_of(409, taken.encode()))
+
+        rows.make_acceptable(case)
+
+        assert case.body["name"] == "Mara"
+        assert case.body["reference"] != "M-1"
+        assert len(case.body["reference"]) == 3
+        assert re.fullmatch("[0-9a-f]{6}mara@example.com", case.body["email"])
+
+    def test_a_cursor_is_one_of_the_list(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        case = make(
+            "GET",
+            "/centres",
+            query={"cursor": "made up", "offset": 3, "sort": "-name", "limit": 50},
+        )
+
+        rows.make_acceptable(case)
+
+        assert case.query == {"cursor": "abc", "sort": "-name", "limit": 50}
+        assert dict(asked[-1].url.params) == {"sort": "-name", "limit": "1"}
+
+    def test_a_key_is_new_and_a_condition_is_met(self, rows: Rows, make: Make) -> None:
+        case = make(
+            "PATCH",
+            "/athletes/{athlete_id}",
+            path_parameters={"athlete_id": "1"},
+            headers={"Idempotency-Key": "0", "If-Match": "0"},
+        )
+
+        rows.make_acceptable(case)
+
+        assert re.fullmatch("[0-9a-f]{32}0", case.headers["Idempotency-Key"])
+        assert case.headers["If-Match"] == '"3-a"'
+
+    def test_a_deleted_row_is_forgotten(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        gone = {"centre_id": f"{API}/centres"}
+        rows.learn(make("DELETE", CENTRE, path_parameters=gone), answer_of(204))
+
+        for _ in range(50):
+            case = make("GET", CENTRE, path_parameters={"centre_id": "1"})
+            rows.aim_at_rows(case)
+            assert case.path_parameters != gone
+
+
+@pytest.mark.parametrize(
+    ("text", "alike"),
+    [
+        ("Scaled", True),
+        ("\0", True),
+        (" ", True),
+        ("\u200b", False),
+        ("\u0301", False),
+        ("\u0958", False),
+        ("x" * 50 + " ", False),
+    ],
+)
+def test_texts_that_the_document_cannot_judge_are_left_out(text: str, alike: bool) -> None:
+    assert filter_body(HookContext(), {"name": "Rx", "centres": [{"name": text}, 1]}) == alike
+    assert filter_query(HookContext(), {"name": text}) == alike
+
+
+@given(MOMENTS)
+@settings(max_examples=50, database=None, deadline=None)
+def test_times_that_are_made_up_are_taken(text: str) -> None:
+    assert TypeAdapter(Moment).validate_python(text) == datetime.fromisoformat(text)

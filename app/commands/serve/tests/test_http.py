@@ -1,0 +1,70 @@
+"""How responses are written to a connection."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.commands.serve.http import LONGEST_PIECE, OnePiece
+
+
+class Wire:
+    """A transport that records what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+async def transport(wire: Wire) -> Any:
+    return OnePiece(wire, asyncio.get_running_loop())  # type: ignore[arg-type]
+
+
+async def test_what_is_written_in_one_moment_goes_in_one_piece(wire: Wire, transport: Any) -> None:
+    transport.write(b"head, ")
+    transport.write(b"body")
+    await asyncio.sleep(0)
+    transport.write(b"more")
+    await asyncio.sleep(0)
+
+    assert wire.written == [b"head, body", b"more"]
+
+
+async def test_closing_sends_what_was_written_before(wire: Wire, transport: Any) -> None:
+    transport.write(b"last")
+    transport.close()
+    await asyncio.sleep(0)
+
+    assert (wire.written, wire.closed) == ([b"last"], True)
+
+
+async def test_nothing_is_sent_once_the_client_is_gone(wire: Wire, transport: Any) -> None:
+    transport.write(b"too late")
+    wire.closed = True
+    await asyncio.sleep(0)
+
+    assert wire.written == []
+    assert transport.is_closing()
+
+
+async def test_a_long_answer_is_not_held_back(wire: Wire, transport: Any) -> None:
+    for _ in range(3):
+        transport.write(b"x" * LONGEST_PIECE)
+
+    assert [len(piece) for piece in wire.written] == [2 * LONGEST_PIECE]

@@ -1,0 +1,142 @@
+"""What the server of `run` adds to requests and responses."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Server
+
+from app.application import create_app
+from app.commands.serve.run import ServiceConfig, Stopping
+from app.conftest import problem
+from app.core.settings import Settings
+
+FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+
+
+async def who_asks(scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond with the client's address and the scheme of the request."""
+    body = json.dumps({"client": scope["client"][0], "scheme": scope["scheme"]}).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[tuple[str, Server]]:
+    """Serve on a free port as `run` does; yield the address and the server."""
+    config = ServiceConfig(app, settings)
+    config.lifespan = "off"
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        server = Server(config)
+        serve = asyncio.ensure_future(server.serve([sock]))
+        while not server.started:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}", server
+        server.should_exit = True
+        await serve
+
+
+@pytest.mark.parametrize(
+    ("proxies", "seen"),
+    [
+        ((), {"client": "127.0.0.1", "scheme": "http"}),
+        (("10.0.0.7",), {"client": "127.0.0.1", "scheme": "http"}),
+        (("127.0.0.1",), {"client": "203.0.113.9", "scheme": "https"}),
+    ],
+    ids=["no proxy", "another proxy", "this proxy"],
+)
+async def test_only_a_proxy_that_is_configured_is_believed(
+    proxies: tuple[str, ...], seen: dict[str, str]
+) -> None:
+    settings = Settings(_env_file=None, trusted_proxies=proxies, shutdown_delay=0)
+    async with (
+        serving(who_asks, settings) as (url, _),
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        response = await client.get(url, headers=FORGED)
+
+    assert response.json() == seen
+    assert "Server" not in response.headers
+
+
+async def test_a_request_that_began_before_the_stop_and_outlasts_the_grace_is_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = Settings(_env_file=None)
+    app = create_app(settings)
+    begun = asyncio.Event()
+
+    @app.get("/slow")
+    async def slow() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    async with serving(app, settings) as (url, server):
+        server.config.timeout_graceful_shutdown = 0
+        async with httpx.AsyncClient(trust_env=False) as client:
+            sent = asyncio.ensure_future(client.get(f"{url}/slow"))
+            await begun.wait()
+            assert isinstance(server.config.loaded_app, Stopping)
+            server.config.loaded_app._told_to_stop.set()
+            server.should_exit = True
+            response = await sent
+
+    assert problem(response) == (503, "/problems/unavailable", [])
+    assert response.headers["Connection"] == "close"
+    assert {record.exc_info for record in caplog.records} == {None}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: gym", b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n"],
+    ids=["nothing", "half a line", "half of the headers", "half of the second request"],
+)
+async def test_headers_that_do_not_end_are_not_waited_for(sent: bytes) -> None:
+    settings = Settings(_env_file=None, body_timeout=0.2)
+    async with serving(who_asks, settings) as (url, _), asyncio.timeout(4):
+        port = urlsplit(url).port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answers = (await reader.read()).count(b"HTTP/1.1 200 ")
+        writer.close()
+
+    assert answers == sent.count(b"\r\n\r\n")
+
+
+async def test_a_connection_serves_on_long_after_its_first_request() -> None:
+    settings = Settings(_env_file=None, body_timeout=0.1)
+    request = b"GET / HTTP/1.1\r\n\r\n"
+    async with serving(who_asks, settings) as (url, _), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        for _ in range(3):
+            writer.write(request)
+            assert await reader.readuntil(b"}") != b""
+            await asyncio.sleep(0.2)
+        writer.close()
+
+
+def test_a_client_that_has_no_more_to_say_hears_the_answer() -> None:
+    async def ask() -> bytes:
+        async with serving(who_asks, Settings(_env_file=None)) as (url, _), asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: gym\r\n\r\n")
+            writer.write_eof()
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    # uvloop, as in the service; asyncio's own loop detects the end of file in another order.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        for _ in range(5):
+            answer = runner.run(ask())
+
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert answer.endswith(b'"scheme": "http"}')
