@@ -40,8 +40,8 @@ class MarkdownDocument:
         return [str(target) for target in targets if target]
 
     def file_names(self) -> list[str]:
-        """Return the paths of files that the text names in code: ``app/main.py``."""
-        path = re.compile(r"[\w.-]+(/[\w.-]+)+\.[a-z]+")
+        """Return the files of the repository that the text names in code: ``app/main.py``."""
+        path = re.compile(r"\.?[\w-]+(/[\w.-]+)+\.[a-z]+")
         return [
             token.content
             for token in self._inline
