@@ -73,7 +73,7 @@ def test_ratios_are_taken_round_by_round(comparison: Comparison) -> None:
     assert str(comparison.ratio(GET.name, SERVICE, PLAIN)) == "17.50 (15.00 to 20.00)"
 
 
-def test_targets_tell_what_is_reached(comparison: Comparison) -> None:
+def test_each_target_has_a_figure_and_a_verdict(comparison: Comparison) -> None:
     found = [(target.what, target.figure, target.verdict) for target in targets_of(comparison)]
 
     assert found == [
@@ -90,7 +90,7 @@ def test_targets_tell_what_is_reached(comparison: Comparison) -> None:
     ]
 
 
-def test_without_fastify_nothing_is_said_of_it(comparison: Comparison) -> None:
+def test_without_fastify_there_are_no_targets_for_it(comparison: Comparison) -> None:
     others = Comparison([one for one in comparison.rounds if one.opponent != FASTIFY])
 
     assert len(targets_of(others)) == 7
@@ -99,11 +99,11 @@ def test_without_fastify_nothing_is_said_of_it(comparison: Comparison) -> None:
 @pytest.mark.parametrize(
     ("figure", "verdict"), [(0, "aim"), (1, "aim"), (1.5, "must"), (2, "must"), (3, "missed")]
 )
-def test_some_figures_have_to_be_small(figure: float, verdict: str) -> None:
+def test_a_target_can_be_an_upper_limit(figure: float, verdict: str) -> None:
     assert Target("x", figure, "most", must=2, aim=1).verdict == verdict
 
 
-def test_everything_is_written_down(
+def test_results_are_written_as_json_tables_and_charts(
     comparison: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seats = Comparison([one_round("book", name, 50) for name in (SERVICE, ALONE)], "bookings")
@@ -133,19 +133,19 @@ def test_a_request_is_written_as_http() -> None:
     )
 
 
-def test_a_load_that_was_refused_is_no_figure() -> None:
+def test_a_load_with_errors_ends_the_benchmark() -> None:
     with pytest.raises(SystemExit, match="get: 1 requests got an error response, and 2 got none"):
         Measured(10, 1, 1, 2, 0, 0).require_answers("get")
 
 
-def test_without_wrk_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_wrk_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
 
     with pytest.raises(SystemExit, match="apt install wrk"):
         require_wrk()
 
 
-def test_times_are_compared_however_they_are_written() -> None:
+def test_equal_times_in_different_forms_compare_equal() -> None:
     answers: list[Any] = [
         {"id": 1, "at": [{"when": "2026-01-01T00:00:00Z"}]},
         {"id": 2, "at": [{"when": "2026-01-01T01:00:00+01:00"}]},
@@ -192,14 +192,16 @@ def test_the_service_and_fastify_give_the_same_json(monkeypatch: pytest.MonkeyPa
     require_same_json(FASTIFY)
 
 
-def test_without_node_it_is_told_that_fastify_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fastify_is_not_installed_without_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
 
     with pytest.raises(NotInstalled, match=r"Node\.js or npm is not installed"):
         install_fastify()
 
 
-def test_without_targets_there_is_only_a_comparison(comparison: Comparison, tmp_path: Path) -> None:
+def test_without_targets_only_the_comparison_is_written(
+    comparison: Comparison, tmp_path: Path
+) -> None:
     tell([comparison], [], tmp_path)
 
     assert (tmp_path / "bench.md").read_text().startswith("| operation |")
@@ -215,7 +217,9 @@ STATE = """
 
 
 @pytest.mark.slow
-def test_the_service_does_what_the_statements_do_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_and_the_statements_alone_make_the_same_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
 
     async def by_service(url: str, action: Action, ids: Ids) -> None:
@@ -256,7 +260,7 @@ def test_the_service_does_what_the_statements_do_alone(monkeypatch: pytest.Monke
         asyncio.run(check_all(sample, service.url))
 
 
-def test_the_command_line_passes_its_words_on_to_the_benchmark() -> None:
+def test_the_command_line_passes_its_arguments_to_the_benchmark() -> None:
     command = [sys.executable, "-m", "app.commands", "bench", "growths"]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603

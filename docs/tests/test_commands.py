@@ -111,7 +111,7 @@ def test_the_readme_books_a_seat_once(paste: Paste) -> None:
     assert [one["athlete"]["id"] for one in bookings] == [another["id"]] * 2
 
 
-def test_the_tour_shows_what_it_says(paste: Paste) -> None:
+def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
     for _ in range(2):  # it can be repeated
         objects, lines = parsed(paste(TOUR.blocks("sh")))
 
@@ -129,7 +129,7 @@ def test_the_tour_shows_what_it_says(paste: Paste) -> None:
         ]
 
 
-def test_the_import_page_shows_its_reports(paste: Paste, tmp_path: Path) -> None:
+def test_the_import_page_shows_the_actual_reports(paste: Paste, tmp_path: Path) -> None:
     output = paste(IMPORT.blocks("sh")).replace(f"{tmp_path}/", "")
 
     report, *_ = IMPORT.blocks("")

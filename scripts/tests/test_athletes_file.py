@@ -27,7 +27,7 @@ HEADER = "reference,name,sex,category,centres,height,weight\n"
         ("65535 cm", "65535.0"),
     ],
 )
-def test_a_height_becomes_centimetres_with_one_place(cell: str, value: str | None) -> None:
+def test_a_height_becomes_centimetres_with_one_decimal_place(cell: str, value: str | None) -> None:
     assert _digits(height_cm(cell)) == value
 
 
@@ -43,20 +43,20 @@ def test_a_height_becomes_centimetres_with_one_place(cell: str, value: str | Non
         ("65535 kg", "65535.00"),
     ],
 )
-def test_a_weight_becomes_kilograms_with_two_places(cell: str, value: str | None) -> None:
+def test_a_weight_becomes_kilograms_with_two_decimal_places(cell: str, value: str | None) -> None:
     assert _digits(weight_kg(cell)) == value
 
 
 @pytest.mark.parametrize(
     "cell", ["tall", "68 inches", "90 kg", "-5 cm", "5'x", "1,77 m", "1e3 cm", "9" * 40, "٦٨ in"]
 )
-def test_a_height_that_says_nothing_is_unreadable(cell: str) -> None:
+def test_an_invalid_height_is_unreadable(cell: str) -> None:
     with pytest.raises(Unreadable, match="give a number and a unit: cm, m, in"):
         height_cm(cell)
 
 
 @pytest.mark.parametrize("cell", ["heavy", "12 stone", "90 cm", "6'"])
-def test_a_weight_that_says_nothing_is_unreadable(cell: str) -> None:
+def test_an_invalid_weight_is_unreadable(cell: str) -> None:
     with pytest.raises(Unreadable, match="give a number and a unit: kg, lb"):
         weight_kg(cell)
 
@@ -72,7 +72,7 @@ def test_spellings_of_one_name_share_a_key(name: str) -> None:
     assert name_key(name) == "crossfit malmo"
 
 
-def test_rows_know_their_lines_and_lose_no_cell(tmp_path: Path) -> None:
+def test_a_row_has_its_line_number_and_all_its_cells(tmp_path: Path) -> None:
     file = tmp_path / "athletes.csv"
     file.write_bytes(b"\xef\xbb\xbf" + f'{HEADER}7,"A\nB",male,Men,Box,68 in,190 lb\n'.encode())
     (row,) = read_rows(file)
@@ -89,7 +89,9 @@ def test_rows_know_their_lines_and_lose_no_cell(tmp_path: Path) -> None:
         (f"{HEADER},A,,M,,,\n", "the reference on line 2 is empty or repeated"),
     ],
 )
-def test_a_file_that_cannot_be_fed_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_file_without_a_column_or_a_unique_reference_is_refused(
+    tmp_path: Path, text: str, problem: str
+) -> None:
     file = tmp_path / "athletes.csv"
     file.write_text(text)
     with pytest.raises(ValueError, match=problem):

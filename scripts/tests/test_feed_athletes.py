@@ -47,7 +47,7 @@ async def fed(client: httpx.AsyncClient, file: Path) -> Feed:
     return await feed(client, read_rows(file))
 
 
-async def test_athletes_come_back_as_the_file_has_them(
+async def test_fed_athletes_have_the_values_of_the_file(
     client: httpx.AsyncClient, fed: Feed
 ) -> None:
     athletes = await walk(client, f"{API}/athletes")
@@ -59,7 +59,7 @@ async def test_athletes_come_back_as_the_file_has_them(
     assert await compare(client, fed) == []
 
 
-async def test_refused_rows_say_why(fed: Feed) -> None:
+async def test_refused_rows_have_a_reason(fed: Feed) -> None:
     refusals = {sent.row.line: sent.refusal for sent in fed.sent if sent.refusal}
     assert refusals == {
         5: OUT_OF_RANGE,
@@ -105,7 +105,9 @@ async def test_a_second_run_changes_nothing(
     assert await compare(client, again) == []
 
 
-async def test_the_report_counts_and_groups(fed: Feed, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_report_counts_rows_and_groups_rejections(
+    fed: Feed, capsys: pytest.CaptureFixture[str]
+) -> None:
     report(fed)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "categories: 2 names, 0 rejected; 2 stored in all, 2 created"
@@ -131,7 +133,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-async def test_an_athlete_who_differs_is_noticed(
+async def test_a_changed_athlete_is_reported_as_a_difference(
     client: httpx.AsyncClient, fed: Feed, change: Change
 ) -> None:
     (jose,) = await walk(client, f"{API}/athletes", reference="1")
@@ -144,7 +146,7 @@ async def test_an_athlete_who_differs_is_noticed(
     }
 
 
-async def test_a_refused_athlete_who_is_there_is_noticed(
+async def test_a_stored_athlete_of_a_refused_row_is_reported_as_a_difference(
     client: httpx.AsyncClient, fed: Feed
 ) -> None:
     payload = {"name": "Eva", "reference": "4", "category_id": fed.categories["Women"].id}
@@ -157,7 +159,7 @@ async def test_a_refused_athlete_who_is_there_is_noticed(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not ATHLETES.exists(), reason=f"there is no {ATHLETES.name} beside the project")
-def test_the_first_rows_of_the_real_file_go_in_and_come_back(own_database: str) -> None:
+def test_the_first_rows_of_the_real_file_are_fed_and_read_back(own_database: str) -> None:
     # All rows take a minute or two; `test_import_of_the_file.py` imports all of them.
     with launched("run", "--port", "0", DATABASE_URL=own_database) as service:
         url = service.url
@@ -177,14 +179,14 @@ def test_the_first_rows_of_the_real_file_go_in_and_come_back(own_database: str) 
     assert fed.returncode == 0
 
 
-def test_a_file_that_is_not_there_ends_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     absent = tmp_path / "none.csv"
     ended = run_script("--file", str(absent))
     assert ended.stderr == f"error: cannot read {absent}: No such file or directory\n"
     assert ended.returncode == 1
 
 
-def test_a_service_that_is_not_there_ends_in_one_line(file: Path) -> None:
+def test_an_unreachable_service_is_an_error_of_one_line(file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     ended = run_script("--file", str(file), "--url", url)
@@ -192,7 +194,7 @@ def test_a_service_that_is_not_there_ends_in_one_line(file: Path) -> None:
     assert ended.returncode == 1
 
 
-def test_a_service_that_is_another_one_ends_in_one_line(file: Path) -> None:
+def test_another_service_is_an_error_of_one_line(file: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
         threading.Thread(target=other.serve_forever).start()
         url = f"http://127.0.0.1:{other.server_port}"

@@ -24,7 +24,7 @@ HEIGHTS = Decimal(50), Decimal(300), "cm"
 WEIGHTS = Decimal(20), Decimal(650), "kg"
 
 
-async def test_the_real_file_goes_in_comes_out_and_goes_in_again(
+async def test_the_real_file_is_imported_exported_and_imported_again(
     own_database: str, tmp_path: Path
 ) -> None:
     rejected, exported = tmp_path / "rejected.csv", tmp_path / "exported.csv"

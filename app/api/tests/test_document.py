@@ -24,7 +24,7 @@ from app.conftest import client_of
 from app.core.http.tests.document import Document
 
 
-def test_the_committed_document_is_the_apps(
+def test_the_committed_document_matches_the_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     committed = DOCUMENT.read_text("utf-8")
@@ -50,7 +50,7 @@ def usual_verb(operation: Operation) -> str:
     return "[a-z]+"
 
 
-def test_operations_are_named_by_their_functions_a_verb_and_a_noun(
+def test_an_operation_id_is_its_function_name_a_verb_and_a_noun(
     app: FastAPI, document: Document
 ) -> None:
     """Check the naming rule; a diff of ``docs/openapi.json`` shows each changed name."""
@@ -61,7 +61,7 @@ def test_operations_are_named_by_their_functions_a_verb_and_a_noun(
         assert re.fullmatch(f"{usual_verb(operation)}(_[a-z]+)+", operation.id), operation.id
 
 
-async def test_a_created_row_leads_to_every_operation_that_takes_its_id(
+async def test_a_created_row_links_to_every_operation_that_takes_its_id(
     client: AsyncClient, document: Document
 ) -> None:
     """Check the links of each POST that creates a row; ``docs/openapi.json`` lists them."""
@@ -90,7 +90,7 @@ async def test_a_created_row_leads_to_every_operation_that_takes_its_id(
         }
 
 
-def test_only_what_creates_a_row_has_links(document: Document) -> None:
+def test_only_operations_that_create_a_row_have_links(document: Document) -> None:
     for operation in operations(document.content):
         with_links = [
             status
@@ -100,7 +100,7 @@ def test_only_what_creates_a_row_has_links(document: Document) -> None:
         assert with_links == (["201"] if operation.creates else []), operation.id
 
 
-def test_bounds_are_in_the_words_of_json_schema(document: Document) -> None:
+def test_integer_query_parameters_declare_minimum_and_maximum(document: Document) -> None:
     for operation in operations(document.content):
         bounds = {
             name: (schema["minimum"], schema["maximum"])
@@ -140,7 +140,7 @@ async def test_each_example_body_is_accepted(client: AsyncClient, document: Docu
             ids[placeholder(parameter)] = response.json()["id"]
 
 
-async def test_every_answer_in_the_document_is_given(
+async def test_every_documented_response_occurs(
     client: AsyncClient,
     app: FastAPI,
     connection: asyncpg.Connection,

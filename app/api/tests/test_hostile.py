@@ -50,7 +50,7 @@ async def things(client: AsyncClient, document: Document) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-async def test_a_hostile_request_is_answered_by_the_contract_and_changes_nothing(
+async def test_a_hostile_request_gets_a_documented_response_and_changes_nothing(
     part: str, app: FastAPI, client: AsyncClient, document: Document, things: dict[str, str]
 ) -> None:
     before, counts = await rows(client, things), await totals(client, document, things)
@@ -74,7 +74,7 @@ def requests(document: Document) -> list[Hostile]:
     return [request for part in PARTS.values() for request in part(document.content)]
 
 
-def test_each_operation_is_met_at_things_that_are_there(
+def test_each_operation_gets_hostile_requests_for_existing_rows(
     app: FastAPI, document: Document, requests: list[Hostile]
 ) -> None:
     placeholders = {thing.placeholder for thing in all_things()}
@@ -114,7 +114,7 @@ def test_each_field_and_query_parameter_gets_bad_values(
     assert not missed, "\n".join(missed)
 
 
-def test_each_body_is_sent_in_a_broken_form(
+def test_each_operation_with_a_body_gets_an_unreadable_one(
     app: FastAPI, document: Document, requests: list[Hostile]
 ) -> None:
     refused = {

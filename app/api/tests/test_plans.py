@@ -228,7 +228,7 @@ def is_good(asked: Asked, plan: str, large: set[str]) -> bool:
     return bool(re.search(rf"Index Only Scan .*on {asked.listing.table}", plan))
 
 
-async def test_every_list_has_a_good_plan(
+async def test_every_list_has_a_good_query_plan(
     filled: asyncpg.Connection, statements: list[Asked]
 ) -> None:
     await filled.execute("SET plan_cache_mode = force_generic_plan")
@@ -244,7 +244,7 @@ async def test_every_list_has_a_good_plan(
     assert not bad, f"{len(bad)} plans are bad, for example {bad[0]}"
 
 
-def test_every_list_is_in_the_order_of_an_index(statements: list[Asked]) -> None:
+def test_an_index_gives_the_order_of_every_list(statements: list[Asked]) -> None:
     without = {
         f"{asked.listing.path} by {asked.sort_column()}"
         for asked in statements
@@ -254,7 +254,7 @@ def test_every_list_is_in_the_order_of_an_index(statements: list[Asked]) -> None
     assert without == set()
 
 
-def test_every_listed_table_has_rows_to_plan_for(statements: list[Asked]) -> None:
+def test_every_listed_table_has_many_rows_for_the_plan_check(statements: list[Asked]) -> None:
     listed = {asked.listing.table for asked in statements}
 
     assert listed <= ROWS.keys(), "add ROWS in tests/many_rows.py of the feature"

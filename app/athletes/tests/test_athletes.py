@@ -20,7 +20,7 @@ PERSON = {
     "height_cm": 168.5,
     "weight_kg": 64.25,
 }
-NOBODY: Json = dict.fromkeys(PERSON)
+NO_VALUES: Json = dict.fromkeys(PERSON)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def reference_to(resource: Json) -> Json:
 
 
 class TestCreate:
-    async def test_a_created_athlete_reads_with_category_and_centres_by_name(
+    async def test_a_created_athlete_includes_the_names_of_category_and_centres(
         self, client: AsyncClient, rx: Json, north: Json, garage: Json
     ) -> None:
         payload = {**PERSON, "category_id": rx["id"], "centre_ids": [north["id"], garage["id"]]}
@@ -71,13 +71,13 @@ class TestCreate:
         }
         assert (await client.get(f"{URL}/{athlete['id']}")).json() == athlete
 
-    async def test_a_name_and_a_category_are_enough(self, create: Create, rx: Json) -> None:
+    async def test_only_name_and_category_are_required(self, create: Create, rx: Json) -> None:
         athlete = await create("athletes", {"name": "Mara", "category_id": rx["id"]})
 
-        assert {field: athlete[field] for field in PERSON} == {**NOBODY, "name": "Mara"}
+        assert {field: athlete[field] for field in PERSON} == {**NO_VALUES, "name": "Mara"}
         assert athlete["centres"] == []
 
-    async def test_a_centre_given_twice_is_one_enrolment(
+    async def test_a_centre_given_twice_makes_one_enrolment(
         self, create: Create, rx: Json, north: Json
     ) -> None:
         payload = {
@@ -88,7 +88,7 @@ class TestCreate:
 
         assert (await create("athletes", payload))["centres"] == [reference_to(north)]
 
-    async def test_people_may_share_a_name(self, create: Create, rx: Json) -> None:
+    async def test_two_athletes_may_have_the_same_name(self, create: Create, rx: Json) -> None:
         payload = {"name": "Mara", "category_id": rx["id"]}
 
         assert (await create("athletes", payload))["id"] != (await create("athletes", payload))[
@@ -103,7 +103,7 @@ class TestCreate:
             ("national_id", "X1234567", "This national id is already taken."),
         ],
     )
-    async def test_a_unique_value_is_taken(
+    async def test_a_unique_value_of_another_athlete_is_refused(
         self, client: AsyncClient, rx: Json, mara: Json, field: str, value: str, detail: str
     ) -> None:
         response = await client.post(
@@ -114,12 +114,12 @@ class TestCreate:
         assert response.json()["detail"] == response.json()["errors"][0]["detail"] == detail
         assert value.strip() not in response.text
 
-    async def test_a_category_that_is_missing_is_a_conflict(self, client: AsyncClient) -> None:
+    async def test_an_unknown_category_is_a_conflict(self, client: AsyncClient) -> None:
         response = await client.post(URL, json={"name": "Mara", "category_id": str(new_id())})
 
         assert conflict(response) == ("/problems/reference-missing", "/category_id")
 
-    async def test_a_centre_that_is_missing_leaves_no_athlete(
+    async def test_an_unknown_centre_is_a_conflict_and_creates_no_athlete(
         self, client: AsyncClient, rx: Json, north: Json, connection: asyncpg.Connection
     ) -> None:
         payload = {
@@ -163,7 +163,7 @@ class TestCreate:
             ("category", {}, "extra_forbidden"),
         ],
     )
-    async def test_a_field_out_of_its_rule_is_refused(
+    async def test_an_invalid_field_is_refused(
         self, client: AsyncClient, rx: Json, field: str, value: object, code: str
     ) -> None:
         response = await client.post(URL, json={**PERSON, "category_id": rx["id"], field: value})
@@ -183,7 +183,7 @@ class TestCreate:
             ("name", "ﷺ" * 100),
         ],
     )
-    async def test_the_edges_of_a_rule_are_within_it(
+    async def test_values_at_the_limits_are_accepted(
         self, create: Create, rx: Json, field: str, value: object
     ) -> None:
         payload = {"name": "Mara", "category_id": rx["id"], field: value}
@@ -195,7 +195,7 @@ class TestRead:
     async def test_an_unknown_athlete_is_not_found(self, client: AsyncClient) -> None:
         assert not_found(await client.get(f"{URL}/{new_id()}"))
 
-    async def test_a_renamed_category_shows_without_a_new_version(
+    async def test_an_athlete_shows_a_renamed_category_without_a_new_version(
         self, client: AsyncClient, mara: Json, rx: Json
     ) -> None:
         await client.patch(f"{API}/categories/{rx['id']}", json={"name": "As prescribed"})
@@ -205,9 +205,7 @@ class TestRead:
 
 
 class TestUpdate:
-    async def test_fields_that_are_given_change_and_the_others_stay(
-        self, client: AsyncClient, mara: Json
-    ) -> None:
+    async def test_only_the_given_fields_change(self, client: AsyncClient, mara: Json) -> None:
         response = await client.patch(
             f"{URL}/{mara['id']}", json={"weight_kg": 63.5, "email": None}
         )
@@ -222,7 +220,7 @@ class TestUpdate:
         }
         assert (await client.get(f"{URL}/{mara['id']}")).json() == after
 
-    async def test_a_cleared_email_is_free_again(
+    async def test_a_cleared_email_can_be_given_to_another_athlete(
         self, client: AsyncClient, create: Create, mara: Json, rx: Json
     ) -> None:
         await client.patch(f"{URL}/{mara['id']}", json={"email": None})
@@ -230,7 +228,7 @@ class TestUpdate:
         payload = {"name": "Twin", "category_id": rx["id"], "email": PERSON["email"]}
         assert (await create("athletes", payload))["email"] == PERSON["email"]
 
-    async def test_the_category_changes(
+    async def test_the_category_can_be_changed(
         self, client: AsyncClient, create: Create, mara: Json
     ) -> None:
         scaled = await create("categories", {"name": "Scaled"})
@@ -242,7 +240,7 @@ class TestUpdate:
             2,
         )
 
-    async def test_given_centres_replace_those_before(
+    async def test_given_centres_replace_the_previous_ones(
         self, client: AsyncClient, mara: Json, garage: Json
     ) -> None:
         response = await client.patch(
@@ -259,12 +257,14 @@ class TestUpdate:
         }
         assert (await client.get(f"{URL}/{mara['id']}")).json() == after
 
-    async def test_no_centres_at_all_is_a_change_too(self, client: AsyncClient, mara: Json) -> None:
+    async def test_an_empty_list_of_centres_removes_all_enrolments(
+        self, client: AsyncClient, mara: Json
+    ) -> None:
         response = await client.patch(f"{URL}/{mara['id']}", json={"centre_ids": []})
 
         assert (response.json()["centres"], response.json()["version"]) == ([], 2)
 
-    async def test_what_changes_nothing_raises_no_version(
+    async def test_an_update_without_changes_keeps_the_version(
         self, client: AsyncClient, mara: Json, rx: Json, north: Json
     ) -> None:
         same = {**PERSON, "category_id": rx["id"], "centre_ids": [north["id"]]}
@@ -273,7 +273,9 @@ class TestUpdate:
             response = await client.patch(f"{URL}/{mara['id']}", json=payload)
             assert response.json() == mara
 
-    async def test_a_missing_centre_changes_nothing(self, client: AsyncClient, mara: Json) -> None:
+    async def test_an_unknown_centre_is_a_conflict_and_changes_nothing(
+        self, client: AsyncClient, mara: Json
+    ) -> None:
         response = await client.patch(
             f"{URL}/{mara['id']}", json={"name": "Else", "centre_ids": [str(new_id())]}
         )
@@ -281,7 +283,7 @@ class TestUpdate:
         assert conflict(response) == ("/problems/reference-missing", "/centre_ids")
         assert (await client.get(f"{URL}/{mara['id']}")).json() == mara
 
-    async def test_the_reference_of_another_athlete_is_taken(
+    async def test_the_reference_of_another_athlete_is_refused(
         self, client: AsyncClient, create: Create, mara: Json, rx: Json
     ) -> None:
         twin = await create("athletes", {"name": "Twin", "category_id": rx["id"]})
@@ -291,7 +293,7 @@ class TestUpdate:
         assert conflict(response) == ("/problems/already-taken", "/reference")
 
     @pytest.mark.parametrize("field", ["name", "category_id", "centre_ids"])
-    async def test_null_is_refused_where_a_value_is_needed(
+    async def test_null_is_refused_for_a_required_field(
         self, client: AsyncClient, mara: Json, field: str
     ) -> None:
         response = await client.patch(f"{URL}/{mara['id']}", json={field: None})
@@ -307,7 +309,7 @@ class TestUpdate:
 
 
 class TestDelete:
-    async def test_a_deleted_athlete_is_gone_with_the_enrolments(
+    async def test_deleting_an_athlete_also_deletes_the_enrolments(
         self, client: AsyncClient, mara: Json, north: Json
     ) -> None:
         response = await client.delete(f"{URL}/{mara['id']}")
@@ -320,7 +322,7 @@ class TestDelete:
 
 class TestLookup:
     @pytest.mark.parametrize(
-        "whom",
+        "lookup",
         [
             {"reference": "M-1042"},
             {"email": "MARA@example.COM"},
@@ -328,17 +330,17 @@ class TestLookup:
         ],
     )
     async def test_a_unique_value_finds_its_athlete(
-        self, client: AsyncClient, mara: Json, whom: Json
+        self, client: AsyncClient, mara: Json, lookup: Json
     ) -> None:
-        response = await client.post(f"{URL}/lookup", json=whom)
+        response = await client.post(f"{URL}/lookup", json=lookup)
 
         assert (response.status_code, response.json()) == (200, mara)
 
-    async def test_nobody_with_the_value_is_not_found(self, client: AsyncClient) -> None:
+    async def test_an_unknown_value_is_not_found(self, client: AsyncClient) -> None:
         assert not_found(await client.post(f"{URL}/lookup", json={"reference": "M-1"}))
 
     @pytest.mark.parametrize(
-        ("whom", "errors"),
+        ("lookup", "errors"),
         [
             ({}, [("", "exactly_one")]),
             ({"reference": "M-1042", "email": "mara@example.com"}, [("", "exactly_one")]),
@@ -346,16 +348,16 @@ class TestLookup:
             ({"name": "Mara"}, [("/name", "extra_forbidden")]),
         ],
     )
-    async def test_anything_but_one_unique_value_is_refused(
-        self, client: AsyncClient, whom: Json, errors: list[tuple[str, str]]
+    async def test_a_lookup_without_exactly_one_unique_value_is_refused(
+        self, client: AsyncClient, lookup: Json, errors: list[tuple[str, str]]
     ) -> None:
-        response = await client.post(f"{URL}/lookup", json=whom)
+        response = await client.post(f"{URL}/lookup", json=lookup)
 
         assert problem(response) == (422, "/problems/invalid", errors)
 
 
 class TestList:
-    async def test_a_list_shows_nothing_personal_but_the_name(
+    async def test_a_list_shows_only_the_summary_fields(
         self, client: AsyncClient, mara: Json
     ) -> None:
         response = await client.get(URL)
@@ -371,7 +373,7 @@ class TestList:
             "total": None,
         }
 
-    async def test_each_filter_and_all_together(
+    async def test_filters_work_alone_and_combined(
         self, client: AsyncClient, create: Create, mara: Json, rx: Json, north: Json
     ) -> None:
         scaled = await create("categories", {"name": "Scaled"})
@@ -391,7 +393,7 @@ class TestList:
         nobody = await client.get(URL, params={**every, "sex": "other", "total": "true"})
         assert nobody.json() == {"items": [], "next": None, "total": 0}
 
-    async def test_a_text_filter_takes_null_as_text_and_an_id_filter_does_not(
+    async def test_null_is_text_in_a_text_filter_and_refused_in_an_id_filter(
         self, client: AsyncClient
     ) -> None:
         assert (await client.get(URL, params={"reference": "null"})).json()["items"] == []
@@ -401,7 +403,7 @@ class TestList:
             [("?centre_id", "uuid")],
         )
 
-    async def test_the_athletes_of_a_category(
+    async def test_a_category_lists_its_athletes(
         self, client: AsyncClient, create: Create, mara: Json, rx: Json
     ) -> None:
         scaled = await create("categories", {"name": "Scaled"})
@@ -414,7 +416,7 @@ class TestList:
         assert of_scaled.json() == {"items": [], "next": None, "total": None}
         assert not_found(await client.get(f"{API}/categories/{new_id()}/athletes"))
 
-    async def test_the_athletes_at_a_centre(
+    async def test_a_centre_lists_its_athletes(
         self, client: AsyncClient, mara: Json, north: Json, garage: Json
     ) -> None:
         at_north = await client.get(f"{API}/centres/{north['id']}/athletes?sex=female")
@@ -424,7 +426,7 @@ class TestList:
         assert at_garage.json() == {"items": [], "next": None, "total": None}
         assert not_found(await client.get(f"{API}/centres/{new_id()}/athletes"))
 
-    async def test_the_scope_of_the_path_is_no_parameter(
+    async def test_the_category_in_the_path_is_refused_as_a_filter(
         self, client: AsyncClient, rx: Json
     ) -> None:
         response = await client.get(

@@ -14,7 +14,7 @@ def body_of(document: Document, path: str) -> dict[str, object]:
     return body
 
 
-async def test_the_example_of_a_lookup_finds_the_example_of_an_athlete(
+async def test_the_example_lookup_finds_the_example_athlete(
     client: AsyncClient, create: Create, document: Document
 ) -> None:
     schemas = document.content["components"]["schemas"]
@@ -29,7 +29,7 @@ async def test_the_example_of_a_lookup_finds_the_example_of_an_athlete(
     assert (found.status_code, found.json()) == (200, athlete)
 
 
-async def test_no_row_of_the_example_of_a_file_is_rejected(
+async def test_no_row_of_the_example_file_is_rejected(
     client: AsyncClient, document: Document
 ) -> None:
     file = str(body_of(document, "athletes/import")["example"])

@@ -24,7 +24,7 @@ def enrolment(athlete: Json, centre: Json) -> str:
 
 
 class TestEnrol:
-    async def test_an_athlete_trains_at_several_centres(
+    async def test_an_athlete_can_enrol_at_several_centres(
         self, client: AsyncClient, create: Create, mara: Json, north: Json
     ) -> None:
         garage = await create("centres", {"name": "Garage"})
@@ -69,7 +69,7 @@ class TestEnrol:
 
 
 class TestWithdraw:
-    async def test_a_withdrawn_athlete_no_longer_trains_there(
+    async def test_withdrawing_removes_the_centre_from_the_athlete(
         self, client: AsyncClient, mara: Json, north: Json
     ) -> None:
         await client.put(enrolment(mara, north))
@@ -80,7 +80,7 @@ class TestWithdraw:
         athlete = (await client.get(f"{API}/athletes/{mara['id']}")).json()
         assert (athlete["centres"], athlete["version"]) == ([], 3)
 
-    async def test_an_enrolment_that_is_not_there_is_not_found(
+    async def test_withdrawing_without_an_enrolment_is_not_found(
         self, client: AsyncClient, mara: Json, north: Json
     ) -> None:
         assert not_found(await client.delete(enrolment(mara, north)))
@@ -88,7 +88,7 @@ class TestWithdraw:
 
 
 class TestCentresOfAthlete:
-    async def test_an_athletes_centres_are_listed_whole(
+    async def test_an_athletes_centres_are_listed_with_all_fields(
         self, client: AsyncClient, create: Create, mara: Json, north: Json
     ) -> None:
         garage = await create("centres", {"name": "Garage", "capacity": 12})

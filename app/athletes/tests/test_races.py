@@ -53,7 +53,7 @@ async def behind_a_lock(
 LOCK_ATHLETE = "SELECT FROM athletes WHERE id = $1 FOR NO KEY UPDATE"
 
 
-async def test_a_change_that_waits_answers_what_is_there_afterwards(
+async def test_a_change_that_waited_for_a_lock_returns_the_current_athlete(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
 ) -> None:
     url = f"{API}/athletes/{mara['id']}"
@@ -72,7 +72,7 @@ async def test_a_change_that_waits_answers_what_is_there_afterwards(
     assert renamed.json()["version"] == 3
 
 
-async def test_a_change_that_waits_for_a_move_to_a_new_category_answers_with_it(
+async def test_a_change_that_waited_for_a_category_change_returns_the_new_category(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
 ) -> None:
     url = f"{API}/athletes/{mara['id']}"
@@ -99,7 +99,7 @@ async def test_a_change_that_waits_for_a_move_to_a_new_category_answers_with_it(
     assert (response.json()["version"], response.json()["weight_kg"]) == (3, 70)
 
 
-async def test_a_withdrawal_and_a_replacement_take_turns(
+async def test_a_withdrawal_and_a_replacement_run_one_after_the_other(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
 ) -> None:
     url = f"{API}/athletes/{mara['id']}"
@@ -117,7 +117,7 @@ async def test_a_withdrawal_and_a_replacement_take_turns(
     assert [centre["id"] for centre in replaced.json()["centres"]] == boxes[1:]
 
 
-async def test_changes_of_every_kind_at_once_neither_fail_nor_mix(
+async def test_concurrent_changes_of_every_kind_do_not_fail_or_mix(
     client: httpx.AsyncClient, mara: Json, boxes: list[str]
 ) -> None:
     url = f"{API}/athletes/{mara['id']}"
@@ -135,7 +135,7 @@ async def test_changes_of_every_kind_at_once_neither_fail_nor_mix(
     assert {centre["id"] for centre in (await client.get(url)).json()["centres"]} >= set(boxes[:2])
 
 
-async def test_enrolling_one_pair_at_once_makes_one_enrolment(
+async def test_concurrent_enrolments_of_one_pair_make_one_row(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
 ) -> None:
     url = f"{API}/athletes/{mara['id']}"
@@ -147,7 +147,7 @@ async def test_enrolling_one_pair_at_once_makes_one_enrolment(
     assert (await client.get(url)).json()["version"] == 2
 
 
-async def test_enrolling_at_a_centre_that_is_being_deleted_finds_it_gone(
+async def test_enrolling_at_a_centre_that_is_being_deleted_is_not_found(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json, boxes: list[str]
 ) -> None:
     (response,) = await behind_a_lock(
@@ -161,7 +161,7 @@ async def test_enrolling_at_a_centre_that_is_being_deleted_finds_it_gone(
     assert response.json()["detail"] == "There is no such centre."
 
 
-async def test_a_category_that_is_being_deleted_takes_no_athlete(
+async def test_an_athlete_cannot_get_a_category_that_is_being_deleted(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
 ) -> None:
     scaled = (await client.post(f"{API}/categories", json={"name": "Scaled"})).json()
@@ -183,7 +183,7 @@ async def test_a_category_that_is_being_deleted_takes_no_athlete(
         )
 
 
-async def test_a_category_that_is_getting_an_athlete_is_not_deleted(
+async def test_a_category_that_is_being_given_to_an_athlete_is_not_deleted(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
 ) -> None:
     scaled = (await client.post(f"{API}/categories", json={"name": "Scaled"})).json()
@@ -208,7 +208,7 @@ async def test_a_category_that_is_getting_an_athlete_is_not_deleted(
         ("athletes", {"national_id": ["X1"]}),
     ],
 )
-async def test_of_fifty_who_want_one_unique_value_exactly_one_gets_it(
+async def test_one_of_50_concurrent_creates_with_one_unique_value_succeeds(
     client: httpx.AsyncClient, mara: Json, collection: str, twins: dict[str, list[str]]
 ) -> None:
     ((field, values),) = twins.items()
@@ -226,7 +226,7 @@ async def test_of_fifty_who_want_one_unique_value_exactly_one_gets_it(
     assert refused == [(409, "/problems/already-taken", [(f"/{field}", "taken")])] * 49
 
 
-async def test_a_category_that_is_deleted_while_athletes_are_put_in_it_leaves_no_orphan(
+async def test_deleting_a_category_while_athletes_get_it_leaves_no_orphan(
     client: httpx.AsyncClient, other: asyncpg.Connection, mara: Json
 ) -> None:
     for number in range(15):

@@ -11,7 +11,9 @@ URL = f"{API}/categories"
 
 
 class TestCreate:
-    async def test_a_created_category_is_answered_with_its_place(self, client: AsyncClient) -> None:
+    async def test_a_created_category_is_returned_with_its_location(
+        self, client: AsyncClient
+    ) -> None:
         response = await client.post(URL, json={"name": "Scaled", "description": "Lighter"})
 
         category = response.json()
@@ -27,7 +29,7 @@ class TestCreate:
         }
         assert (await client.get(response.headers["Location"])).json() == category
 
-    async def test_a_row_is_stored_with_its_key(
+    async def test_a_category_is_stored_with_its_name_key(
         self, client: AsyncClient, create: Create, connection: asyncpg.Connection
     ) -> None:
         category = await create("categories", {"name": "  Scáled   Pro "})
@@ -38,7 +40,7 @@ class TestCreate:
         assert (row["version"], row["description"]) == (1, None)
 
     @pytest.mark.parametrize("twin", ["Scaled", "scaled ", "SCÁLED", "\uff33caled", "Sca\u00adled"])
-    async def test_a_name_is_taken_in_whatever_spelling(
+    async def test_another_spelling_of_a_taken_name_is_refused(
         self, client: AsyncClient, create: Create, twin: str
     ) -> None:
         await create("categories", {"name": "Scaled"})
@@ -62,7 +64,7 @@ class TestCreate:
             ([], [("", "model_attributes_type")]),
         ],
     )
-    async def test_what_is_no_category_is_refused(
+    async def test_an_invalid_category_is_refused(
         self, client: AsyncClient, payload: object, errors: list[tuple[str, str]]
     ) -> None:
         response = await client.post(URL, json=payload)
@@ -74,7 +76,7 @@ class TestRead:
     async def test_an_unknown_category_is_not_found(self, client: AsyncClient) -> None:
         assert not_found(await client.get(f"{URL}/{new_id()}"))
 
-    async def test_an_id_that_is_no_uuid_is_refused(self, client: AsyncClient) -> None:
+    async def test_an_id_that_is_not_a_uuid_is_refused(self, client: AsyncClient) -> None:
         response = await client.get(f"{URL}/1")
 
         assert problem(response) == (
@@ -85,9 +87,7 @@ class TestRead:
 
 
 class TestUpdate:
-    async def test_a_field_that_is_given_changes_and_the_others_stay(
-        self, client: AsyncClient, create: Create
-    ) -> None:
+    async def test_only_the_given_field_changes(self, client: AsyncClient, create: Create) -> None:
         before = await create("categories", {"name": "Scaled", "description": "Lighter"})
 
         response = await client.patch(f"{URL}/{before['id']}", json={"name": "Foundations"})
@@ -112,7 +112,7 @@ class TestUpdate:
         assert (after["description"], after["version"]) == (None, 2)
 
     @pytest.mark.parametrize("payload", [{}, {"name": " Scaled "}, {"description": "Lighter"}])
-    async def test_what_changes_nothing_raises_no_version(
+    async def test_an_update_without_changes_keeps_the_version(
         self, client: AsyncClient, create: Create, payload: Json
     ) -> None:
         before = await create("categories", {"name": "Scaled", "description": "Lighter"})
@@ -122,7 +122,7 @@ class TestUpdate:
         assert response.status_code == 200
         assert response.json() == before
 
-    async def test_another_spelling_of_its_own_name_is_a_change(
+    async def test_a_category_can_change_the_spelling_of_its_name(
         self, client: AsyncClient, create: Create
     ) -> None:
         before = await create("categories", {"name": "Scaled"})
@@ -131,7 +131,7 @@ class TestUpdate:
 
         assert (response.json()["name"], response.json()["version"]) == ("SCALED", 2)
 
-    async def test_the_name_of_another_category_is_taken(
+    async def test_the_name_of_another_category_is_refused(
         self, client: AsyncClient, create: Create
     ) -> None:
         await create("categories", {"name": "Rx"})
@@ -157,7 +157,9 @@ class TestUpdate:
 
 
 class TestDelete:
-    async def test_a_deleted_category_is_gone(self, client: AsyncClient, create: Create) -> None:
+    async def test_a_deleted_category_is_not_found(
+        self, client: AsyncClient, create: Create
+    ) -> None:
         category = await create("categories", {"name": "Scaled"})
 
         response = await client.delete(f"{URL}/{category['id']}")
@@ -179,7 +181,7 @@ class TestDelete:
 
 
 class TestList:
-    async def test_categories_are_listed_by_name_whatever_its_case(
+    async def test_categories_are_sorted_by_name_ignoring_case_and_accents(
         self, client: AsyncClient, create: Create
     ) -> None:
         rx = await create("categories", {"name": "rx"})
@@ -192,7 +194,9 @@ class TestList:
         assert response.json() == {"items": [elite, rx, scaled], "next": None, "total": None}
         assert "Link" not in response.headers
 
-    async def test_a_part_of_the_name_filters(self, client: AsyncClient, create: Create) -> None:
+    async def test_the_name_filter_matches_a_part_of_the_name(
+        self, client: AsyncClient, create: Create
+    ) -> None:
         await create("categories", {"name": "Rx"})
         elite = await create("categories", {"name": "Élite"})
 

@@ -17,7 +17,7 @@ FULL = {
 
 
 class TestCreate:
-    async def test_a_created_centre_is_answered_with_all_its_fields(
+    async def test_a_created_centre_is_returned_with_all_its_fields(
         self, client: AsyncClient
     ) -> None:
         response = await client.post(URL, json=FULL)
@@ -34,7 +34,7 @@ class TestCreate:
         }
         assert (await client.get(f"{URL}/{centre['id']}")).json() == centre
 
-    async def test_only_the_name_is_needed(self, create: Create) -> None:
+    async def test_only_the_name_is_required(self, create: Create) -> None:
         centre = await create("centres", {"name": "Garage"})
 
         assert {field: centre[field] for field in FULL} == {
@@ -45,7 +45,9 @@ class TestCreate:
             "capacity": None,
         }
 
-    async def test_a_whole_float_is_an_integer(self, client: AsyncClient) -> None:
+    async def test_a_float_without_a_fraction_is_accepted_as_an_integer(
+        self, client: AsyncClient
+    ) -> None:
         response = await client.post(
             URL,
             content=b'{"name": "Garage", "capacity": 12.0}',
@@ -54,7 +56,7 @@ class TestCreate:
 
         assert response.json()["capacity"] == 12
 
-    async def test_a_name_is_taken_in_whatever_spelling(
+    async def test_another_spelling_of_a_taken_name_is_refused(
         self, client: AsyncClient, create: Create
     ) -> None:
         await create("centres", {"name": "CrossFit Görlitz"})
@@ -82,7 +84,7 @@ class TestCreate:
             ("capacity", True, "number_type"),
         ],
     )
-    async def test_a_field_out_of_its_rule_is_refused(
+    async def test_an_invalid_field_is_refused(
         self, client: AsyncClient, field: str, value: object, code: str
     ) -> None:
         response = await client.post(URL, json={**FULL, field: value})
@@ -91,9 +93,7 @@ class TestCreate:
 
 
 class TestUpdate:
-    async def test_fields_that_are_given_change_and_the_others_stay(
-        self, client: AsyncClient, create: Create
-    ) -> None:
+    async def test_only_the_given_fields_change(self, client: AsyncClient, create: Create) -> None:
         before = await create("centres", FULL)
 
         response = await client.patch(
@@ -110,14 +110,14 @@ class TestUpdate:
         }
 
     @pytest.mark.parametrize("payload", [{}, {"capacity": 40}, FULL])
-    async def test_what_changes_nothing_raises_no_version(
+    async def test_an_update_without_changes_keeps_the_version(
         self, client: AsyncClient, create: Create, payload: Json
     ) -> None:
         before = await create("centres", FULL)
 
         assert (await client.patch(f"{URL}/{before['id']}", json=payload)).json() == before
 
-    async def test_null_is_refused_where_a_value_is_needed(
+    async def test_null_is_refused_for_a_required_field(
         self, client: AsyncClient, create: Create
     ) -> None:
         centre = await create("centres", FULL)
@@ -126,7 +126,7 @@ class TestUpdate:
 
         assert problem(response) == (422, "/problems/invalid", [("/time_zone", "string_type")])
 
-    async def test_the_name_of_another_centre_is_taken(
+    async def test_the_name_of_another_centre_is_refused(
         self, client: AsyncClient, create: Create
     ) -> None:
         await create("centres", {"name": "Garage"})
@@ -141,7 +141,7 @@ class TestUpdate:
 
 
 class TestDelete:
-    async def test_a_deleted_centre_is_gone(self, client: AsyncClient, create: Create) -> None:
+    async def test_a_deleted_centre_is_not_found(self, client: AsyncClient, create: Create) -> None:
         centre = await create("centres", FULL)
 
         response = await client.delete(f"{URL}/{centre['id']}")
@@ -167,7 +167,9 @@ class TestDelete:
 
 
 class TestList:
-    async def test_centres_are_listed_whole(self, client: AsyncClient, create: Create) -> None:
+    async def test_centres_are_listed_with_all_fields(
+        self, client: AsyncClient, create: Create
+    ) -> None:
         north = await create("centres", FULL)
         garage = await create("centres", {"name": "Garage"})
 
@@ -175,7 +177,9 @@ class TestList:
 
         assert response.json() == {"items": [garage, north], "next": None, "total": 2}
 
-    async def test_a_part_of_the_name_filters(self, client: AsyncClient, create: Create) -> None:
+    async def test_the_name_filter_matches_a_part_of_the_name(
+        self, client: AsyncClient, create: Create
+    ) -> None:
         north = await create("centres", FULL)
         await create("centres", {"name": "Garage"})
 

@@ -29,7 +29,7 @@ def test_a_requirement_has_the_packages_marker() -> None:
     assert line == 'a==1.0 ; sys_platform == "win32" --hash=sha256:aa --hash=sha256:bb'
 
 
-def test_one_groups_marker_is_enough() -> None:
+def test_the_markers_of_several_groups_are_joined_with_or() -> None:
     markers = {"main": 'os_name == "nt"', "dev": 'python_version < "3.12"'}
 
     found = manage.marker_of(package(groups=["main", "dev"], markers=markers))
@@ -37,13 +37,13 @@ def test_one_groups_marker_is_enough() -> None:
     assert found == '(os_name == "nt") or (python_version < "3.12")'
 
 
-def test_a_group_without_a_marker_wants_the_package_always() -> None:
+def test_a_package_of_a_group_without_a_marker_has_no_marker() -> None:
     found = manage.marker_of(package(groups=["main", "dev"], markers={"main": 'os_name == "nt"'}))
 
     assert found is None
 
 
-def test_pip_finds_nothing_to_install_here_for_what_is_read_from_the_lock(tmp_path: Path) -> None:
+def test_pip_finds_every_requirement_of_the_lock_installed(tmp_path: Path) -> None:
     # pip compares names, versions and markers; without an index it can download nothing.
     listing = tmp_path / "requirements.txt"
     listing.write_text("\n".join(map(manage.requirement, manage.locked_packages())))
@@ -61,7 +61,7 @@ def test_pip_finds_nothing_to_install_here_for_what_is_read_from_the_lock(tmp_pa
     assert satisfied | ignored == {package["name"] for package in manage.locked_packages()}
 
 
-def test_the_environment_has_what_the_lock_wants_and_no_more() -> None:
+def test_the_environment_has_exactly_the_packages_of_the_lock() -> None:
     wanted = {
         package["name"]
         for package in manage.locked_packages()
@@ -73,7 +73,7 @@ def test_the_environment_has_what_the_lock_wants_and_no_more() -> None:
     assert installed - {"pip", "setuptools", "wheel"} == wanted
 
 
-def test_a_package_with_a_marker_may_be_absent_but_not_of_another_version() -> None:
+def test_a_package_with_a_marker_may_be_absent_but_not_outdated() -> None:
     absent = package(name="no-such-package")
     outdated = package(name="pytest", version="0.1", markers='os_name == "nt"')
 
@@ -82,7 +82,7 @@ def test_a_package_with_a_marker_may_be_absent_but_not_of_another_version() -> N
     assert not manage.is_installed(outdated)
 
 
-def test_the_versions_of_python_are_those_of_the_project() -> None:
+def test_manage_py_checks_for_the_python_versions_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     source = (ROOT / "manage.py").read_text()
 
@@ -91,7 +91,9 @@ def test_the_versions_of_python_are_those_of_the_project() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_without_arguments_there_is_help(arguments: list[str], tmp_path: Path) -> None:
+def test_help_is_printed_on_request_and_without_arguments(
+    arguments: list[str], tmp_path: Path
+) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # noqa: S603
@@ -100,7 +102,7 @@ def test_without_arguments_there_is_help(arguments: list[str], tmp_path: Path) -
     assert all(name in said for name in ("run", "test", "check", "migrate", "migration"))
 
 
-def test_a_file_is_looked_for_where_the_command_was_given(tmp_path: Path) -> None:
+def test_a_relative_path_starts_at_the_callers_working_directory(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), "import", "members.csv"]
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # noqa: S603

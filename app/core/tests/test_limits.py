@@ -42,7 +42,7 @@ class TestBody:
         return b'{"name": "Rx"' + b" " * (length - 14) + b"}"
 
     @pytest.mark.parametrize("declared", [True, False])
-    async def test_the_longest_body_is_taken_and_one_byte_more_is_not(
+    async def test_the_longest_body_is_accepted_and_one_byte_more_is_refused(
         self, client: AsyncClient, declared: bool
     ) -> None:
         for length, status in ((self.LONGEST + 1, 413), (self.LONGEST, 201)):
@@ -57,7 +57,9 @@ class TestBody:
             if status == 413:
                 assert problem(response) == (413, "/problems/content-too-large", [])
 
-    async def test_a_declared_length_is_enough_to_refuse(self, client: AsyncClient) -> None:
+    async def test_a_declared_length_over_the_limit_is_refused_without_reading(
+        self, client: AsyncClient
+    ) -> None:
         async def never() -> AsyncIterator[bytes]:
             raise AssertionError("the body was read")
             yield b""
@@ -67,9 +69,7 @@ class TestBody:
 
         assert problem(response) == (413, "/problems/content-too-large", [])
 
-    async def test_a_streamed_body_is_read_no_further_than_it_may_be_long(
-        self, client: AsyncClient
-    ) -> None:
+    async def test_a_streamed_body_is_read_only_up_to_the_limit(self, client: AsyncClient) -> None:
         sent = 0
 
         async def endless() -> AsyncIterator[bytes]:
@@ -85,7 +85,7 @@ class TestBody:
 
     @pytest.mark.parametrize(("path", "headers"), [("categories", JSON), ("athletes/import", CSV)])
     @pytest.mark.parametrize("body", [half, drops], ids=["half", "in drops"])
-    async def test_a_body_that_does_not_come_in_time_is_not_waited_for(
+    async def test_a_body_that_is_incomplete_at_the_timeout_gets_408(
         self,
         app: FastAPI,
         client: AsyncClient,
@@ -119,7 +119,7 @@ class TestWaiting:
     async def rename(self, client: AsyncClient, category: Json, name: str) -> Response:
         return await client.patch(f"{API}/categories/{category['id']}", json={"name": name})
 
-    async def test_a_lock_that_others_hold_is_not_waited_for_long(
+    async def test_a_request_that_waits_for_a_lock_gets_503_at_the_lock_timeout(
         self, limited: Limited, other: asyncpg.Connection
     ) -> None:
         async with served(limited(db_lock_timeout=0.1), 1) as client:
@@ -133,7 +133,7 @@ class TestWaiting:
             )
             assert (await self.rename(client, rx, "Scaled")).status_code == 200
 
-    async def test_requests_beyond_the_connections_stand_in_line(
+    async def test_requests_beyond_the_pool_size_wait_in_the_queue(
         self, limited: Limited, other: asyncpg.Connection
     ) -> None:
         async with served(limited(), 2) as client:
@@ -149,7 +149,7 @@ class TestWaiting:
         assert [answer.status_code for answer in answers] == [200] * 20
         assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 22))
 
-    async def test_the_line_is_left_after_a_time(
+    async def test_a_request_in_the_queue_gets_503_after_the_pool_wait(
         self, limited: Limited, other: asyncpg.Connection
     ) -> None:
         async with served(limited(db_pool_wait=0.2), 1) as client:
@@ -166,7 +166,7 @@ class TestWaiting:
             assert (await client.get(f"{API}/categories")).status_code == 200
 
     @pytest.mark.parametrize("limit", ["db_statement_timeout", "db_command_timeout"])
-    async def test_a_statement_that_takes_too_long_is_ended(
+    async def test_a_statement_is_ended_at_its_timeout(
         self, limited: Limited, limit: str, other: asyncpg.Connection
     ) -> None:
         async with connected(limited(**{limit: 0.1}), 1) as database:
@@ -184,7 +184,7 @@ class TestWaiting:
 
         await database.transaction(work)
 
-    async def test_a_transaction_that_does_nothing_is_ended(self, limited: Limited) -> None:
+    async def test_a_transaction_is_ended_at_the_idle_timeout(self, limited: Limited) -> None:
         async with connected(limited(db_idle_timeout=0.1), 1) as database:
 
             async def work(transaction: Transaction) -> None:
@@ -198,7 +198,7 @@ class TestWaiting:
 
 
 class TestLimit:
-    async def test_who_came_first_is_first(self) -> None:
+    async def test_the_queue_is_first_in_first_out(self) -> None:
         limit = Limit(1, wait=60)
         done = []
 
@@ -211,7 +211,7 @@ class TestLimit:
 
         assert done == list(range(10))
 
-    async def test_a_place_is_given_back_whatever_happens(self) -> None:
+    async def test_a_place_is_released_after_an_error_or_a_cancellation(self) -> None:
         limit = Limit(1, wait=0.01)
         for error in (RuntimeError, asyncio.CancelledError):
             with pytest.raises(error):
@@ -226,7 +226,7 @@ class TestLimit:
 
 
 class TestStreams:
-    async def test_files_have_a_bound_of_their_own(self, limited: Limited) -> None:
+    async def test_imports_and_exports_have_a_limit_of_their_own(self, limited: Limited) -> None:
         settings = limited(max_streams=1, db_pool_wait=0.2)
         go_on = asyncio.Event()
 
@@ -249,7 +249,7 @@ class TestStreams:
             assert (await first).json()["created"] == 1
             assert (await client.get(f"{API}/athletes/export")).status_code == 200
 
-    async def test_a_place_is_free_again_when_the_file_is_refused_or_not_read(
+    async def test_a_place_is_released_if_the_file_is_refused_or_not_read(
         self, limited: Limited, caplog: pytest.LogCaptureFixture
     ) -> None:
         settings = limited(max_streams=1, db_pool_wait=0.2, body_timeout=0.1)
@@ -258,7 +258,7 @@ class TestStreams:
             for _ in range(3):
                 refused = await client.post(f"{API}/athletes/import", content=b"a", headers=JSON)
                 assert refused.status_code == 415
-                await export_to_somebody_who_does_not_read(app)
+                await export_to_a_client_that_does_not_read(app)
             export = await client.get(f"{API}/athletes/export")
 
         assert export.status_code == 200
@@ -266,7 +266,7 @@ class TestStreams:
         assert messages == ["response cut off: the client does not read"] * 3
 
 
-async def export_to_somebody_who_does_not_read(app: Any) -> None:
+async def export_to_a_client_that_does_not_read(app: Any) -> None:
     async def receive() -> Json:
         await asyncio.sleep(60)
         raise AssertionError

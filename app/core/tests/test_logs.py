@@ -63,7 +63,7 @@ class TestRequests:
             "request_id": "the-one",
         }
 
-    async def test_nothing_personal_is_logged(
+    async def test_no_personal_data_are_logged(
         self, client: AsyncClient, create: Create, capfd: pytest.CaptureFixture[str]
     ) -> None:
         rx = await create("categories", {"name": PERSONAL})
@@ -86,7 +86,7 @@ class TestRequests:
 
 
 class TestErrors:
-    async def test_an_unhandled_error_has_its_stack_and_the_requests_id(
+    async def test_an_unhandled_error_is_logged_with_traceback_and_request_id(
         self, app: FastAPI, client: AsyncClient, capfd: pytest.CaptureFixture[str]
     ) -> None:
         del app.state.database
@@ -100,7 +100,7 @@ class TestErrors:
         assert error["exception"].startswith("Traceback (most recent call last):")
         assert "get_database" in error["exception"]
 
-    async def test_an_error_of_the_database_tells_no_values(
+    async def test_a_database_error_is_logged_without_values(
         self,
         client: AsyncClient,
         capfd: pytest.CaptureFixture[str],
@@ -119,7 +119,7 @@ class TestErrors:
         assert PERSONAL.lower() not in error["exception"].lower()
 
 
-class TestForm:
+class TestFormat:
     PROGRAM = """
 import logging, sys
 from app.core.logs import configure_logs
@@ -138,7 +138,7 @@ logging.getLogger("uvicorn.access").info("GET /secret/path")
     def run(self, stderr: int) -> None:
         subprocess.run([sys.executable, "-c", self.PROGRAM], cwd=ROOT, stderr=stderr, check=True)  # noqa: S603
 
-    def test_elsewhere_every_line_is_json(self) -> None:
+    def test_without_a_terminal_every_line_is_json(self) -> None:
         read, write = os.pipe()
         self.run(write)
         os.close(write)
@@ -150,7 +150,7 @@ logging.getLogger("uvicorn.access").info("GET /secret/path")
         assert failed["exception"].endswith("RuntimeError: gone")
         assert (started["event"], started["level"]) == ("Started", "info")
 
-    def test_on_a_terminal_lines_are_for_people_and_show_no_variables(self) -> None:
+    def test_on_a_terminal_lines_are_readable_and_show_no_variables(self) -> None:
         read, write = pty.openpty()
         self.run(write)
         output = os.read(read, 100_000).decode()
@@ -163,7 +163,7 @@ logging.getLogger("uvicorn.access").info("GET /secret/path")
         for unwanted in ('{"', "X1234567", "/secret/path"):
             assert unwanted not in output
 
-    async def test_a_reader_that_is_gone_is_no_failure(
+    async def test_a_request_succeeds_if_its_log_line_cannot_be_written(
         self, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def broken(*_: object) -> None:

@@ -30,7 +30,7 @@ class TestURL:
             "postgresql+asyncpg://gym:secret@db.example:5433/crossfit",
         ],
     )
-    def test_every_usual_form_works(self, url: str) -> None:
+    def test_every_usual_scheme_is_accepted(self, url: str) -> None:
         settings = Settings(_env_file=None, database_url=url)
 
         assert settings.database_url == "postgresql://gym:secret@db.example:5433/crossfit"
@@ -59,7 +59,7 @@ class TestFile:
         assert settings.db_exclude_tables == ("a", "b")
         assert settings.database_url is None
 
-    def test_a_variable_wins_over_the_file(
+    def test_a_variable_takes_precedence_over_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / ".env").write_text("PROJECT_NAME=File\n")
@@ -107,7 +107,7 @@ class TestWrongValue:
             ("DB_LOCK_TIMEOUT", "0", "Input should be greater than or equal to 0.001"),
         ],
     )
-    def test_it_ends_the_start_with_its_name_and_the_reason(
+    def test_it_ends_the_start_with_an_error_that_names_the_setting(
         self,
         name: str,
         value: str,
@@ -123,7 +123,7 @@ class TestWrongValue:
         assert ended.value.code == CANNOT_START
         assert capsys.readouterr().err.startswith(f"error: {name}: {reason}")
 
-    def test_a_file_that_is_not_there_is_a_wrong_value(
+    def test_a_missing_env_file_ends_the_start_with_an_error(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("ENV_FILE", str(tmp_path / "none"))
@@ -133,7 +133,7 @@ class TestWrongValue:
 
         assert capsys.readouterr().err == f"error: ENV_FILE: there is no file {tmp_path}/none\n"
 
-    def test_a_server_without_a_database_url_ends_in_one_line(self) -> None:
+    def test_uvicorn_without_a_database_url_ends_with_an_error_of_one_line(self) -> None:
         ended = subprocess.run(
             [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"],
             cwd=ROOT,

@@ -15,7 +15,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class TestBook:
-    async def test_a_booking_reads_with_its_training_and_its_athlete(
+    async def test_a_booking_includes_its_training_and_its_athlete(
         self, client: AsyncClient, gym: Gym
     ) -> None:
         training = await gym.training()
@@ -54,7 +54,7 @@ class TestBook:
         assert found.headers["ETag"] == response.headers["ETag"]
         assert await gym.seats(training) == (10, 1, 0, 9)
 
-    async def test_who_is_enrolled_is_no_drop_in(self, gym: Gym) -> None:
+    async def test_an_athlete_enrolled_at_the_centre_is_not_a_drop_in(self, gym: Gym) -> None:
         training = await gym.training()
         (booking,) = await gym.book(training, await gym.athlete(centre_ids=[gym.centre_id]))
         athlete = f"{API}/athletes/{booking['athlete']['id']}"
@@ -63,7 +63,7 @@ class TestBook:
         await gym.client.delete(f"{athlete}/centres/{gym.centre_id}")
         assert (await gym.read(f"bookings/{booking['id']}"))["drop_in"] is True
 
-    async def test_who_finds_it_full_waits_in_line(self, gym: Gym) -> None:
+    async def test_a_full_training_puts_the_athlete_in_the_waitlist(self, gym: Gym) -> None:
         training = await gym.training(capacity=2)
         bookings = await gym.book(training, *await gym.athletes(4))
 
@@ -72,7 +72,7 @@ class TestBook:
         booked = [one["booked_at"] for one in bookings]
         assert booked == sorted(set(booked))
 
-    async def test_who_does_not_want_to_wait_is_told_that_it_is_full(self, gym: Gym) -> None:
+    async def test_a_full_training_refuses_a_booking_without_the_waitlist(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         await gym.book(training, await gym.athlete())
 
@@ -81,7 +81,7 @@ class TestBook:
         assert problem(full) == (409, "/problems/training-full", [])
         assert await gym.seats(training) == (1, 1, 0, 0)
 
-    async def test_one_books_once(self, gym: Gym) -> None:
+    async def test_an_athlete_can_book_a_training_only_once(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         bookings = await gym.book(training, *await gym.athletes(2))
 
@@ -94,7 +94,7 @@ class TestBook:
         assert conflict(busy) == ("/problems/already-taken", "/athlete_id")
         assert await gym.seats(training) == (2, 1, 1, 1)
 
-    async def test_one_may_book_again_after_cancelling(self, gym: Gym) -> None:
+    async def test_an_athlete_can_book_again_after_cancelling(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         first, second = await gym.book(training, *await gym.athletes(2))
         await gym.acted(first, "cancel")
@@ -105,7 +105,9 @@ class TestBook:
         assert await gym.statuses(training) == ["cancelled", "reserved", "waitlisted"]
         assert (await gym.read(f"bookings/{second['id']}"))["status"] == "reserved"
 
-    async def test_who_or_what_is_not_there_is_told(self, gym: Gym) -> None:
+    async def test_an_unknown_training_is_not_found_and_an_unknown_athlete_a_conflict(
+        self, gym: Gym
+    ) -> None:
         training = await gym.training()
 
         assert not_found(await gym.ask({"id": new_id()}, await gym.athlete()))
@@ -124,7 +126,7 @@ class TestBook:
             ({"status": "reserved"}, "/status", "extra_forbidden"),
         ],
     )
-    async def test_a_field_that_is_wrong_is_named(
+    async def test_an_invalid_field_is_refused(
         self, gym: Gym, payload: Json, pointer: str, code: str
     ) -> None:
         url = f"{API}/trainings/{new_id()}/bookings"
@@ -134,7 +136,7 @@ class TestBook:
 
         assert problem(response) == (422, "/problems/invalid", [(pointer, code)])
 
-    async def test_nothing_is_booked_after_the_start_or_once_cancelled(
+    async def test_a_started_or_cancelled_training_cannot_be_booked(
         self, gym: Gym, let_pass: Pass
     ) -> None:
         running, cancelled = await gym.training(), await gym.training(2 * HOUR)
@@ -165,7 +167,7 @@ class TestBook:
 class TestBusy:
     """An athlete cannot have seats in two trainings that overlap."""
 
-    async def test_a_second_seat_at_that_time_is_refused_and_names_the_first(
+    async def test_an_overlapping_seat_is_refused_with_the_name_of_the_first(
         self, gym: Gym
     ) -> None:
         first = await gym.training(name="Morning WOD")
@@ -179,12 +181,12 @@ class TestBusy:
         assert f'"Morning WOD" ({first["id"]})' in busy.json()["detail"]
         assert await gym.seats(second) == (10, 0, 0, 10)
 
-    async def test_one_after_the_other_is_fine(self, gym: Gym) -> None:
+    async def test_an_athlete_can_book_consecutive_trainings(self, gym: Gym) -> None:
         athlete_id = await gym.athlete()
         for number in (0, 2, 1):
             await gym.book(await gym.training(SOON + number * HOUR), athlete_id)
 
-    async def test_also_within_and_around_and_for_a_day(self, gym: Gym) -> None:
+    async def test_a_training_within_or_around_a_booked_one_is_refused(self, gym: Gym) -> None:
         athlete_id = await gym.athlete()
         long = await gym.training(SOON, 24 * HOUR)
         last = await gym.training(SOON + 24 * HOUR - MINUTE, MINUTE)
@@ -195,7 +197,7 @@ class TestBusy:
 
         assert (await gym.ask(long, athlete_id)).status_code == 409
 
-    async def test_waiting_in_several_is_fine(self, gym: Gym) -> None:
+    async def test_an_athlete_in_waitlists_can_still_book_a_seat(self, gym: Gym) -> None:
         taken, athlete_id = await gym.athlete(), await gym.athlete()
         first, second = await gym.training(capacity=1), await gym.training(2 * HOUR, capacity=1)
         beside = await gym.training()
@@ -208,7 +210,7 @@ class TestBusy:
         (seat,) = await gym.book(beside, athlete_id)
         assert seat["status"] == "reserved"
 
-    async def test_a_seat_that_was_left_counts_until_it_is_cancelled(self, gym: Gym) -> None:
+    async def test_a_seat_counts_after_check_out_until_it_is_cancelled(self, gym: Gym) -> None:
         training, beside = await gym.training(), await gym.training()
         (booking,) = await gym.book(training, await gym.athlete())
         await gym.acted(booking, "check-in")
@@ -220,7 +222,7 @@ class TestBusy:
 
 
 class TestCancel:
-    async def test_a_seat_goes_to_who_waits_the_longest(self, gym: Gym) -> None:
+    async def test_a_cancelled_seat_goes_to_the_first_in_the_waitlist(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         first, second, third = await gym.book(training, *await gym.athletes(3))
 
@@ -242,7 +244,9 @@ class TestCancel:
         assert await gym.read(f"bookings/{third['id']}") == third
         assert await gym.seats(training) == (1, 1, 1, 0)
 
-    async def test_who_is_busy_is_passed_over_and_keeps_the_place(self, gym: Gym) -> None:
+    async def test_a_busy_athlete_is_skipped_and_keeps_the_place_in_the_waitlist(
+        self, gym: Gym
+    ) -> None:
         training, beside = await gym.training(capacity=1), await gym.training()
         bookings = await gym.book(training, *await gym.athletes(4))
         (elsewhere,) = await gym.book(beside, bookings[1]["athlete"]["id"])
@@ -264,7 +268,7 @@ class TestCancel:
             "waitlisted",
         ]
 
-    async def test_a_seat_that_nobody_can_take_is_free(self, gym: Gym) -> None:
+    async def test_a_seat_stays_free_if_every_waiting_athlete_is_busy(self, gym: Gym) -> None:
         training, beside = await gym.training(capacity=1), await gym.training()
         seat, place = await gym.book(training, *await gym.athletes(2))
         await gym.book(beside, place["athlete"]["id"])
@@ -275,7 +279,7 @@ class TestCancel:
         (next_one,) = await gym.book(training, await gym.athlete())
         assert next_one["status"] == "reserved"
 
-    async def test_a_place_in_the_line_moves_nobody(self, gym: Gym) -> None:
+    async def test_cancelling_a_waitlisted_booking_promotes_no_athlete(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         _, second, third = await gym.book(training, *await gym.athletes(3))
 
@@ -285,7 +289,7 @@ class TestCancel:
         assert await gym.seats(training) == (1, 1, 1, 0)
         assert await gym.read(f"bookings/{third['id']}") == third
 
-    async def test_again_it_stays_as_it_is(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_cancelling_again_changes_nothing(self, gym: Gym, let_pass: Pass) -> None:
         training = await gym.training(capacity=1)
         first, *_ = await gym.book(training, *await gym.athletes(3))
         cancelled = await gym.acted(first, "cancel")
@@ -295,7 +299,9 @@ class TestCancel:
         await let_pass(HOUR)
         assert (await gym.acted(first, "cancel"))["version"] == 2
 
-    async def test_not_after_the_start(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_a_booking_cannot_be_cancelled_after_the_start(
+        self, gym: Gym, let_pass: Pass
+    ) -> None:
         training = await gym.training(capacity=1)
         bookings = await gym.book(training, *await gym.athletes(2))
         await let_pass(SOON)
@@ -305,7 +311,7 @@ class TestCancel:
             assert problem(late) == (409, "/problems/wrong-state", [])
         assert await gym.statuses(training) == ["reserved", "waitlisted"]
 
-    async def test_who_is_checked_in_may_leave_the_seat_to_others(self, gym: Gym) -> None:
+    async def test_a_seat_that_is_cancelled_after_check_in_goes_to_the_next(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         first, _ = await gym.book(training, *await gym.athletes(2))
         checked_in = await gym.acted(first, "check-in")
@@ -317,7 +323,7 @@ class TestCancel:
 
 
 class TestCheckIn:
-    async def test_who_comes_and_goes_is_noted(self, gym: Gym) -> None:
+    async def test_check_in_and_check_out_are_recorded(self, gym: Gym) -> None:
         training = await gym.training()
         (booking,) = await gym.book(training, await gym.athlete())
 
@@ -340,7 +346,7 @@ class TestCheckIn:
         assert list(times) == sorted(times)
         assert await gym.seats(training) == (10, 1, 0, 9)
 
-    async def test_again_it_stays_as_it_is(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_checking_in_or_out_again_changes_nothing(self, gym: Gym, let_pass: Pass) -> None:
         training = await gym.training()
         (booking,) = await gym.book(training, await gym.athlete())
         for action in ("check-in", "check-out"):
@@ -360,7 +366,7 @@ class TestCheckIn:
             (4 * HOUR, 409),
         ],
     )
-    async def test_it_is_from_an_hour_before_the_start_until_the_end(
+    async def test_it_is_possible_from_an_hour_before_the_start_until_the_end(
         self, gym: Gym, let_pass: Pass, passed: timedelta, status: int
     ) -> None:
         training = await gym.training(3 * HOUR)
@@ -373,9 +379,7 @@ class TestCheckIn:
         if status == 409:
             assert problem(response) == (409, "/problems/wrong-state", [])
 
-    async def test_only_who_has_a_seat_checks_in_and_only_who_is_in_goes_out(
-        self, gym: Gym
-    ) -> None:
+    async def test_check_in_requires_a_seat_and_check_out_requires_check_in(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         seat, place = await gym.book(training, *await gym.athletes(2))
         (other,) = await gym.book(await gym.training(), await gym.athlete())
@@ -392,7 +396,7 @@ class TestCheckIn:
             refused = await gym.act(booking, action)
             assert problem(refused) == (409, "/problems/wrong-state", [])
 
-    async def test_one_may_check_out_after_the_end(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_an_athlete_can_check_out_after_the_end(self, gym: Gym, let_pass: Pass) -> None:
         training = await gym.training()
         (booking,) = await gym.book(training, await gym.athlete())
         await gym.acted(booking, "check-in")
@@ -401,12 +405,12 @@ class TestCheckIn:
         assert (await gym.acted(booking, "check-out"))["checked_out_at"]
 
     @pytest.mark.parametrize("action", ["cancel", "check-in", "check-out"])
-    async def test_a_booking_that_is_not_there_is_told(self, gym: Gym, action: str) -> None:
+    async def test_an_unknown_booking_is_not_found(self, gym: Gym, action: str) -> None:
         assert not_found(await gym.act({"id": new_id()}, action))
 
 
-class TestDerived:
-    async def test_who_does_not_come_is_a_no_show_after_the_end(
+class TestDerivedFields:
+    async def test_no_show_is_true_after_the_end_and_expired_after_the_start(
         self, gym: Gym, let_pass: Pass
     ) -> None:
         training = await gym.training(capacity=2)
@@ -429,7 +433,7 @@ class TestDerived:
 
 
 class TestLists:
-    async def test_those_of_a_training_come_in_the_order_of_the_line(self, gym: Gym) -> None:
+    async def test_bookings_of_a_training_are_sorted_by_booking_time(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         other = await gym.training(3 * HOUR)
         bookings = await gym.book(training, *await gym.athletes(5))
@@ -453,7 +457,9 @@ class TestLists:
         assert await ids("status=reserved") == in_order[:1]
         assert (await gym.read(f"{url}?status=cancelled&total=true"))["total"] == 0
 
-    async def test_those_of_an_athlete_come_by_the_start_of_the_trainings(self, gym: Gym) -> None:
+    async def test_bookings_of_an_athlete_are_sorted_by_the_start_of_the_training(
+        self, gym: Gym
+    ) -> None:
         athlete_id, other = await gym.athletes(2)
         trainings = [await gym.training(number * 2 * HOUR) for number in (2, 1, 3)]
         second, first, third = [(await gym.book(one, athlete_id))[0] for one in trainings]
@@ -473,7 +479,7 @@ class TestLists:
         assert await listed(f"from={moment(second)}") == [second, cancelled]
         assert await listed(f"to={moment(second)}") == [first]
 
-    async def test_of_whom_or_what_is_not_there_there_is_no_list(
+    async def test_the_bookings_of_an_unknown_training_or_athlete_are_not_found(
         self, gym: Gym, create: Create
     ) -> None:
         training, athlete_id = await gym.training(), await gym.athlete()
@@ -494,7 +500,7 @@ class TestLists:
             ("athletes", "status=expired", "?status"),
         ],
     )
-    async def test_a_parameter_that_is_wrong_is_named(
+    async def test_an_invalid_parameter_is_refused(
         self, client: AsyncClient, owner: str, query: str, pointer: str
     ) -> None:
         response = await client.get(f"{API}/{owner}/{new_id()}/bookings?{query}")

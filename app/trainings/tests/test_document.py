@@ -4,7 +4,7 @@ from app.conftest import API
 from app.core.http.tests.document import Document
 
 
-def test_a_booking_leads_to_where_it_lives_though_it_is_created_elsewhere(
+def test_a_created_booking_links_to_the_operations_on_bookings(
     document: Document,
 ) -> None:
     path = f"{API}/trainings/{{training_id}}/bookings"

@@ -15,7 +15,7 @@ async def counts(gym: Gym, query: str = "") -> tuple[int | None, ...]:
     return tuple(found[name] for name in ("present", "reserved", "waiting", "available"))
 
 
-async def test_a_centre_where_nothing_runs_is_empty(gym: Gym) -> None:
+async def test_a_centre_without_a_running_training_is_empty(gym: Gym) -> None:
     await gym.training()
 
     found = await gym.read(f"centres/{gym.centre_id}/occupancy")
@@ -32,7 +32,9 @@ async def test_a_centre_where_nothing_runs_is_empty(gym: Gym) -> None:
     assert found["at"] >= at(gym.opened)
 
 
-async def test_who_comes_and_goes_is_counted(gym: Gym, create: Create, let_pass: Pass) -> None:
+async def test_check_in_and_check_out_change_the_counts(
+    gym: Gym, create: Create, let_pass: Pass
+) -> None:
     await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 20})
     training = await gym.training(capacity=3)
     beside = await gym.training(SOON - MINUTE, capacity=5, name="Open gym")
@@ -66,7 +68,9 @@ async def test_who_comes_and_goes_is_counted(gym: Gym, create: Create, let_pass:
     assert await counts(gym) == (0, 0, 0, 20)
 
 
-async def test_one_who_stays_for_the_next_training_is_one(gym: Gym, let_pass: Pass) -> None:
+async def test_an_athlete_checked_in_to_two_trainings_is_counted_once(
+    gym: Gym, let_pass: Pass
+) -> None:
     first, second = await gym.training(), await gym.training(SOON + HOUR)
     athlete_id = await gym.athlete()
     (now,), (later,) = await gym.book(first, athlete_id), await gym.book(second, athlete_id)
@@ -78,7 +82,7 @@ async def test_one_who_stays_for_the_next_training_is_one(gym: Gym, let_pass: Pa
     assert await counts(gym) == (1, 0, 0, None)
 
 
-async def test_a_time_may_be_asked_for(gym: Gym) -> None:
+async def test_the_occupancy_can_be_read_for_a_given_time(gym: Gym) -> None:
     training = await gym.training(5 * HOUR, capacity=1)
     await gym.book(training, *await gym.athletes(3))
 
@@ -93,7 +97,7 @@ async def test_a_time_may_be_asked_for(gym: Gym) -> None:
     assert found["at"] == training["starts_at"]
 
 
-async def test_what_is_wrong_is_told(gym: Gym) -> None:
+async def test_an_unknown_centre_or_an_invalid_parameter_is_refused(gym: Gym) -> None:
     url = f"{API}/centres/{gym.centre_id}/occupancy"
 
     assert not_found(await gym.client.get(f"{API}/centres/{new_id()}/occupancy"))

@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 @pytest.fixture(autouse=True)
-def no_reruns(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer a deadlock with 503: the lock order must prevent deadlocks."""
     monkeypatch.setattr(transactions, "RETRIES", 0)
 
@@ -60,7 +60,7 @@ class TestOneTraining:
             ) as client:
                 yield client
 
-    async def test_ten_get_seats_and_the_others_wait_in_line(
+    async def test_ten_of_200_concurrent_bookings_get_seats_and_the_others_wait(
         self, own_database: str, other: asyncpg.Connection
     ) -> None:
         async with self.service(own_database) as client:
@@ -100,7 +100,7 @@ class TestOneTraining:
 
 
 class TestOneAthlete:
-    async def test_of_many_bookings_of_one_training_one_is_made(self, gym: Gym) -> None:
+    async def test_concurrent_bookings_of_one_training_make_one_booking(self, gym: Gym) -> None:
         training, athlete = await gym.training(capacity=1), await gym.athlete()
 
         answers = await together(*(gym.ask(training, athlete) for _ in range(20)))
@@ -108,7 +108,7 @@ class TestOneAthlete:
         assert answers == {"201": 1, "409 already-taken": 19}
         assert await gym.seats(training) == (1, 1, 0, 0)
 
-    async def test_of_seats_at_one_time_one_is_given(
+    async def test_concurrent_bookings_of_overlapping_trainings_give_one_seat(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         trainings = [await gym.training(SOON + number * HOUR / 20) for number in range(10)]
@@ -120,7 +120,7 @@ class TestOneAthlete:
             assert answers == {"201": 1, "409 athlete-busy": 9}
         assert await broken_rules(other) == []
 
-    async def test_who_is_next_in_two_lines_gets_one_seat(
+    async def test_the_first_in_two_overlapping_waitlists_gets_one_seat(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         for _ in range(ROUNDS):
@@ -140,7 +140,7 @@ class TestOneAthlete:
             ]
         assert await broken_rules(other) == []
 
-    async def test_who_books_elsewhere_meanwhile_is_passed_over(
+    async def test_a_waiting_athlete_who_books_elsewhere_meanwhile_is_skipped(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         training, beside = await gym.training(capacity=1), await gym.training()
@@ -159,7 +159,7 @@ class TestOneAthlete:
         assert (await gym.read(f"bookings/{last['id']}"))["status"] == "reserved"
 
     @pytest.mark.parametrize("way", ["cancel", "resize"])
-    async def test_nobody_is_promoted_who_is_waited_for_until_after_the_start(
+    async def test_no_athlete_is_promoted_if_a_lock_is_released_after_the_start(
         self, gym: Gym, other: asyncpg.Connection, way: str
     ) -> None:
         training = await gym.training(capacity=1)
@@ -184,7 +184,7 @@ class TestOneAthlete:
 
 
 class TestTraining:
-    async def test_who_books_while_it_becomes_smaller_has_a_seat_that_there_is(
+    async def test_bookings_fit_a_capacity_that_is_reduced_concurrently(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         for _ in range(ROUNDS):
@@ -198,7 +198,7 @@ class TestTraining:
             assert len(await gym.statuses(training)) == 6
             assert await broken_rules(other) == []
 
-    async def test_it_is_cancelled_or_booked_and_nobody_is_left_behind(
+    async def test_cancelling_it_also_cancels_concurrent_bookings(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         for _ in range(ROUNDS):
@@ -216,7 +216,7 @@ class TestTraining:
             assert set(await gym.statuses(training)) == {"cancelled"}
         assert await broken_rules(other) == []
 
-    async def test_it_is_deleted_or_booked(self, gym: Gym) -> None:
+    async def test_a_concurrent_delete_or_booking_succeeds_but_not_both(self, gym: Gym) -> None:
         for _ in range(ROUNDS):
             training = await gym.training()
             url = f"{API}/trainings/{training['id']}"
@@ -229,7 +229,9 @@ class TestTraining:
             outcome = deleted.status_code, booked.status_code
             assert outcome in {(204, 404), (409, 201)}
 
-    async def test_it_is_moved_or_booked(self, gym: Gym, other: asyncpg.Connection) -> None:
+    async def test_a_booking_has_the_right_time_after_a_concurrent_move(
+        self, gym: Gym, other: asyncpg.Connection
+    ) -> None:
         for _ in range(ROUNDS):
             training = await gym.training()
             move = {"starts_at": at(gym.opened + SOON + HOUR / 2)}
@@ -247,7 +249,9 @@ class TestTraining:
             assert found["training"]["starts_at"] == expected["starts_at"]
         assert await broken_rules(other) == []
 
-    async def test_of_two_who_check_in_and_cancel_one_is_first(self, gym: Gym) -> None:
+    async def test_a_concurrent_check_in_and_cancel_end_in_a_cancelled_booking(
+        self, gym: Gym
+    ) -> None:
         for _ in range(ROUNDS):
             training = await gym.training()
             (booking,) = await gym.book(training, await gym.athlete())
@@ -260,7 +264,7 @@ class TestTraining:
 
 
 class TestCentre:
-    async def test_as_many_are_scheduled_as_it_holds(
+    async def test_concurrent_trainings_are_scheduled_up_to_its_capacity(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         centre = f"{API}/centres/{gym.centre_id}"
@@ -273,7 +277,7 @@ class TestCentre:
         assert answers == {"201": 4, "409 centre-full": 16}
         assert await broken_rules(other) == []
 
-    async def test_it_becomes_smaller_or_a_training_is_scheduled(
+    async def test_a_concurrent_reduction_or_training_succeeds_but_not_both(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         centre = f"{API}/centres/{gym.centre_id}"
@@ -292,7 +296,7 @@ class TestCentre:
                 (planned,) = (await gym.read("trainings?sort=-starts_at&limit=1"))["items"]
                 await gym.client.delete(f"{API}/trainings/{planned['id']}")
 
-    async def test_trainings_that_change_places_take_turns(
+    async def test_trainings_that_swap_centres_concurrently_all_move(
         self, gym: Gym, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # A transaction may need a retry if its training is moved at the same time.
@@ -316,7 +320,7 @@ class TestCentre:
             assert answers == {"200": 4}
         assert await broken_rules(other) == []
 
-    async def test_who_deletes_it_and_who_moves_its_training_wait_in_one_order(
+    async def test_deleting_it_and_moving_its_training_use_one_lock_order(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
         training = await gym.training()

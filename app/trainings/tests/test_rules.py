@@ -161,7 +161,7 @@ count_worlds = iter(range(10**6))
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(taken=steps([*STEPS, *["book"] * 8, *["cancel"] * 3, "resize"], min_size=10, max_size=40))
-async def test_each_step_is_answered_as_by_the_model(
+async def test_each_response_matches_the_model(
     client: AsyncClient, create: Create, connection: Any, let_pass: Pass, taken: list[Step]
 ) -> None:
     world = await World.create(client, create, f"World {next(count_worlds)}")
@@ -202,7 +202,7 @@ class TestStorm:
         return pooled_client
 
     @pytest.fixture(autouse=True)
-    def no_reruns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_retries(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Answer a deadlock with 503: the lock order must prevent deadlocks."""
         monkeypatch.setattr(transactions, "RETRIES", 0)
 
@@ -214,7 +214,7 @@ class TestStorm:
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(chance=st.randoms(use_true_random=True))
-    async def test_every_rule_holds_at_each_moment(
+    async def test_every_rule_holds_during_concurrent_requests(
         self,
         client: AsyncClient,
         create: Create,

@@ -19,7 +19,7 @@ def names(page: Json) -> list[str]:
 
 
 class TestCreate:
-    async def test_a_training_reads_with_its_centre_and_its_seats(
+    async def test_a_training_includes_its_centre_and_its_seats(
         self, client: AsyncClient, gym: Gym
     ) -> None:
         plan = gym.plan(name=" Morning  WOD ", coach="Ana", capacity=12)
@@ -57,7 +57,7 @@ class TestCreate:
             (DAY + timedelta(microseconds=1), 422),
         ],
     )
-    async def test_it_ends_after_its_start_within_24_hours(
+    async def test_a_training_must_end_after_its_start_within_24_hours(
         self, client: AsyncClient, gym: Gym, length: timedelta, status: int
     ) -> None:
         response = await client.post(URL, json=gym.plan(length=length))
@@ -90,16 +90,14 @@ class TestCreate:
             ("taken", 3, "extra_forbidden"),
         ],
     )
-    async def test_a_field_that_is_wrong_is_named(
+    async def test_an_invalid_field_is_refused(
         self, client: AsyncClient, gym: Gym, field: str, value: Any, code: str
     ) -> None:
         response = await client.post(URL, json=gym.plan(**{field: value}))
 
         assert problem(response) == (422, "/problems/invalid", [(f"/{field}", code)])
 
-    async def test_a_centre_that_is_not_there_is_a_conflict(
-        self, client: AsyncClient, gym: Gym
-    ) -> None:
+    async def test_an_unknown_centre_is_a_conflict(self, client: AsyncClient, gym: Gym) -> None:
         response = await client.post(URL, json=gym.plan(centre_id=str(new_id())))
 
         assert conflict(response) == ("/problems/reference-missing", "/centre_id")
@@ -115,7 +113,7 @@ class TestCreate:
         assert (await gym.read("trainings?total=true"))["total"] == 1
 
 
-class TestRoom:
+class TestCentreCapacity:
     """Overlapping trainings cannot have more seats than the capacity of their centre."""
 
     @pytest.fixture
@@ -124,7 +122,7 @@ class TestRoom:
         assert changed.status_code == 200
         return gym
 
-    async def test_trainings_may_overlap_as_far_as_the_centre_holds_them(self, small: Gym) -> None:
+    async def test_trainings_may_overlap_up_to_the_capacity(self, small: Gym) -> None:
         await small.training(capacity=12)
         await small.training(SOON + HOUR / 2, capacity=8)
 
@@ -132,11 +130,11 @@ class TestRoom:
 
         assert conflict(full) == ("/problems/centre-full", "/capacity")
 
-    async def test_one_after_the_other_each_has_all_of_it(self, small: Gym) -> None:
+    async def test_consecutive_trainings_may_each_use_the_whole_capacity(self, small: Gym) -> None:
         for number in (0, 2, 1):
             await small.training(SOON + number * HOUR, capacity=20)
 
-    async def test_it_is_the_most_at_one_time_that_counts(self, small: Gym) -> None:
+    async def test_the_maximum_of_seats_at_one_time_counts(self, small: Gym) -> None:
         await small.training(SOON, HOUR, capacity=10)
         await small.training(SOON + HOUR, HOUR, capacity=10)
 
@@ -145,7 +143,7 @@ class TestRoom:
         full = await small.client.post(URL, json=small.plan(SOON, 2 * HOUR, capacity=1))
         assert conflict(full) == ("/problems/centre-full", "/capacity")
 
-    async def test_what_is_cancelled_or_elsewhere_takes_no_room(
+    async def test_trainings_that_are_cancelled_or_at_other_centres_do_not_count(
         self, small: Gym, create: Create
     ) -> None:
         other = await create("centres", {"name": "Other", "capacity": 20})
@@ -156,7 +154,9 @@ class TestRoom:
         await small.training(capacity=20)
 
     @pytest.mark.parametrize("change", ["starts_at", "capacity", "centre_id"])
-    async def test_a_change_has_to_fit_too(self, small: Gym, create: Create, change: str) -> None:
+    async def test_a_changed_training_must_fit_the_capacity(
+        self, small: Gym, create: Create, change: str
+    ) -> None:
         other = await create("centres", {"name": "Other"})
         await small.training(capacity=15)
         moved = await small.training(
@@ -180,7 +180,7 @@ class TestRoom:
         assert problem(response) == (409, "/problems/centre-full", blamed)
         assert await small.read(f"trainings/{moved['id']}") == moved
 
-    async def test_a_centre_does_not_become_too_small(self, small: Gym) -> None:
+    async def test_the_capacity_cannot_be_reduced_below_the_planned_seats(self, small: Gym) -> None:
         await small.training(capacity=8)
         await small.training(SOON + HOUR / 2, capacity=7)
         centre = f"{API}/centres/{small.centre_id}"
@@ -191,7 +191,9 @@ class TestRoom:
         assert (await small.client.patch(centre, json={"capacity": 15})).status_code == 200
         assert (await small.client.patch(centre, json={"capacity": None})).status_code == 200
 
-    async def test_what_is_over_keeps_no_centre_from_becoming_smaller(self, small: Gym) -> None:
+    async def test_the_capacity_may_be_reduced_below_the_seats_of_past_trainings(
+        self, small: Gym
+    ) -> None:
         await small.training(-2 * HOUR, capacity=20)
         await small.training(-HOUR / 2, capacity=5)
         centre = f"{API}/centres/{small.centre_id}"
@@ -199,7 +201,7 @@ class TestRoom:
         assert (await small.client.patch(centre, json={"capacity": 4})).status_code == 409
         assert (await small.client.patch(centre, json={"capacity": 5})).status_code == 200
 
-    async def test_what_was_planned_before_may_stay_as_it_is_or_become_smaller(
+    async def test_a_training_over_a_reduced_capacity_may_stay_or_become_smaller(
         self, small: Gym
     ) -> None:
         training = await small.training(-2 * HOUR, capacity=10)
@@ -212,7 +214,7 @@ class TestRoom:
         larger = await small.client.patch(url, json={"capacity": 9})
         assert conflict(larger) == ("/problems/centre-full", "/capacity")
 
-    async def test_a_limit_that_comes_later_holds_for_what_is_planned(self, gym: Gym) -> None:
+    async def test_a_first_capacity_below_the_planned_seats_is_refused(self, gym: Gym) -> None:
         await gym.training(capacity=30)
 
         limited = await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 29})
@@ -234,14 +236,16 @@ class TestList:
         await gym.book(full, await gym.athlete())
         return gym
 
-    async def test_they_come_by_their_start(self, week: Gym) -> None:
+    async def test_trainings_are_sorted_by_start(self, week: Gym) -> None:
         in_order = ["yesterday", "one", "two", "three", "four", "full"]
 
         assert names(await week.read("trainings")) == in_order
         assert names(await week.read("trainings?sort=starts_at")) == in_order
         assert names(await week.read("trainings?sort=-starts_at")) == in_order[::-1]
 
-    async def test_filters_are_of_centre_time_state_and_free_seats(self, week: Gym) -> None:
+    async def test_trainings_are_filtered_by_centre_time_status_and_free_seats(
+        self, week: Gym
+    ) -> None:
         def moment(days: int) -> str:
             return at(week.opened + days * DAY).replace("+00:00", "Z")
 
@@ -261,7 +265,7 @@ class TestList:
             assert names(await week.read(f"trainings?{query}")) == expected, query
 
     @pytest.mark.parametrize("sort", ["starts_at", "-starts_at"])
-    async def test_a_walk_meets_each_once(self, week: Gym, sort: str) -> None:
+    async def test_all_pages_together_have_each_training_once(self, week: Gym, sort: str) -> None:
         every = names(await week.read(f"trainings?sort={sort}"))
         met = []
 
@@ -288,7 +292,7 @@ class TestList:
             ("centre_id=1", "?centre_id", "uuid"),
         ],
     )
-    async def test_a_parameter_that_is_wrong_is_named(
+    async def test_an_invalid_parameter_is_refused(
         self, client: AsyncClient, query: str, pointer: str, code: str
     ) -> None:
         response = await client.get(f"{URL}?{query}")
@@ -297,7 +301,7 @@ class TestList:
 
 
 class TestUpdate:
-    async def test_what_is_given_changes_and_nothing_else(self, gym: Gym) -> None:
+    async def test_only_the_given_fields_change(self, gym: Gym) -> None:
         training = await gym.training(coach="Ana")
 
         changed = await gym.client.patch(
@@ -313,7 +317,7 @@ class TestUpdate:
             "seats": {"capacity": 11, "taken": 0, "waiting": 0, "available": 11},
         }
 
-    async def test_a_change_that_changes_nothing_is_none(self, gym: Gym) -> None:
+    async def test_an_update_without_changes_keeps_the_version(self, gym: Gym) -> None:
         training = await gym.training()
         same = {field: training[field] for field in ("name", "starts_at", "ends_at", "capacity")}
 
@@ -324,7 +328,7 @@ class TestUpdate:
         assert changed.json() == training
 
     @pytest.mark.parametrize("payload", [{"capacity": 3}, {"name": "New"}])
-    async def test_a_stale_tag_changes_nothing(self, gym: Gym, payload: Json) -> None:
+    async def test_a_stale_etag_is_refused(self, gym: Gym, payload: Json) -> None:
         training = await gym.training()
         url = f"{URL}/{training['id']}"
         tag = (await gym.client.get(url)).headers["ETag"]
@@ -335,7 +339,7 @@ class TestUpdate:
 
         assert [answer.status_code for answer in answers] == [200, 412]
 
-    async def test_bookings_are_no_change_of_it(self, gym: Gym) -> None:
+    async def test_a_booking_changes_the_etag_but_not_the_version(self, gym: Gym) -> None:
         training = await gym.training()
         url = f"{URL}/{training['id']}"
         before = (await gym.client.get(url)).headers["ETag"]
@@ -347,7 +351,7 @@ class TestUpdate:
         assert (after.status_code, after.json()["version"]) == (200, 1)
         assert changed.status_code == 200
 
-    async def test_time_and_centre_are_fixed_for_who_has_booked(
+    async def test_time_and_centre_cannot_change_while_there_are_bookings(
         self, gym: Gym, create: Create
     ) -> None:
         other = await create("centres", {"name": "Other"})
@@ -371,7 +375,7 @@ class TestUpdate:
         assert moved["starts_at"] == at(gym.opened)
         assert moved["centre"]["name"] == "Other"
 
-    async def test_what_it_would_be_has_to_be_valid(self, gym: Gym) -> None:
+    async def test_the_resulting_training_must_be_valid(self, gym: Gym) -> None:
         training = await gym.training()
 
         response = await gym.client.patch(
@@ -380,7 +384,9 @@ class TestUpdate:
 
         assert problem(response) == (422, "/problems/invalid", [("/ends_at", "span")])
 
-    async def test_a_training_or_centre_that_is_not_there_is_told(self, gym: Gym) -> None:
+    async def test_an_unknown_training_is_not_found_and_an_unknown_centre_a_conflict(
+        self, gym: Gym
+    ) -> None:
         training = await gym.training()
         nowhere = {"centre_id": str(new_id())}
 
@@ -389,7 +395,7 @@ class TestUpdate:
         missing = await gym.client.patch(f"{URL}/{training['id']}", json=nowhere)
         assert conflict(missing) == ("/problems/reference-missing", "/centre_id")
 
-    async def test_more_seats_go_to_who_waits(self, gym: Gym) -> None:
+    async def test_additional_seats_go_to_the_waitlist(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         bookings = await gym.book(training, *await gym.athletes(4))
 
@@ -415,7 +421,7 @@ class TestUpdate:
         assert conflict(too_few) == ("/problems/training-full", "/capacity")
         assert (await gym.client.patch(url, json={"capacity": 2})).status_code == 200
 
-    async def test_nobody_is_promoted_after_the_start(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_no_athlete_is_promoted_after_the_start(self, gym: Gym, let_pass: Pass) -> None:
         training = await gym.training(capacity=1)
         await gym.book(training, *await gym.athletes(2))
         await let_pass(SOON)
@@ -426,7 +432,7 @@ class TestUpdate:
 
 
 class TestCancel:
-    async def test_its_bookings_go_with_it(self, gym: Gym) -> None:
+    async def test_cancelling_a_training_cancels_its_bookings(self, gym: Gym) -> None:
         training = await gym.training(capacity=2)
         bookings = await gym.book(training, *await gym.athletes(3))
         early = await gym.acted(bookings[0], "check-in")
@@ -450,7 +456,7 @@ class TestCancel:
         assert was_there["checked_in_at"] == early["checked_in_at"]
         assert was_there["version"] == early["version"] + 1
 
-    async def test_again_it_stays_as_it_is(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_cancelling_again_changes_nothing(self, gym: Gym, let_pass: Pass) -> None:
         training = await gym.training()
         first = await gym.client.post(f"{URL}/{training['id']}/cancel")
         await let_pass(HOUR)
@@ -460,7 +466,9 @@ class TestCancel:
         assert again.status_code == 200
         assert again.json()["version"] == first.json()["version"]
 
-    async def test_not_after_the_start(self, gym: Gym, let_pass: Pass) -> None:
+    async def test_a_training_cannot_be_cancelled_after_the_start(
+        self, gym: Gym, let_pass: Pass
+    ) -> None:
         training = await gym.training()
         await let_pass(SOON)
 
@@ -469,7 +477,7 @@ class TestCancel:
         assert problem(late) == (409, "/problems/wrong-state", [])
         assert not_found(await gym.client.post(f"{URL}/{new_id()}/cancel"))
 
-    async def test_its_athletes_are_free_again(self, gym: Gym) -> None:
+    async def test_athletes_of_a_cancelled_training_can_book_another(self, gym: Gym) -> None:
         training, other = await gym.training(), await gym.training()
         (booking,) = await gym.book(training, await gym.athlete())
         await gym.client.post(f"{URL}/{training['id']}/cancel")
@@ -478,13 +486,15 @@ class TestCancel:
 
 
 class TestDelete:
-    async def test_what_nobody_has_booked_goes(self, gym: Gym) -> None:
+    async def test_a_training_without_bookings_can_be_deleted(self, gym: Gym) -> None:
         training = await gym.training()
 
         assert (await gym.client.delete(f"{URL}/{training['id']}")).status_code == 204
         assert not_found(await gym.client.get(f"{URL}/{training['id']}"))
 
-    async def test_what_bookings_refer_to_stays(self, gym: Gym) -> None:
+    async def test_a_training_athlete_or_centre_with_bookings_cannot_be_deleted(
+        self, gym: Gym
+    ) -> None:
         training = await gym.training()
         (booking,) = await gym.book(training, await gym.athlete())
         await gym.acted(booking, "cancel")

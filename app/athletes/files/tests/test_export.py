@@ -38,7 +38,7 @@ async def all_athletes(client: httpx.AsyncClient) -> list[Json]:
     return athletes
 
 
-async def test_nobody_is_a_header(client: httpx.AsyncClient) -> None:
+async def test_an_export_without_athletes_has_only_the_header(client: httpx.AsyncClient) -> None:
     response = await client.get(f"{API}/athletes/export")
 
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
@@ -46,7 +46,9 @@ async def test_nobody_is_a_header(client: httpx.AsyncClient) -> None:
     assert response.text == ",".join(COLUMNS) + "\r\n"
 
 
-async def test_an_athlete_is_a_row(client: httpx.AsyncClient, create: Create) -> None:
+async def test_an_export_has_one_row_for_each_athlete(
+    client: httpx.AsyncClient, create: Create
+) -> None:
     rx = await create("categories", {"name": 'R"x'})
     boxes = [await create("centres", {"name": name}) for name in ("the garage", "North, East")]
     mara = await create(
@@ -87,7 +89,7 @@ async def test_an_athlete_is_a_row(client: httpx.AsyncClient, create: Create) ->
     ]
 
 
-async def test_what_is_exported_comes_back_the_same(
+async def test_importing_an_export_restores_the_same_athletes(
     client: httpx.AsyncClient, import_csv: Import, connection: asyncpg.Connection
 ) -> None:
     many = ";".join(f"Box {number}" for number in range(50))
@@ -116,7 +118,7 @@ async def test_what_is_exported_comes_back_the_same(
     assert await exported(client) == file
 
 
-async def test_more_than_one_page_is_everybody_once(
+async def test_an_export_of_several_pages_has_each_athlete_once(
     client: httpx.AsyncClient, import_csv: Import
 ) -> None:
     ids = sorted(str(new_id()) for _ in range(2 * ROWS_AT_ONCE))
@@ -128,7 +130,7 @@ async def test_more_than_one_page_is_everybody_once(
 
 
 @pytest.mark.parametrize("extreme", ["0" * 8, "f" * 8])
-async def test_no_id_is_left_out(
+async def test_athletes_with_the_lowest_and_highest_id_are_exported(
     client: httpx.AsyncClient, import_csv: Import, extreme: str
 ) -> None:
     athlete_id = "-".join(extreme[0] * length for length in (8, 4, 4, 4, 12))
@@ -136,7 +138,7 @@ async def test_no_id_is_left_out(
     assert athlete_id in await exported(client)
 
 
-async def test_parameters_are_refused(client: httpx.AsyncClient) -> None:
+async def test_export_and_import_refuse_query_parameters(client: httpx.AsyncClient) -> None:
     response = await client.get(f"{API}/athletes/export?limit=5")
     assert response.status_code == 422
     response = await client.post(f"{API}/athletes/import?dry=1", content=b"name\n")

@@ -81,7 +81,7 @@ class TestCreating:
             items = (await client.get(f"{API}/{path}")).json()["items"]
             assert [item["id"] for item in items] == [athlete["id"]]
 
-    async def test_what_is_there_by_name_is_taken(
+    async def test_existing_categories_and_centres_are_found_by_name(
         self, client: httpx.AsyncClient, create: Create, import_csv: Import
     ) -> None:
         rx = await create("categories", {"name": "Rx", "description": "As prescribed."})
@@ -117,7 +117,7 @@ class TestCreating:
         assert report["without_key"] == 0
         assert (await client.get(f"{API}/athletes/{athlete_id}")).json()["name"] == "Mara"
 
-    async def test_athletes_without_a_key_are_counted_for_they_come_again(
+    async def test_rows_without_a_key_are_counted_and_create_an_athlete_each_time(
         self, client: httpx.AsyncClient, import_csv: Import
     ) -> None:
         file = "reference,name,category\n,Mara,Rx\nM-2,Ana,Rx\n"
@@ -161,7 +161,7 @@ class TestChanging:
         )
         return await athlete_of(client, "M-1")
 
-    async def test_the_same_again_changes_nothing(
+    async def test_importing_the_same_values_again_changes_nothing(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         report = await import_csv(
@@ -202,7 +202,7 @@ class TestChanging:
         assert changed.pop("updated_at") > mara.pop("updated_at")
         assert changed == mara | {field: value, "version": 2}
 
-    async def test_a_changed_name_and_email_are_found(
+    async def test_an_athlete_is_found_by_the_changed_name_and_email(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         await import_csv("reference,name,email\nM-1,Ána,ÁNA@example.com\n")
@@ -216,7 +216,7 @@ class TestChanging:
         ("cell", "centres", "version"),
         [("South;West", ["South", "West"], 2), ("", [], 2), ("south;NORTH", ["North", "South"], 1)],
     )
-    async def test_centres_replace_those_that_were(
+    async def test_centres_in_the_file_replace_the_previous_ones(
         self,
         client: httpx.AsyncClient,
         import_csv: Import,
@@ -231,7 +231,7 @@ class TestChanging:
         assert [centre["name"] for centre in changed["centres"]] == centres
         assert changed["version"] == version
 
-    async def test_a_changed_category_is_created(
+    async def test_a_change_to_a_new_category_creates_it(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         report = await import_csv("reference,category\nM-1,Scaled\n")
@@ -239,7 +239,7 @@ class TestChanging:
         assert counts(report) == {"read": 1, "updated": 1, "new_categories": 1}
         assert (await athlete_of(client, "M-1"))["category"]["name"] == "Scaled"
 
-    async def test_the_id_goes_before_the_reference(
+    async def test_the_id_takes_precedence_over_the_reference(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         report = await import_csv(f"id,reference\n{mara['id']},M-9\n")
@@ -247,7 +247,7 @@ class TestChanging:
         assert counts(report) == {"read": 1, "updated": 1}
         assert (await athlete_of(client, "M-9"))["id"] == mara["id"]
 
-    async def test_an_unknown_id_leaves_the_reference_to_decide(
+    async def test_a_row_with_an_unknown_id_is_matched_by_reference(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         report = await import_csv(f"id,reference,name\n{new_id()},M-1,Ana\n")
@@ -255,14 +255,14 @@ class TestChanging:
         assert counts(report) == {"read": 1, "updated": 1}
         assert (await athlete_of(client, "M-1"))["id"] == mara["id"]
 
-    async def test_an_empty_reference_is_cleared_where_the_id_tells_who_it_is(
+    async def test_an_empty_reference_cell_clears_the_reference_if_the_id_matches(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         await import_csv(f"id,reference\n{mara['id']},\n")
 
         assert (await client.get(f"{API}/athletes/{mara['id']}")).json()["reference"] is None
 
-    async def test_two_rows_of_one_athlete_are_done_one_after_the_other(
+    async def test_a_row_sees_the_changes_of_the_rows_before_it(
         self, client: httpx.AsyncClient, import_csv: Import, mara: Json
     ) -> None:
         report = await import_csv(
@@ -275,7 +275,7 @@ class TestChanging:
 
 
 class TestRejecting:
-    async def test_a_bad_row_stops_no_other_and_creates_nothing(
+    async def test_a_bad_row_creates_nothing_and_the_others_are_imported(
         self, client: httpx.AsyncClient, import_csv: Import
     ) -> None:
         report = await import_csv(
@@ -315,7 +315,7 @@ class TestRejecting:
             ("national_id", "X1", "X1"),
         ],
     )
-    async def test_a_unique_value_again_in_the_file_rejects_the_later_row(
+    async def test_a_repeated_unique_value_rejects_the_later_row(
         self, client: httpx.AsyncClient, import_csv: Import, column: str, first: str, second: str
     ) -> None:
         report = await import_csv(
@@ -326,7 +326,7 @@ class TestRejecting:
         assert await names(client, "athletes") == ["Ana", "Mara"]
         assert await names(client, "categories") == ["Rx"]
 
-    async def test_a_rejected_row_keeps_its_place_only_if_it_was_the_first(
+    async def test_a_row_rejected_for_a_repeated_value_reserves_none_of_its_values(
         self, import_csv: Import
     ) -> None:
         report = await import_csv(
@@ -344,7 +344,7 @@ class TestRejecting:
             6: "email is also on line 5",
         }
 
-    async def test_a_value_that_another_athlete_has_rejects_only_its_row(
+    async def test_a_value_taken_by_another_athlete_rejects_only_its_row(
         self, client: httpx.AsyncClient, import_csv: Import
     ) -> None:
         await import_csv("reference,name,email,category\nM-0,Mara,m@example.com,Rx\n")
@@ -357,7 +357,7 @@ class TestRejecting:
         assert reasons(report) == {22: "email is already taken by another athlete"}
         assert await names(client, "categories") == ["Rx"]
 
-    async def test_a_change_to_a_value_that_another_athlete_has_is_rejected(
+    async def test_a_change_to_a_value_taken_by_another_athlete_is_rejected(
         self, import_csv: Import
     ) -> None:
         await import_csv("reference,name,national_id,category\nM-1,Mara,X1,Rx\nM-2,Ana,X2,Rx\n")
@@ -393,7 +393,7 @@ class TestRefusing:
             (MARA.encode() + b"a" * (2**20 + 1), 422, "Line 3 is longer than 1 MiB"),
         ],
     )
-    async def test_a_file_of_another_kind_is_refused_whole(
+    async def test_an_unreadable_file_is_refused_as_a_whole(
         self, client: httpx.AsyncClient, file: bytes, status: int, detail: str
     ) -> None:
         response = await post_csv(client, file)
@@ -403,7 +403,7 @@ class TestRefusing:
         assert await names(client, "athletes") == []
 
     @pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
-    async def test_another_separator_is_named(
+    async def test_the_error_for_another_separator_names_it(
         self, client: httpx.AsyncClient, separator: str, name: str
     ) -> None:
         response = await post_csv(client, separator.join(["reference", "name", "category\n"]))
@@ -424,7 +424,7 @@ class TestRefusing:
     @pytest.mark.parametrize(
         "declared", ["text/csv; charset=utf-8", "text/csv;charset=UTF8", "Text/CSV; header=present"]
     )
-    async def test_parameters_of_the_type_are_fine(
+    async def test_supported_parameters_of_the_media_type_are_accepted(
         self, client: httpx.AsyncClient, declared: str
     ) -> None:
         response = await post_csv(client, MARA, **{"Content-Type": declared})
@@ -453,7 +453,7 @@ async def _pieces(*pieces: str) -> AsyncIterator[bytes]:
         yield piece.encode()
 
 
-async def test_no_refusal_or_reason_repeats_personal_values(
+async def test_the_report_and_the_log_contain_no_personal_values(
     client: httpx.AsyncClient, import_csv: Import, caplog: pytest.LogCaptureFixture
 ) -> None:
     await import_csv("reference,name,category,national_id\nM-1,Mara,Rx,SECRET-1\n")
@@ -469,7 +469,7 @@ async def test_no_refusal_or_reason_repeats_personal_values(
     assert "SECRET" not in caplog.text
 
 
-async def test_a_file_of_several_batches_goes_in_whole(
+async def test_a_file_of_several_batches_is_imported_completely(
     client: httpx.AsyncClient, import_csv: Import, connection: asyncpg.Connection
 ) -> None:
     rows = [f"M-{number:04},Athlete {number},Rx,Box {number % 7}" for number in range(2500)]

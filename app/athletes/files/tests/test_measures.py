@@ -28,7 +28,7 @@ from app.athletes.files.measures import HEIGHT, WEIGHT
         ("510 in", "1295.4"),
     ],
 )
-def test_a_height_becomes_centimetres_with_one_place(cell: str, centimetres: str) -> None:
+def test_a_height_becomes_centimetres_with_one_decimal_place(cell: str, centimetres: str) -> None:
     assert HEIGHT.read(cell) == Decimal(centimetres)
     assert str(HEIGHT.read(cell)) == centimetres
 
@@ -43,7 +43,7 @@ def test_a_height_becomes_centimetres_with_one_place(cell: str, centimetres: str
         ("154.3 LB", "69.99"),
     ],
 )
-def test_a_weight_becomes_kilograms_with_two_places(cell: str, kilograms: str) -> None:
+def test_a_weight_becomes_kilograms_with_two_decimal_places(cell: str, kilograms: str) -> None:
     assert str(WEIGHT.read(cell)) == kilograms
 
 
@@ -64,16 +64,16 @@ def test_a_weight_becomes_kilograms_with_two_places(cell: str, kilograms: str) -
         "",
     ],
 )
-def test_a_height_that_says_nothing_is_told_how_to_say_it(cell: str) -> None:
+def test_the_error_for_an_invalid_height_gives_examples(cell: str) -> None:
     with pytest.raises(PydanticCustomError, match=r"like 170 cm, 1\.7 m, 67 in or 5'7\""):
         HEIGHT.read(cell)
 
 
 @pytest.mark.parametrize("cell", ["heavy", "12 stone", "90 cm", "6'", "6 ft"])
-def test_a_weight_that_says_nothing_is_told_how_to_say_it(cell: str) -> None:
+def test_the_error_for_an_invalid_weight_gives_examples(cell: str) -> None:
     with pytest.raises(PydanticCustomError, match=r"like 70 kg or 154\.3 lb"):
         WEIGHT.read(cell)
 
 
-def test_no_cell_is_no_measure() -> None:
+def test_a_missing_cell_has_no_measure() -> None:
     assert HEIGHT.read(None) is None

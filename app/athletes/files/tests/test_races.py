@@ -39,7 +39,7 @@ def client(pooled_client: httpx.AsyncClient) -> httpx.AsyncClient:
     return pooled_client
 
 
-async def test_one_file_imported_several_times_at_once_is_there_once(
+async def test_concurrent_imports_of_one_file_create_each_row_once(
     client: httpx.AsyncClient, other: asyncpg.Connection
 ) -> None:
     responses = await asyncio.gather(*(post_csv(client, FILE) for _ in range(3)))
@@ -55,7 +55,7 @@ async def test_one_file_imported_several_times_at_once_is_there_once(
     assert await other.fetchval("SELECT count(*) FROM centres") == 300
 
 
-async def test_imports_and_other_changes_at_once_neither_fail_nor_mix(
+async def test_imports_with_concurrent_changes_do_not_fail_or_reject_rows(
     client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
 ) -> None:
     await import_csv(FILE)
@@ -80,7 +80,7 @@ async def test_imports_and_other_changes_at_once_neither_fail_nor_mix(
     assert counts(await import_csv(FILE)) == {"read": ROWS, "unchanged": ROWS}
 
 
-async def test_centres_deleted_meanwhile_are_created_again(
+async def test_centres_deleted_during_an_import_are_created_again(
     client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
 ) -> None:
     await import_csv("reference,name,category,centres\nM-1,Mara,Rx,North\n")
@@ -96,7 +96,7 @@ async def test_centres_deleted_meanwhile_are_created_again(
     assert await other.fetchval("SELECT name FROM centres JOIN enrolments ON centre_id = id")
 
 
-async def test_a_database_that_goes_away_leaves_whole_batches_and_a_clear_answer(
+async def test_a_lost_database_leaves_whole_batches_and_the_error_counts_their_rows(
     client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
 ) -> None:
     await other.execute(END_SESSION)
@@ -118,7 +118,7 @@ async def test_a_database_that_goes_away_leaves_whole_batches_and_a_clear_answer
     }
 
 
-async def test_an_export_without_a_database_is_a_problem(
+async def test_an_export_that_loses_the_database_answers_503(
     client: httpx.AsyncClient, other: asyncpg.Connection
 ) -> None:
     end_others = (

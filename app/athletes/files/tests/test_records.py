@@ -8,7 +8,7 @@ from app.athletes.files.records import COLUMNS, record_of
 from app.athletes.models import AthleteBase
 
 
-def test_the_columns_are_those_of_the_domain_in_its_order() -> None:
+def test_the_columns_have_fixed_names_and_a_fixed_order() -> None:
     assert ", ".join(COLUMNS) == (
         "id, reference, name, email, national_id, birth_date, sex,"
         " category, centres, height, weight"
@@ -19,7 +19,7 @@ def test_every_field_of_an_athlete_has_a_column() -> None:
     assert set(AthleteBase.model_fields) <= set(COLUMNS.values())
 
 
-def test_cells_become_what_is_stored() -> None:
+def test_cells_are_parsed_into_stored_values() -> None:
     cells = {
         "reference": " M-1042 ",
         "name": "Jose\u0301  Di\u0301az",
@@ -67,11 +67,13 @@ def test_cells_become_what_is_stored() -> None:
         ("weight", "65535 kg", "weight is 65535.00 kg, and should be at most 650 kg"),
     ],
 )
-def test_a_reason_names_the_column_and_what_to_write(column: str, cell: str, reason: str) -> None:
+def test_a_rejection_reason_names_the_column_and_the_expected_value(
+    column: str, cell: str, reason: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
         record_of({"name": "Mara", "category": "Rx", column: cell})
 
 
-def test_all_that_is_wrong_with_a_row_is_told_at_once() -> None:
+def test_a_rejection_reason_lists_all_errors_of_the_row() -> None:
     with pytest.raises(ValueError, match=r"^name is empty; sex should be .*; height is 2\.0 cm"):
         record_of({"name": "", "sex": "F", "category": "Rx", "height": "2 cm"})

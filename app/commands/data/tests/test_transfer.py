@@ -70,7 +70,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_an_import_says_what_became_of_the_rows(file: Path, capsys: Captured) -> None:
+def test_an_import_prints_the_counts_of_rows(file: Path, capsys: Captured) -> None:
     import_file(file, None, None)
 
     assert said(capsys) == [
@@ -82,7 +82,9 @@ def test_an_import_says_what_became_of_the_rows(file: Path, capsys: Captured) ->
     assert files(file.parent) == ["members.csv"]
 
 
-def test_rejected_rows_go_whole_into_a_file_of_their_own(file: Path, capsys: Captured) -> None:
+def test_rejected_rows_are_written_completely_to_a_separate_file(
+    file: Path, capsys: Captured
+) -> None:
     file.write_text(BAD)
 
     import_file(file, None, None)
@@ -98,7 +100,7 @@ def test_rejected_rows_go_whole_into_a_file_of_their_own(file: Path, capsys: Cap
     assert files(file.parent) == ["members.csv", "members.csv.rejected.csv"]
 
 
-def test_a_corrected_file_of_rejected_rows_is_imported_like_any_other(
+def test_a_corrected_file_of_rejected_rows_can_be_imported(
     file: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     file.write_text(BAD)
@@ -145,15 +147,13 @@ def test_an_earlier_file_of_rejected_rows_is_kept_if_it_differs(
     ]
 
 
-def test_rows_without_a_key_are_pointed_out(file: Path, capsys: Captured) -> None:
+def test_an_import_reports_rows_without_a_key(file: Path, capsys: Captured) -> None:
     file.write_text("name,category\nMara,Rx\nAna,Rx\n")
     import_file(file, None, None)
     assert "  2 without id and reference: another import would create them again" in said(capsys)
 
 
-def test_what_is_exported_is_imported_without_a_change(
-    file: Path, tmp_path: Path, capsys: Captured
-) -> None:
+def test_importing_an_export_changes_nothing(file: Path, tmp_path: Path, capsys: Captured) -> None:
     import_file(file, None, None)
     exported = tmp_path / "exported.csv"
     exported.write_text("earlier")
@@ -174,7 +174,9 @@ def test_what_is_exported_is_imported_without_a_change(
     ]
 
 
-def test_sample_data_are_there_once(own_database: str, tmp_path: Path, capsys: Captured) -> None:
+def test_sample_data_can_be_added_again_without_duplicates(
+    own_database: str, tmp_path: Path, capsys: Captured
+) -> None:
     add_sample_data(None)
     assert asyncio.run(ask(own_database, HOURS)) == "06:30 10:00 17:30 18:00"
     assert asyncio.run(ask(own_database, DROP_INS)) == 1
@@ -200,7 +202,9 @@ def test_sample_data_are_there_once(own_database: str, tmp_path: Path, capsys: C
     assert len((tmp_path / "sample.csv").read_text().splitlines()) == 201
 
 
-def test_rows_of_an_imported_rejected_file_stay_whole(file: Path, capsys: Captured) -> None:
+def test_rows_rejected_from_a_file_of_rejected_rows_keep_all_cells(
+    file: Path, capsys: Captured
+) -> None:
     file.write_text('line,reason,reference,name\n2,why,R-1\nR-2,Ana\n5,why,"R-3,Eva\n')
     import_file(file, None, None)
     rejected = file.with_name("members.csv.rejected.csv").read_text("utf-8-sig").splitlines()
@@ -209,7 +213,7 @@ def test_rows_of_an_imported_rejected_file_stay_whole(file: Path, capsys: Captur
     assert rejected[3].endswith(',"5,why,""R-3,Eva"')
 
 
-def test_a_row_of_another_length_loses_no_cell_and_gains_none_by_another_round(
+def test_a_row_with_an_extra_cell_is_unchanged_after_two_rejections(
     file: Path, tmp_path: Path
 ) -> None:
     file.write_text("reference,name,category\nQ-1,Ann,Open,extra\n")
@@ -220,14 +224,14 @@ def test_a_row_of_another_length_loses_no_cell_and_gains_none_by_another_round(
     assert row[2:] == ["Q-1", "Ann", "Open", "extra"]
 
 
-def test_a_link_to_an_export_stays_a_link(tmp_path: Path) -> None:
+def test_an_export_to_a_symbolic_link_keeps_the_link(tmp_path: Path) -> None:
     (tmp_path / "latest.csv").symlink_to(tmp_path / "target.csv")
     export_file(tmp_path / "latest.csv", None)
     assert files(tmp_path) == ["latest.csv", "target.csv"]
     assert (tmp_path / "latest.csv").is_symlink()
 
 
-def test_other_files_beside_are_left_alone(file: Path, tmp_path: Path) -> None:
+def test_other_files_in_the_folder_are_not_changed(file: Path, tmp_path: Path) -> None:
     for name in ("out.csv.part", "members.csv.rejected.csv.part"):
         (tmp_path / name).write_text("precious")
     import_file(file, None, None)
@@ -253,7 +257,7 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         ("words.csv", "hello\n", "The first row must name the columns, separated by commas: id,"),
     ],
 )
-def test_a_file_that_cannot_be_imported_ends_in_one_line(
+def test_the_error_for_an_unusable_file_names_the_file_and_the_reason(
     tmp_path: Path, name: str, text: str | None, why: str
 ) -> None:
     path = tmp_path / name
@@ -265,13 +269,13 @@ def test_a_file_that_cannot_be_imported_ends_in_one_line(
     assert files(tmp_path) == ([] if text is None else [name])
 
 
-def test_rejected_rows_do_not_take_the_place_of_the_file(file: Path) -> None:
+def test_rejected_rows_cannot_be_written_to_the_imported_file(file: Path) -> None:
     with pytest.raises(SystemExit, match="error: the file for rejected rows is the file"):
         import_file(file, file, None)
     assert file.read_bytes().decode() == GOOD
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
+def test_an_unwritable_path_is_an_error_before_anything_is_stored(
     file: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     for place, why in (
@@ -300,7 +304,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_stored(
         ("", " is not the URL of a service"),
     ],
 )
-def test_a_service_that_is_not_there_ends_in_one_line(
+def test_an_unreachable_service_is_an_error_and_changes_no_file(
     file: Path, tmp_path: Path, url: str, why: str
 ) -> None:
     exported = tmp_path / "exported.csv"
@@ -317,7 +321,9 @@ def test_a_service_that_is_not_there_ends_in_one_line(
     assert exported.read_text() == "earlier"
 
 
-def test_progress_is_a_line_now_and_then(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_without_a_terminal_is_a_line_at_intervals(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with progress("import") as show:
         show(0.1, "100 rows")  # too early
         monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0)

@@ -40,7 +40,7 @@ def write_rows(path: Path, count: int) -> Path:
     return path
 
 
-def test_a_running_service_takes_a_file_and_gives_it_back(
+def test_files_are_imported_into_and_exported_from_a_running_service(
     service: Launcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write_rows(tmp_path / "members.csv", 2500)
@@ -84,7 +84,7 @@ def test_a_running_service_takes_a_file_and_gives_it_back(
         ("/docs", "answered 404. There is nothing at this path."),
     ],
 )
-def test_a_service_that_refuses_is_told_in_its_own_words(
+def test_an_error_of_the_service_is_printed_with_its_status_and_detail(
     service: Launcher, tmp_path: Path, path: str, why: str
 ) -> None:
     file = write_rows(tmp_path / "members.csv", 10)
@@ -93,7 +93,7 @@ def test_a_service_that_refuses_is_told_in_its_own_words(
     assert ended.value.code == f"error: {service.url}{path}/athletes/import {why}"
 
 
-def test_something_else_that_answers_is_no_such_service(tmp_path: Path) -> None:
+def test_a_response_of_another_service_is_an_error(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "members.csv", 10)
     exported = tmp_path / "exported.csv"
     exported.write_text("earlier")
@@ -128,7 +128,7 @@ class AnotherService(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-async def test_an_interrupted_import_leaves_whole_batches_and_nothing_else(
+async def test_an_interrupted_import_leaves_whole_batches_and_no_file(
     own_database: str, other: asyncpg.Connection, tmp_path: Path
 ) -> None:
     file = write_rows(tmp_path / "members.csv", INTERRUPTED)

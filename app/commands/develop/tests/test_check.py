@@ -3,12 +3,12 @@ import pytest
 from app.commands.develop import check
 
 
-def test_a_complaint_is_what_the_failed_module_said() -> None:
+def test_a_complaint_is_the_output_of_the_failed_module() -> None:
     assert "No module named no_such_module" in check._complaint("-m", "no_such_module")
     assert check._complaint("-m", "json.tool", "--help") == ""
 
 
-def test_every_check_runs_and_the_failed_ones_are_told(
+def test_every_check_runs_and_failures_are_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran: list[str] = []

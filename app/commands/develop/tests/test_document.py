@@ -7,7 +7,7 @@ import pytest
 from app.commands.develop import document
 
 
-def test_the_table_of_endpoints_is_the_apps(
+def test_the_table_of_endpoints_matches_the_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     committed = document.GUIDE.read_text("utf-8")

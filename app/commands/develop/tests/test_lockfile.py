@@ -17,11 +17,11 @@ def lock() -> dict[str, Any]:
     return tomllib.loads((ROOT / "poetry.lock").read_text("utf-8"))
 
 
-def test_the_lock_is_in_step(pyproject: dict[str, Any], lock: dict[str, Any]) -> None:
+def test_the_lock_file_matches_pyproject(pyproject: dict[str, Any], lock: dict[str, Any]) -> None:
     assert problems(pyproject, lock) == []
 
 
-def test_a_new_dependency_puts_the_lock_out_of_step(
+def test_a_new_dependency_makes_the_lock_file_outdated(
     pyproject: dict[str, Any], lock: dict[str, Any]
 ) -> None:
     pyproject["project"]["dependencies"].append("another>=1")
@@ -31,7 +31,7 @@ def test_a_new_dependency_puts_the_lock_out_of_step(
     ]
 
 
-def test_what_poetry_does_not_hash_changes_nothing(pyproject: dict[str, Any]) -> None:
+def test_fields_that_poetry_does_not_hash_keep_the_hash(pyproject: dict[str, Any]) -> None:
     before = content_hash(pyproject)
     pyproject["project"]["description"] = "Another"
     pyproject["tool"]["ruff"] = {}

@@ -39,7 +39,7 @@ def gyms() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("gyms")
-def test_a_migration_has_what_the_models_have_more_and_is_formatted(versions: Path) -> None:
+def test_a_migration_creates_the_new_table_and_is_formatted(versions: Path) -> None:
     before = set(versions.iterdir())
 
     database.write_migration("create gyms.")
@@ -52,7 +52,7 @@ def test_a_migration_has_what_the_models_have_more_and_is_formatted(versions: Pa
     assert '    op.drop_table("gyms")\n' in text
 
 
-def test_without_a_difference_there_is_nothing_to_write(
+def test_no_migration_is_written_without_a_model_change(
     versions: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = set(versions.iterdir())

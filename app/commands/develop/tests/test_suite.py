@@ -28,15 +28,17 @@ def server():
         yield server
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_that_waits(server, number):
+def test_sleeps_until_a_signal(server, number):
     Path(os.environ["BUSY"], str(os.getpid())).touch()
     time.sleep(100)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("choice", "status"), [("in_step", 0), ("no_such_test", 5)])
-def test_all_options_go_to_pytest_and_its_status_comes_back(choice: str, status: int) -> None:
+@pytest.mark.parametrize(("choice", "status"), [("matches_pyproject", 0), ("no_such_test", 5)])
+def test_options_are_passed_to_pytest_and_its_exit_status_is_returned(
+    choice: str, status: int
+) -> None:
     arguments = (
         "app/commands/develop/tests/test_lockfile.py",
         "-m",
@@ -94,7 +96,7 @@ def busy_tests(temporary: Path, *options: str, processes: int) -> Iterator[Launc
         pytest.param(signal.SIGINT, [], 2, id="Ctrl-C, the whole suite"),
     ],
 )
-def test_a_signal_ends_the_tests_and_leaves_nothing(
+def test_a_signal_ends_the_tests_and_leaves_no_processes_or_files(
     temporary: Path, signum: signal.Signals, options: list[str], processes: int
 ) -> None:
     with busy_tests(temporary, *options, processes=processes) as tests:
@@ -107,7 +109,7 @@ def test_a_signal_ends_the_tests_and_leaves_nothing(
 
 
 @pytest.mark.slow
-def test_workers_whose_controller_is_killed_leave_nothing(temporary: Path) -> None:
+def test_workers_whose_controller_is_killed_leave_no_processes_or_files(temporary: Path) -> None:
     with busy_tests(temporary, "-n2", processes=2) as tests:
         family = tests.family()
         (controller,) = psutil.Process(tests.process.pid).children()
@@ -122,7 +124,7 @@ def test_workers_whose_controller_is_killed_leave_nothing(temporary: Path) -> No
 @pytest.mark.parametrize(
     ("tests", "coverage", "status"), [(0, 0, 0), (1, 0, 1), (0, 2, 2), (1, 2, 1)]
 )
-def test_the_whole_suite_fails_for_a_test_or_for_its_coverage(
+def test_the_whole_suite_fails_if_a_test_or_the_coverage_fails(
     monkeypatch: pytest.MonkeyPatch, tests: int, coverage: int, status: int
 ) -> None:
     statuses = {suite.WHOLE_SUITE: tests, ("coverage", "report"): coverage}
@@ -131,7 +133,7 @@ def test_the_whole_suite_fails_for_a_test_or_for_its_coverage(
     assert suite.run_tests([]) == status
 
 
-def test_an_interrupted_suite_leaves_no_coverage_and_reports_none(
+def test_an_interrupted_suite_erases_its_coverage_without_a_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran: list[tuple[str, ...]] = []
@@ -156,7 +158,7 @@ def test_an_interrupted_suite_leaves_no_coverage_and_reports_none(
         (["-n", "4"], ()),
     ],
 )
-def test_workers_share_what_a_mark_alone_selects(
+def test_workers_are_used_if_a_mark_is_the_only_option(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], workers: tuple[str, ...]
 ) -> None:
     statuses = {("pytest", *workers, *arguments): 7}

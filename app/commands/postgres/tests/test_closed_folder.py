@@ -59,7 +59,7 @@ def modes(root: Path) -> dict[Path, int]:
     return {place: place.stat().st_mode for place in places}
 
 
-def test_both_commands_work_and_no_folder_changes_its_mode(checkout: Path) -> None:
+def test_run_and_test_work_and_no_folder_changes_its_mode(checkout: Path) -> None:
     before = modes(checkout)
     python = str(checkout / ".venv" / "bin" / "python")
     for start in ("first", "second"):

@@ -72,7 +72,7 @@ def test_only_the_account_that_runs_the_server_may_connect() -> None:
     assert socket.st_mode & 0o077 == 0
 
 
-def test_a_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -> None:
+def test_a_folder_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -> None:
     home = folder / ("a long name with spaces & signs " * 4) / "postgres"
     with embedded_postgres(home, durable=False) as server:
         assert ask(server.url(), "SELECT 1") == 1
@@ -82,7 +82,7 @@ def test_a_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -> None:
     assert not Path(server.socket_folder).exists()
 
 
-def test_the_socket_folder_of_a_killed_owner_is_forgotten(used_home: Path, folder: Path) -> None:
+def test_the_socket_folder_of_a_killed_owner_is_deleted(used_home: Path, folder: Path) -> None:
     left = folder / "crossfit-left"
     left.mkdir()
     (used_home / "lock").write_text(str(left))
@@ -103,7 +103,7 @@ def test_an_interrupted_first_start_is_repeated(folder: Path) -> None:
         assert ask(server.url(), "SELECT 1") == 1
 
 
-def test_a_stale_record_of_a_living_strangers_number_is_ignored(used_home: Path) -> None:
+def test_a_stale_pid_file_with_the_pid_of_another_process_is_ignored(used_home: Path) -> None:
     owner = (used_home / "data").stat()
     account = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
     with subprocess.Popen(["/bin/sleep", "60"], **account) as stranger:  # type: ignore[call-overload]
@@ -118,7 +118,7 @@ def test_a_stale_record_of_a_living_strangers_number_is_ignored(used_home: Path)
         stranger.kill()
 
 
-def test_a_server_that_cannot_start_says_where_its_log_is(
+def test_the_error_for_a_server_that_cannot_start_names_its_log(
     used_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = used_home.resolve() / "data" / "PG_VERSION"
@@ -134,7 +134,7 @@ def test_a_server_that_cannot_start_says_where_its_log_is(
     assert said.endswith(f"its log is {used_home.resolve() / 'log'}\n")
 
 
-def test_the_log_holds_no_values(used_home: Path) -> None:
+def test_the_server_log_contains_no_values(used_home: Path) -> None:
     insert = "CREATE TABLE people (national_id text UNIQUE); INSERT INTO people VALUES ('X1234567')"
     with embedded_postgres(used_home, durable=False) as server:
 

@@ -22,14 +22,14 @@ def test_the_copied_programs_run_and_are_copied_once(
     assert all(can_run({}, programs / program) for program in ("initdb", "postgres"))
 
 
-def test_a_program_that_may_not_be_run_cannot(tmp_path: Path) -> None:
+def test_can_run_is_false_for_a_file_without_execute_permission(tmp_path: Path) -> None:
     program = tmp_path / "initdb"
     program.write_text("")
 
     assert not can_run({}, program)
 
 
-def test_no_account_for_the_server_is_one_line(
+def test_an_account_that_cannot_be_created_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(files, "ACCOUNT", "not a valid name")
@@ -40,13 +40,13 @@ def test_no_account_for_the_server_is_one_line(
     assert capsys.readouterr().err.startswith("error: PostgreSQL refuses to run as root")
 
 
-def test_an_account_that_exists_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_account_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "ACCOUNT", "root")
 
     assert files.existing_or_new_account() == pwd.getpwnam("root")
 
 
-def test_data_that_can_no_longer_be_entered_are_not_left_behind(
+def test_data_that_the_account_can_no_longer_enter_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "postgres" / "data").mkdir(parents=True)
@@ -58,7 +58,7 @@ def test_data_that_can_no_longer_be_entered_are_not_left_behind(
     assert "can no longer enter" in capsys.readouterr().err
 
 
-def test_a_link_to_a_home_that_is_gone_is_made_anew(tmp_path: Path) -> None:
+def test_a_link_to_a_missing_home_is_replaced(tmp_path: Path) -> None:
     home = tmp_path / "postgres"
     home.symlink_to(tmp_path / "gone")
 

@@ -58,7 +58,7 @@ async def test_backends_are_the_sessions_of_clients(
 
 
 @pytest.mark.parametrize("left", ["suspended", "killed"])
-def test_whatever_state_a_server_is_left_in_it_is_stopped(left: str) -> None:
+def test_a_suspended_or_killed_server_is_stopped_at_the_end(left: str) -> None:
     with temporary_postgres() as server:
         family = server.processes()
         if left == "suspended":

@@ -41,7 +41,7 @@ def temporary() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_two_rounds_lose_nothing_and_make_nothing_twice(temporary: Path) -> None:
+def test_two_rounds_lose_and_duplicate_no_row(temporary: Path) -> None:
     with launched("drill", "--rounds=2", TMPDIR=str(temporary)) as launcher:
         assert launcher.read_until(re.compile("round 1: "))
         family = launcher.family()
@@ -62,7 +62,7 @@ def test_two_rounds_lose_nothing_and_make_nothing_twice(temporary: Path) -> None
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_everything(temporary: Path) -> None:
+def test_ctrl_c_stops_all_processes(temporary: Path) -> None:
     with launched("drill", TMPDIR=str(temporary)) as launcher:
         assert launcher.read_until(re.compile("8 writers"))
         family = launcher.family()
@@ -77,7 +77,7 @@ def test_ctrl_c_stops_everything(temporary: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_service_that_does_not_recover_fails(
+def test_the_drill_fails_if_the_service_does_not_recover(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(drill, "RECOVERY", 1.0)
@@ -122,13 +122,13 @@ async def acknowledged(pooled_client: httpx.AsyncClient) -> dict[str, Written]:
     return written
 
 
-async def test_all_that_was_acknowledged_is_found(
+async def test_all_acknowledged_rows_are_found(
     own_database: str, acknowledged: dict[str, Written]
 ) -> None:
     assert await compare(own_database, acknowledged) == Comparison(8, 8, 0, 0, 0)
 
 
-async def test_a_row_that_is_gone_is_lost(
+async def test_a_deleted_row_is_counted_as_lost(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
     await other.execute("DELETE FROM athletes WHERE id = $1", acknowledged["four"].id)
@@ -136,7 +136,7 @@ async def test_a_row_that_is_gone_is_lost(
     assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
 
 
-async def test_a_row_without_what_was_written_beside_it_is_lost(
+async def test_an_athlete_without_the_enrolment_is_counted_as_lost(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
     await other.execute("DELETE FROM enrolments WHERE athlete_id = $1", acknowledged["four"].id)
@@ -144,7 +144,7 @@ async def test_a_row_without_what_was_written_beside_it_is_lost(
     assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
 
 
-async def test_a_second_row_of_one_key_is_duplicated(
+async def test_a_second_row_of_one_write_is_counted_as_duplicated(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
     await other.execute(COPY, acknowledged["four"].id, uuid4())
@@ -152,7 +152,7 @@ async def test_a_second_row_of_one_key_is_duplicated(
     assert await compare(own_database, acknowledged) == Comparison(8, 8, 0, 1, 0)
 
 
-async def test_another_row_in_the_place_of_the_acknowledged_one_is_a_loss(
+async def test_a_row_that_is_replaced_by_a_copy_is_counted_as_lost(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
     await other.execute(COPY, acknowledged["four"].id, uuid4())
@@ -161,7 +161,7 @@ async def test_another_row_in_the_place_of_the_acknowledged_one_is_a_loss(
     assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 0)
 
 
-async def test_a_booking_that_is_gone_is_lost_and_miscounted(
+async def test_a_deleted_booking_is_counted_as_lost_and_miscounted(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
     await other.execute("DELETE FROM bookings WHERE id = $1", acknowledged["booking-two"].id)
@@ -169,7 +169,7 @@ async def test_a_booking_that_is_gone_is_lost_and_miscounted(
     assert await compare(own_database, acknowledged) == Comparison(8, 7, 1, 0, 1)
 
 
-async def test_a_second_booking_of_one_key_is_duplicated(
+async def test_a_second_booking_of_one_write_is_counted_as_duplicated(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection
 ) -> None:
     await other.execute(COPY_BOOKING, acknowledged["booking-two"].id, uuid4())
@@ -177,7 +177,7 @@ async def test_a_second_booking_of_one_key_is_duplicated(
     assert await compare(own_database, acknowledged) == Comparison(8, 8, 0, 1, 0)
 
 
-async def test_a_booking_in_another_state_is_a_loss(
+async def test_a_booking_in_another_state_is_counted_as_lost(
     own_database: str, acknowledged: dict[str, Written]
 ) -> None:
     acknowledged["booking-two"] = replace(acknowledged["booking-two"], state="cancelled")
@@ -194,7 +194,7 @@ async def test_a_booking_in_another_state_is_a_loss(
         "UPDATE trainings SET capacity = 2",
     ],
 )
-async def test_a_training_with_other_counts_or_an_empty_seat_is_noticed(
+async def test_wrong_counts_or_a_free_seat_with_a_waitlist_are_miscounted(
     own_database: str, acknowledged: dict[str, Written], other: asyncpg.Connection, drift: str
 ) -> None:
     await other.execute(drift)

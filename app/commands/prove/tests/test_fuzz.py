@@ -45,7 +45,7 @@ CLEAN = {
 
 
 @pytest.mark.slow
-def test_no_answer_breaks_the_contract_and_the_requests_hit_rows(tmp_path: Path) -> None:
+def test_fuzzing_finds_no_failure_and_tests_all_operations(tmp_path: Path) -> None:
     with launched("fuzz", "--cases=5", "--seed=1", DATA_DIR=str(tmp_path)) as launcher:
         launcher.read_until(BEGUN)
         family = launcher.family()
@@ -63,7 +63,7 @@ def test_no_answer_breaks_the_contract_and_the_requests_hit_rows(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_signal_ends_the_service_and_its_database_too(tmp_path: Path) -> None:
+def test_a_signal_also_stops_the_service_and_its_database(tmp_path: Path) -> None:
     with launched("fuzz", "--cases=1", DATA_DIR=str(tmp_path)) as launcher:
         launcher.read_until(BEGUN)
         family = launcher.family()
@@ -76,7 +76,7 @@ def test_a_signal_ends_the_service_and_its_database_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_service_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_a_service_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
     with launched("fuzz", "--url=http://127.0.0.1:1", DATA_DIR=str(tmp_path)) as launcher:
         assert launcher.ended() == 1
 
@@ -88,7 +88,7 @@ class TestVerdict:
     def report(self, tmp_path: Path) -> Path:
         return tmp_path / "report.json"
 
-    def test_nothing_found_is_good(self, report: Path) -> None:
+    def test_a_clean_report_passes(self, report: Path) -> None:
         report.write_text(json.dumps(CLEAN))
 
         assert verdict(report, 0) == 0
@@ -103,17 +103,17 @@ class TestVerdict:
             {"complete": False},
         ],
     )
-    def test_anything_found_is_bad(self, report: Path, found: Json) -> None:
+    def test_a_report_with_a_finding_fails(self, report: Path, found: Json) -> None:
         report.write_text(json.dumps(CLEAN | found))
 
         assert verdict(report, 0) == 1
 
-    def test_a_failed_command_is_bad(self, report: Path) -> None:
+    def test_an_error_status_of_the_command_fails(self, report: Path) -> None:
         report.write_text(json.dumps(CLEAN))
 
         assert verdict(report, 1) == 1
 
-    def test_no_report_is_bad(self, report: Path) -> None:
+    def test_a_missing_report_fails(self, report: Path) -> None:
         assert verdict(report, 0) == 1
 
 
@@ -127,21 +127,21 @@ class TestCheck:
     def check(self, status: int, **headers: str) -> None:
         contract_is_kept(Mock(), answer_of(status, b"", **headers), Mock())
 
-    def test_what_keeps_the_contract_passes(self) -> None:
+    def test_a_response_that_meets_the_contract_passes(self) -> None:
         self.check(204, x_request_id="1")
         self.check(404, x_request_id="1", content_type=PROBLEM_MEDIA_TYPE)
 
     @pytest.mark.parametrize("status", [500, 503])
-    def test_a_failure_of_the_service_is_found(self, status: int) -> None:
+    def test_a_response_with_a_5xx_status_is_found(self, status: int) -> None:
         with pytest.raises(AssertionError, match=f"failed with {status}"):
             self.check(status, x_request_id="1", content_type=PROBLEM_MEDIA_TYPE)
 
     @pytest.mark.parametrize("headers", [{}, {"content_type": "text/plain"}])
-    def test_an_error_that_is_no_problem_document_is_found(self, headers: Json) -> None:
+    def test_an_error_without_a_problem_document_is_found(self, headers: Json) -> None:
         with pytest.raises(AssertionError, match="instead of a problem document"):
             self.check(400, x_request_id="1", **headers)
 
-    def test_an_answer_without_a_request_id_is_found(self) -> None:
+    def test_a_response_without_a_request_id_is_found(self) -> None:
         with pytest.raises(AssertionError, match="X-Request-ID"):
             self.check(200)
 
@@ -187,7 +187,7 @@ class TestRows:
         with httpx.Client(base_url="http://service", transport=transport) as service:
             yield Rows(service, app.openapi())
 
-    def test_ids_that_were_made_up_become_those_of_rows(self, rows: Rows, make: Make) -> None:
+    def test_generated_ids_are_replaced_by_ids_of_rows(self, rows: Rows, make: Make) -> None:
         case = make("PUT", ENROLMENT, path_parameters={"athlete_id": "1", "centre_id": "2"})
 
         rows.aim_at_rows(case)
@@ -195,7 +195,7 @@ class TestRows:
         assert case.path_parameters["athlete_id"].endswith("/athletes")
         assert case.path_parameters["centre_id"].endswith("/centres")
 
-    def test_an_enrolment_exists_before_it_is_deleted(
+    def test_an_enrolment_is_created_before_it_is_deleted(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
     ) -> None:
         case = make("DELETE", ENROLMENT, path_parameters={"athlete_id": "1", "centre_id": "2"})
@@ -204,14 +204,14 @@ class TestRows:
 
         assert asked[-1].method == "PUT"
 
-    def test_a_row_to_delete_is_a_new_one(self, rows: Rows, make: Make) -> None:
+    def test_a_new_row_is_created_for_a_delete(self, rows: Rows, make: Make) -> None:
         case = make("DELETE", CENTRE, path_parameters={"centre_id": "1"})
 
         rows.aim_at_rows(case)
 
         assert case.path_parameters == {"centre_id": f"new {API}/centres"}
 
-    def test_a_booking_is_made_of_a_new_training_for_a_new_athlete(
+    def test_a_new_training_and_a_new_athlete_are_created_for_a_booking(
         self, rows: Rows, make: Make
     ) -> None:
         case = make(
@@ -227,7 +227,7 @@ class TestRows:
         assert case.path_parameters == {"training_id": f"new {API}/trainings"}
         assert case.body == {"athlete_id": f"new {API}/athletes", "waitlist": True}
 
-    def test_a_booking_that_is_needed_is_made(
+    def test_a_new_booking_is_created_for_an_operation_on_it(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
     ) -> None:
         case = make("POST", "/bookings/{booking_id}/cancel", path_parameters={"booking_id": "1"})
@@ -238,7 +238,7 @@ class TestRows:
         assert case.path_parameters == {"booking_id": f"new {made}"}
         assert asked[-1].url.path == made
 
-    def test_a_booking_that_was_made_is_asked_for(self, rows: Rows, make: Make) -> None:
+    def test_the_id_of_a_created_booking_is_used_later(self, rows: Rows, make: Make) -> None:
         booked = make("POST", BOOKINGS, path_parameters={"training_id": "1"})
         rows.learn(booked, answer_of(201, b'{"id": "mine"}'))
 
@@ -250,7 +250,7 @@ class TestRows:
 
         assert "mine" in asked_for
 
-    def test_what_is_changed_is_in_a_state_for_that(
+    def test_a_row_in_the_right_state_is_created_for_each_change(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
     ) -> None:
         rows.aim_at_rows(make("GET", BOOKING, path_parameters={"booking_id": "1"}))  # fills up
@@ -283,7 +283,7 @@ class TestRows:
             ("2000-01-01T18:00:00Z", "2000-01-01T18:00:00Z", "2000-01-01T18:00:00.000001+00:00"),
         ],
     )
-    def test_a_training_ends_after_its_start(
+    def test_generated_times_are_changed_to_end_after_the_start(
         self, rows: Rows, make: Make, starts_at: str, ends_at: str, until: str
     ) -> None:
         case = make("POST", "/trainings", body={"starts_at": starts_at, "ends_at": ends_at})
@@ -300,7 +300,7 @@ class TestRows:
             ({"starts_at": "2030-01-01T18:30:00Z"}, "2030-01-01T18:30:00Z"),
         ],
     )
-    def test_one_time_fits_the_other_that_a_training_has(
+    def test_a_single_time_is_fitted_to_the_other_time_of_the_training(
         self, rows: Rows, make: Make, given: Json, changed: str
     ) -> None:
         case = make("PATCH", TRAINING, path_parameters={"training_id": "1"}, body=given)
@@ -309,7 +309,7 @@ class TestRows:
 
         assert case.body == dict.fromkeys(given, changed)
 
-    def test_a_time_of_no_training_stays(self, rows: Rows, make: Make) -> None:
+    def test_a_time_for_an_unknown_training_is_not_changed(self, rows: Rows, make: Make) -> None:
         body = {"ends_at": "2030-01-01T17:30:00Z"}
         case = make("PATCH", TRAINING, path_parameters={"training_id": NOBODY}, body=body)
 
@@ -317,7 +317,9 @@ class TestRows:
 
         assert case.body == body
 
-    def test_most_trainings_that_links_lead_from_start_soon(self, rows: Rows, make: Make) -> None:
+    def test_most_trainings_of_the_stateful_phase_start_within_an_hour(
+        self, rows: Rows, make: Make
+    ) -> None:
         given = {"starts_at": "1900-01-03T18:00:00Z", "ends_at": "1900-01-03T19:00:00Z"}
         spans = []
         for _ in range(40):
@@ -330,21 +332,23 @@ class TestRows:
         assert 20 < len(soon) < 40
         assert set(soon) == {timedelta(hours=1)}
 
-    def test_a_training_is_where_there_is_room(self, rows: Rows, make: Make) -> None:
+    def test_a_new_centre_is_created_for_a_training(self, rows: Rows, make: Make) -> None:
         case = make("POST", "/trainings", body={"centre_id": "1", "capacity": 1000})
 
         rows.make_acceptable(case)
 
         assert case.body == {"centre_id": f"new {API}/centres", "capacity": 1000}
 
-    def test_what_is_looked_up_is_there(self, rows: Rows, make: Make) -> None:
+    def test_a_lookup_gets_the_reference_of_a_row(self, rows: Rows, make: Make) -> None:
         case = make("POST", "/athletes/lookup", body={"reference": "made up"})
 
         rows.aim_at_rows(case)
 
         assert case.body == {"reference": "M-7"}
 
-    def test_a_body_refers_to_rows(self, rows: Rows, make: Make) -> None:
+    def test_generated_ids_in_a_body_are_replaced_by_ids_of_rows(
+        self, rows: Rows, make: Make
+    ) -> None:
         case = make(
             "POST", "/athletes", body={"name": "Mara", "category_id": "1", "centre_ids": ["2", "3"]}
         )
@@ -372,7 +376,7 @@ class TestRows:
         assert len(case.body["reference"]) == 3
         assert re.fullmatch("[0-9a-f]{6}mara@example.com", case.body["email"])
 
-    def test_a_cursor_is_one_of_the_list(
+    def test_a_generated_cursor_is_replaced_by_one_of_the_list(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
     ) -> None:
         case = make(
@@ -386,7 +390,9 @@ class TestRows:
         assert case.query == {"cursor": "abc", "sort": "-name", "limit": 50}
         assert dict(asked[-1].url.params) == {"sort": "-name", "limit": "1"}
 
-    def test_a_key_is_new_and_a_condition_is_met(self, rows: Rows, make: Make) -> None:
+    def test_an_idempotency_key_becomes_unique_and_if_match_gets_the_etag(
+        self, rows: Rows, make: Make
+    ) -> None:
         case = make(
             "PATCH",
             "/athletes/{athlete_id}",
@@ -399,7 +405,7 @@ class TestRows:
         assert re.fullmatch("[0-9a-f]{32}0", case.headers["Idempotency-Key"])
         assert case.headers["If-Match"] == '"3-a"'
 
-    def test_a_deleted_row_is_forgotten(
+    def test_the_id_of_a_deleted_row_is_not_used_again(
         self, rows: Rows, make: Make, asked: list[httpx.Request]
     ) -> None:
         gone = {"centre_id": f"{API}/centres"}
@@ -423,12 +429,12 @@ class TestRows:
         ("x" * 50 + " ", False),
     ],
 )
-def test_texts_that_the_document_cannot_judge_are_left_out(text: str, alike: bool) -> None:
+def test_texts_that_the_document_cannot_validate_are_excluded(text: str, alike: bool) -> None:
     assert filter_body(HookContext(), {"name": "Rx", "centres": [{"name": text}, 1]}) == alike
     assert filter_query(HookContext(), {"name": text}) == alike
 
 
 @given(MOMENTS)
 @settings(max_examples=50, database=None, deadline=None)
-def test_times_that_are_made_up_are_taken(text: str) -> None:
+def test_generated_times_are_accepted(text: str) -> None:
     assert TypeAdapter(Moment).validate_python(text) == datetime.fromisoformat(text)

@@ -55,14 +55,14 @@ class Load:
                 return
 
     async def _get(self, path: str) -> bool:
-        return await self._told_to_stay(self._http.build_request("GET", path), 200)
+        return await self._keeps_connection(self._http.build_request("GET", path), 200)
 
     async def _create(self, name: str) -> bool:
         path, key = f"{API}/categories", {"Idempotency-Key": name}
         create = self._http.build_request("POST", path, json={"name": name}, headers=key)
-        return await self._told_to_stay(create, 201, name)
+        return await self._keeps_connection(create, 201, name)
 
-    async def _told_to_stay(self, request: httpx.Request, status: int, name: str = "") -> bool:
+    async def _keeps_connection(self, request: httpx.Request, status: int, name: str = "") -> bool:
         """Send a request; return whether the service keeps the connection open."""
         try:
             answer = await self._http.send(request)
@@ -113,7 +113,7 @@ async def stop_under_load(launcher: Launcher) -> list[str]:
     return load.acknowledged
 
 
-async def test_workers_told_to_stop_under_load_lose_nothing(data_dir: str) -> None:
+async def test_workers_that_stop_under_load_lose_no_request(data_dir: str) -> None:
     arguments = "run", "--workers=2", "--port=0"
     with launched(*arguments, DATA_DIR=data_dir, SHUTDOWN_DELAY=IN_TIME) as launcher:
         assert launcher.url
@@ -133,7 +133,7 @@ async def test_workers_told_to_stop_under_load_lose_nothing(data_dir: str) -> No
     assert len(found) == len(set(found))
 
 
-async def test_one_process_told_twice_to_stop_under_load_loses_nothing(
+async def test_one_process_that_stops_under_load_loses_no_request(
     own_database: str, other: asyncpg.Connection
 ) -> None:
     with launched("run", "--port=0", DATABASE_URL=own_database, SHUTDOWN_DELAY=FOREVER) as launcher:
@@ -157,14 +157,16 @@ def names(url: str) -> list[str]:
     return found
 
 
-async def test_a_term_to_all_processes_is_one_and_another_one_is_a_hurry(own_database: str) -> None:
+async def test_sigterm_to_all_processes_counts_once_and_another_skips_the_delay(
+    own_database: str,
+) -> None:
     arguments = "run", "--workers=2", "--port=0"
     with launched(*arguments, DATABASE_URL=own_database, SHUTDOWN_DELAY=FOREVER) as launcher:
         url = launcher.url
         launcher.read_on()
 
         os.killpg(launcher.process.pid, signal.SIGTERM)  # as systemd does
-        await told_by_launcher(launcher)
+        await until_workers_have_the_signal(launcher)
 
         await not_ready(url)
         assert await asyncio.to_thread(launcher.stop, signal.SIGTERM) == 0
@@ -172,7 +174,7 @@ async def test_a_term_to_all_processes_is_one_and_another_one_is_a_hurry(own_dat
     assert "Traceback" not in launcher.output
 
 
-async def told_by_launcher(launcher: Launcher) -> None:
+async def until_workers_have_the_signal(launcher: Launcher) -> None:
     """Return when the launcher has passed the signal on, and the workers had time to act on it."""
     async with asyncio.timeout(30):
         while launcher.output.count("Terminated child process") < 2:  # noqa: ASYNC110

@@ -173,7 +173,7 @@ async def hold(other: asyncpg.Connection, athlete: str) -> None:
     await other.execute("SELECT 1 FROM athletes WHERE id = $1 FOR UPDATE", athlete)
 
 
-async def test_clients_that_hang_up_leave_nothing_taken(
+async def test_clients_that_disconnect_leave_no_connection_or_stream_in_use(
     service: Launcher, api: httpx.AsyncClient, athlete: str, other: asyncpg.Connection
 ) -> None:
     names = [f"key-{number}" for number in range(40)]
@@ -206,7 +206,7 @@ async def test_clients_that_hang_up_leave_nothing_taken(
 
     await every_connection_is_free(api, athlete, other)
     await every_stream_is_free(service.url)
-    await what_was_tried_is_done_once(api, names, other)
+    await every_keyed_create_is_done_once(api, names, other)
 
 
 async def every_connection_is_free(
@@ -228,7 +228,7 @@ async def every_stream_is_free(url: str) -> None:
     body = "reference,name\nM-1,Ada\n"
     sent = request("POST", "/athletes/import", body, "Expect: 100-continue", "Connection: close")
 
-    async def told_to_go_on(together: asyncio.Barrier) -> bytes:
+    async def import_after_100_continue(together: asyncio.Barrier) -> bytes:
         async with connected(url, reset=False) as (reader, writer):
             writer.write(sent[: -len(body)])
             # A request that has got a stream is asked for its body.
@@ -239,11 +239,13 @@ async def every_stream_is_free(url: str) -> None:
 
     together = asyncio.Barrier(STREAMS)
     async with asyncio.timeout(30):
-        answers = await asyncio.gather(*(told_to_go_on(together) for _ in range(STREAMS)))
+        answers = await asyncio.gather(
+            *(import_after_100_continue(together) for _ in range(STREAMS))
+        )
     assert all(b"HTTP/1.1 200 OK" in answer for answer in answers), answers
 
 
-async def what_was_tried_is_done_once(
+async def every_keyed_create_is_done_once(
     api: httpx.AsyncClient, names: list[str], other: asyncpg.Connection
 ) -> None:
     for name in names:

@@ -140,7 +140,7 @@ def complaints_about_broken_http(url: str) -> Iterator[str]:
                 yield f"{name}: {answer}"
 
 
-def test_hostile_clients_are_answered_and_leave_no_trace_in_the_log(data_dir: str) -> None:
+def test_hostile_requests_are_answered_and_not_repeated_in_the_log(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as launcher:
         url = launcher.url
         launcher.read_on()

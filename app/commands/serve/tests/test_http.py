@@ -36,7 +36,9 @@ async def transport(wire: Wire) -> Any:
     return OnePiece(wire, asyncio.get_running_loop())  # type: ignore[arg-type]
 
 
-async def test_what_is_written_in_one_moment_goes_in_one_piece(wire: Wire, transport: Any) -> None:
+async def test_writes_of_one_loop_iteration_are_sent_in_one_piece(
+    wire: Wire, transport: Any
+) -> None:
     transport.write(b"head, ")
     transport.write(b"body")
     await asyncio.sleep(0)
@@ -46,7 +48,7 @@ async def test_what_is_written_in_one_moment_goes_in_one_piece(wire: Wire, trans
     assert wire.written == [b"head, body", b"more"]
 
 
-async def test_closing_sends_what_was_written_before(wire: Wire, transport: Any) -> None:
+async def test_closing_sends_pending_data_first(wire: Wire, transport: Any) -> None:
     transport.write(b"last")
     transport.close()
     await asyncio.sleep(0)
@@ -54,7 +56,9 @@ async def test_closing_sends_what_was_written_before(wire: Wire, transport: Any)
     assert (wire.written, wire.closed) == ([b"last"], True)
 
 
-async def test_nothing_is_sent_once_the_client_is_gone(wire: Wire, transport: Any) -> None:
+async def test_nothing_is_sent_after_the_client_has_disconnected(
+    wire: Wire, transport: Any
+) -> None:
     transport.write(b"too late")
     wire.closed = True
     await asyncio.sleep(0)
@@ -63,7 +67,9 @@ async def test_nothing_is_sent_once_the_client_is_gone(wire: Wire, transport: An
     assert transport.is_closing()
 
 
-async def test_a_long_answer_is_not_held_back(wire: Wire, transport: Any) -> None:
+async def test_data_longer_than_the_longest_piece_are_sent_at_once(
+    wire: Wire, transport: Any
+) -> None:
     for _ in range(3):
         transport.write(b"x" * LONGEST_PIECE)
 

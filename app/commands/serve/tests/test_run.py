@@ -65,7 +65,7 @@ def refusal(
         pytest.param(signal.SIGINT, "--reload", id="Ctrl-C, reload"),
     ],
 )
-def test_a_signal_stops_everything(data_dir: str, option: str, signum: signal.Signals) -> None:
+def test_a_signal_stops_all_processes(data_dir: str, option: str, signum: signal.Signals) -> None:
     measured = signum == signal.SIGTERM
     with launched("run", "--port=0", option, measured=measured, DATA_DIR=data_dir) as launcher:
         assert httpx.get(f"{launcher.url}/health/live", trust_env=False).is_success
@@ -78,7 +78,7 @@ def test_a_signal_stops_everything(data_dir: str, option: str, signum: signal.Si
     assert "Traceback" not in launcher.output
 
 
-def test_a_signal_during_the_start_stops_everything(data_dir: str) -> None:
+def test_a_signal_during_the_start_stops_all_processes(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as launcher:
         assert launcher.read_until(re.compile("The database is"))
         family = launcher.family()
@@ -89,7 +89,7 @@ def test_a_signal_during_the_start_stops_everything(data_dir: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_after_a_kill_the_same_command_works_and_the_data_are_there(
+def test_after_a_kill_the_same_command_works_and_the_data_are_kept(
     data_dir: str, workers: str
 ) -> None:
     names = [f"{when}-{uuid4()}" for when in ("before a stop", "before a kill")]
@@ -111,7 +111,7 @@ def test_after_a_kill_the_same_command_works_and_the_data_are_there(
     assert all(name in found for name in names)
 
 
-def test_a_second_command_is_the_first_ones_guest(data_dir: str) -> None:
+def test_a_second_command_uses_the_database_server_of_the_first(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as owner:
         create_category(owner.url, name := f"seen by both {uuid4()}")
         with launched("run", "--port=0", DATA_DIR=data_dir) as guest:
@@ -122,7 +122,7 @@ def test_a_second_command_is_the_first_ones_guest(data_dir: str) -> None:
         assert name in categories(owner.url)
 
 
-def test_a_port_in_use_is_one_line(refusal: Refusal) -> None:
+def test_a_port_in_use_is_an_error_of_one_line(refusal: Refusal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -131,19 +131,19 @@ def test_a_port_in_use_is_one_line(refusal: Refusal) -> None:
     assert said == [f"error: port {port} is in use; choose another with --port"]
 
 
-def test_an_unknown_host_is_one_line(refusal: Refusal) -> None:
+def test_an_unknown_host_is_an_error_of_one_line(refusal: Refusal) -> None:
     (said,) = refusal("run", "--host=no.such.host.invalid", "--port=0")
 
     assert said.startswith("error: cannot listen on no.such.host.invalid port 0: ")
 
 
-def test_reload_with_workers_is_one_line(refusal: Refusal) -> None:
+def test_reload_with_workers_is_an_error_of_one_line(refusal: Refusal) -> None:
     said = refusal("run", "--reload", "--workers=2")
 
     assert said == ["error: --reload works with one worker: leave out --reload or --workers"]
 
 
-def test_more_connections_than_the_server_has_is_one_line(data_dir: str) -> None:
+def test_more_connections_than_the_server_has_is_an_error_of_one_line(data_dir: str) -> None:
     command = ["run", "--port=0", "--workers=2"]
     with launched(*command, DATA_DIR=data_dir, DB_POOL_SIZE="49") as launcher:
         assert launcher.ended() == 3
@@ -154,7 +154,7 @@ def test_more_connections_than_the_server_has_is_one_line(data_dir: str) -> None
     ]
 
 
-def test_a_wrong_setting_ends_the_process_with_one_line(data_dir: str) -> None:
+def test_an_invalid_setting_ends_the_process_with_one_line(data_dir: str) -> None:
     command = ["run", "--port=0", "--workers=2"]
     with launched(*command, DATA_DIR=data_dir, API_V1_PREFIX="api") as launcher:
         assert launcher.ended() == 3
@@ -163,14 +163,16 @@ def test_a_wrong_setting_ends_the_process_with_one_line(data_dir: str) -> None:
 
 
 @STARTS
-def test_a_wrong_setting_is_one_line(refusal: Refusal, arguments: tuple[str, ...]) -> None:
+def test_an_invalid_setting_is_an_error_of_one_line(
+    refusal: Refusal, arguments: tuple[str, ...]
+) -> None:
     (said,) = refusal(*arguments, API_V1_PREFIX="api")
 
     assert said.startswith("error: API_V1_PREFIX: ")
 
 
 @STARTS
-def test_an_unreachable_database_is_one_line_without_the_password(
+def test_an_unreachable_database_is_an_error_without_the_password(
     refusal: Refusal, arguments: tuple[str, ...]
 ) -> None:
     (said,) = refusal(*arguments, DATABASE_URL=NOWHERE)
@@ -179,13 +181,13 @@ def test_an_unreachable_database_is_one_line_without_the_password(
     assert "secret" not in said
 
 
-def test_a_data_directory_that_cannot_be_is_one_line(refusal: Refusal) -> None:
+def test_an_impossible_data_directory_is_an_error_of_one_line(refusal: Refusal) -> None:
     (said,) = refusal("run", "--port=0", DATA_DIR="/dev/null/data")
 
     assert said.startswith("error: the embedded PostgreSQL cannot start: ")
 
 
-def test_workers_that_cannot_load_the_app_are_not_restarted_for_ever() -> None:
+def test_workers_that_cannot_load_the_app_are_not_restarted_forever() -> None:
     program = """
 import socket
 from app.commands.serve.run import ServiceConfig, Workers

@@ -21,7 +21,7 @@ from app.core.settings import Settings
 FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
 
 
-async def who_asks(scope: Scope, receive: Receive, send: Send) -> None:
+async def echo_client(scope: Scope, receive: Receive, send: Send) -> None:
     """Respond with the client's address and the scheme of the request."""
     body = json.dumps({"client": scope["client"][0], "scheme": scope["scheme"]}).encode()
     headers = [(b"content-length", str(len(body)).encode())]
@@ -53,12 +53,12 @@ async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[tuple[str, 
     ],
     ids=["no proxy", "another proxy", "this proxy"],
 )
-async def test_only_a_proxy_that_is_configured_is_believed(
+async def test_forwarded_headers_are_used_only_from_a_trusted_proxy(
     proxies: tuple[str, ...], seen: dict[str, str]
 ) -> None:
     settings = Settings(_env_file=None, trusted_proxies=proxies, shutdown_delay=0)
     async with (
-        serving(who_asks, settings) as (url, _),
+        serving(echo_client, settings) as (url, _),
         httpx.AsyncClient(trust_env=False) as client,
     ):
         response = await client.get(url, headers=FORGED)
@@ -67,7 +67,7 @@ async def test_only_a_proxy_that_is_configured_is_believed(
     assert "Server" not in response.headers
 
 
-async def test_a_request_that_began_before_the_stop_and_outlasts_the_grace_is_unavailable(
+async def test_a_request_that_outlasts_the_grace_period_gets_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = Settings(_env_file=None)
@@ -99,9 +99,9 @@ async def test_a_request_that_began_before_the_stop_and_outlasts_the_grace_is_un
     [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: gym", b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n"],
     ids=["nothing", "half a line", "half of the headers", "half of the second request"],
 )
-async def test_headers_that_do_not_end_are_not_waited_for(sent: bytes) -> None:
+async def test_a_connection_with_incomplete_headers_is_closed(sent: bytes) -> None:
     settings = Settings(_env_file=None, body_timeout=0.2)
-    async with serving(who_asks, settings) as (url, _), asyncio.timeout(4):
+    async with serving(echo_client, settings) as (url, _), asyncio.timeout(4):
         port = urlsplit(url).port
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
@@ -111,10 +111,10 @@ async def test_headers_that_do_not_end_are_not_waited_for(sent: bytes) -> None:
     assert answers == sent.count(b"\r\n\r\n")
 
 
-async def test_a_connection_serves_on_long_after_its_first_request() -> None:
+async def test_a_connection_with_complete_requests_outlives_the_timeout() -> None:
     settings = Settings(_env_file=None, body_timeout=0.1)
     request = b"GET / HTTP/1.1\r\n\r\n"
-    async with serving(who_asks, settings) as (url, _), asyncio.timeout(10):
+    async with serving(echo_client, settings) as (url, _), asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
         for _ in range(3):
             writer.write(request)
@@ -123,9 +123,9 @@ async def test_a_connection_serves_on_long_after_its_first_request() -> None:
         writer.close()
 
 
-def test_a_client_that_has_no_more_to_say_hears_the_answer() -> None:
+def test_a_client_that_half_closes_its_connection_gets_the_response() -> None:
     async def ask() -> bytes:
-        async with serving(who_asks, Settings(_env_file=None)) as (url, _), asyncio.timeout(10):
+        async with serving(echo_client, Settings(_env_file=None)) as (url, _), asyncio.timeout(10):
             reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
             writer.write(b"GET / HTTP/1.1\r\nHost: gym\r\n\r\n")
             writer.write_eof()

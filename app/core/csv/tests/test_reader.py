@@ -16,7 +16,7 @@ def rows(text: str | bytes) -> list[CSVRow]:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_rows_know_the_lines_they_begin_on(end: str) -> None:
+def test_each_row_has_the_number_of_its_first_line(end: str) -> None:
     text = end.join(["name,height", "Mara,5'6\"", "", '"Li,', 'Na",1.7 m', " , ", "Ana,"])
 
     assert rows(text) == [
@@ -28,12 +28,12 @@ def test_rows_know_the_lines_they_begin_on(end: str) -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
-def test_a_byte_order_mark_is_no_part_of_the_first_cell(start: bytes) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_cell(start: bytes) -> None:
     assert rows(start + b"name\nMara\n") == [CSVRow(1, ["name"]), CSVRow(2, ["Mara"])]
 
 
 @pytest.mark.parametrize("broken", ['"Mara" L,female', '"Mara,female', 'Mara,"female', '"Mara""'])
-def test_a_row_that_is_no_csv_takes_no_other_with_it(broken: str) -> None:
+def test_a_row_that_is_not_csv_does_not_affect_other_rows(broken: str) -> None:
     found = rows(f"name,sex\n{broken}\nAna,female\nEva,female\n")
 
     assert found == [
@@ -44,7 +44,7 @@ def test_a_row_that_is_no_csv_takes_no_other_with_it(broken: str) -> None:
     ]
 
 
-def test_a_row_that_is_too_long_takes_no_other_with_it() -> None:
+def test_a_row_that_is_too_long_does_not_affect_other_rows() -> None:
     long = "a" * (LONGEST_ROW + 1)
     assert rows(f"name\n{long}\nAna\n") == [
         CSVRow(1, ["name"]),
@@ -54,7 +54,7 @@ def test_a_row_that_is_too_long_takes_no_other_with_it() -> None:
 
 
 @pytest.mark.parametrize("line", ['x","y', 'x","', '"""a'])
-def test_many_quotation_marks_out_of_place_take_no_longer_each(line: str) -> None:
+def test_many_misplaced_quotation_marks_are_read_in_linear_time(line: str) -> None:
     count = 20_000
     start = time.process_time()
 
@@ -64,7 +64,7 @@ def test_many_quotation_marks_out_of_place_take_no_longer_each(line: str) -> Non
     assert sum(row.cells[0].count("\n") + 1 for row in found) == count
 
 
-def test_a_quotation_mark_that_nothing_closes_spoils_one_row_of_a_long_file() -> None:
+def test_an_unclosed_quotation_mark_breaks_only_one_row_of_a_long_file() -> None:
     others = [f"Athlete {number},female" for number in range(LONGEST_ROW // 10)]
 
     found = rows("\n".join(['"Mara,female', *others]))
@@ -74,11 +74,11 @@ def test_a_quotation_mark_that_nothing_closes_spoils_one_row_of_a_long_file() ->
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_a_file_may_be_longer_than_a_line(end: bytes) -> None:
+def test_a_file_may_be_longer_than_the_longest_line(end: bytes) -> None:
     assert len(rows(end.join([b"Mara" * 250] * 2500))) == 2500  # 2.5 MB
 
 
-def test_the_file_stays_open_for_whoever_opened_it() -> None:
+def test_reading_rows_does_not_close_the_file() -> None:
     file = BytesIO(b"name\nMara\n")
     list(read_rows(file))
     assert not file.closed
@@ -97,7 +97,7 @@ def test_the_file_stays_open_for_whoever_opened_it() -> None:
         (b"name\r\n" + b"a" * 3 * LONGEST_LINE, Invalid, "Line 2 is longer than 1 MiB"),
     ],
 )
-def test_a_file_of_another_kind_is_refused_as_a_whole(
+def test_an_unreadable_file_is_refused_as_a_whole(
     text: bytes, error: type[Exception], detail: str
 ) -> None:
     with pytest.raises(error, match=detail):

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app.core.csv.streaming import CSVResponse
 
 
-async def test_a_client_that_leaves_ends_an_answer_after_a_statement_never_within(
+async def test_a_disconnect_ends_the_response_after_the_current_statement(
     app: FastAPI,
 ) -> None:
     left = asyncio.Event()

@@ -47,7 +47,7 @@ async def asked(batches: Batches, ids: list[UUID]) -> list[asyncio.Task[Any]]:
     return tasks
 
 
-async def test_ids_that_come_while_a_statement_runs_share_the_next_one(table: Table) -> None:
+async def test_ids_requested_while_a_statement_runs_share_the_next_one(table: Table) -> None:
     batches = Batches(table.read)
     first, *others = ids = [new_id() for _ in range(5)]
     table.missing = {ids[2]}
@@ -62,7 +62,7 @@ async def test_ids_that_come_while_a_statement_runs_share_the_next_one(table: Ta
     assert rows == [None if row_id in table.missing else {"id": row_id} for row_id in ids]
 
 
-async def test_one_id_that_is_asked_for_twice_is_answered_twice(table: Table) -> None:
+async def test_two_requests_for_one_id_both_get_the_row(table: Table) -> None:
     batches = Batches(table.read)
     row_id = new_id()
 
@@ -71,7 +71,7 @@ async def test_one_id_that_is_asked_for_twice_is_answered_twice(table: Table) ->
     assert rows == [{"id": row_id}] * 2
 
 
-async def test_a_statement_has_so_many_ids_at_most(table: Table) -> None:
+async def test_a_statement_has_a_maximum_number_of_ids(table: Table) -> None:
     batches = Batches(table.read)
     ids = [new_id() for _ in range(2 * LARGEST + 1)]
 
@@ -81,7 +81,7 @@ async def test_a_statement_has_so_many_ids_at_most(table: Table) -> None:
     assert [len(statement) for statement in table.statements] == [LARGEST, LARGEST, 1]
 
 
-async def test_who_leaves_takes_nobody_along(table: Table) -> None:
+async def test_a_disconnected_client_does_not_cancel_its_batch(table: Table) -> None:
     batches = Batches(table.read)
     table.go_on.clear()
     ids = [new_id() for _ in range(4)]
@@ -97,7 +97,7 @@ async def test_who_leaves_takes_nobody_along(table: Table) -> None:
     assert await batches.row(ids[0]) == {"id": ids[0]}
 
 
-async def test_an_id_whose_row_cannot_be_read_fails_alone(table: Table) -> None:
+async def test_an_unreadable_row_fails_only_its_own_request(table: Table) -> None:
     batches = Batches(table.read)
     ids = [new_id() for _ in range(3)]
     table.unreadable = {ids[1]}
@@ -107,7 +107,7 @@ async def test_an_id_whose_row_cannot_be_read_fails_alone(table: Table) -> None:
     assert [type(row) for row in rows] == [dict, ValueError, dict]
 
 
-async def test_a_database_that_does_not_answer_is_asked_once_for_all(table: Table) -> None:
+async def test_an_unavailable_database_is_queried_once_for_the_whole_batch(table: Table) -> None:
     batches = Batches(table.read)
     table.gone = True
 
@@ -119,7 +119,7 @@ async def test_a_database_that_does_not_answer_is_asked_once_for_all(table: Tabl
     assert await batches.row(row_id := new_id()) == {"id": row_id}
 
 
-async def test_many_who_read_at_once_each_get_their_own(pooled_client: AsyncClient) -> None:
+async def test_concurrent_reads_each_get_their_own_row(pooled_client: AsyncClient) -> None:
     url = f"{API}/categories"
     created = [
         (await pooled_client.post(url, json={"name": f"Level {number}"})).json()

@@ -60,7 +60,7 @@ async def recovered(client: AsyncClient) -> None:
 
 
 @pytest.mark.slow
-async def test_a_database_that_is_killed_makes_clear_503s_until_it_is_back(
+async def test_requests_get_503_until_a_killed_database_is_restarted(
     service: AsyncClient, own_server: OwnPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert [answer.status_code for answer in await every_kind(service, "before")] == WELL
@@ -83,7 +83,7 @@ async def test_a_database_that_is_killed_makes_clear_503s_until_it_is_back(
 
 
 @pytest.mark.slow
-async def test_a_database_that_hangs_makes_503s_and_not_waiting_clients(
+async def test_requests_get_503_while_the_database_hangs(
     hurried_service: AsyncClient, own_server: OwnPostgres
 ) -> None:
     await asyncio.to_thread(own_server.suspend)
@@ -100,7 +100,7 @@ async def test_a_database_that_hangs_makes_503s_and_not_waiting_clients(
 
 
 @pytest.mark.slow
-async def test_a_write_whose_answer_was_lost_is_done_once_when_it_is_repeated(
+async def test_a_keyed_write_that_is_retried_after_a_kill_is_done_once(
     service: AsyncClient, own_server: OwnPostgres
 ) -> None:
     rx = (await service.post(URL, json={"name": "Rx"})).json()
@@ -123,7 +123,7 @@ async def test_a_write_whose_answer_was_lost_is_done_once_when_it_is_repeated(
 
 class TestCut:
     @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "once"}])
-    async def test_a_connection_that_is_cut_in_the_middle_of_a_statement(
+    async def test_a_write_whose_connection_is_cut_gets_503_and_can_be_retried(
         self, pooled_client: AsyncClient, other: asyncpg.Connection, key: dict[str, str]
     ) -> None:
         async with other.transaction():
@@ -144,7 +144,7 @@ class TestCut:
         assert again.status_code == 201
         assert "Idempotency-Replayed" not in again.headers
 
-    async def test_connections_that_are_cut_while_nobody_uses_them_are_not_noticed(
+    async def test_connections_that_are_cut_while_idle_cause_no_error(
         self, own_database: str, other: asyncpg.Connection
     ) -> None:
         async with served(patient(own_database), 2) as client:
@@ -157,7 +157,7 @@ class TestCut:
                 answers = await asyncio.gather(*(client.get(URL) for _ in range(20)))
                 assert {answer.status_code for answer in answers} == {200}
 
-    async def test_an_export_is_cut_off_where_the_database_goes_away(
+    async def test_an_export_is_cut_off_if_the_database_fails_midway(
         self,
         app: FastAPI,
         client: AsyncClient,

@@ -26,7 +26,7 @@ async def tables(url: str) -> list[str]:
     return [row["tablename"] for row in rows]
 
 
-def test_migrations_go_up_and_down_and_up(databases: Databases) -> None:
+def test_migrations_upgrade_downgrade_and_upgrade_again(databases: Databases) -> None:
     ours = sorted([*SQLModel.metadata.tables, "alembic_version"])
     with databases.empty() as url, database_url(url):
         command.upgrade(alembic_config(), "head")
@@ -58,7 +58,7 @@ def test_a_schema_that_has_drifted_is_noticed(own_database: str, drift: str) -> 
         command.check(alembic_config())
 
 
-def test_tables_of_other_applications_are_left_alone(
+def test_excluded_tables_of_other_applications_are_not_drift(
     own_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asyncio.run(execute(own_database, "CREATE TABLE stray (id integer)"))
@@ -69,7 +69,7 @@ def test_tables_of_other_applications_are_left_alone(
 
 
 @pytest.mark.slow
-def test_processes_that_migrate_at_once_take_turns(databases: Databases) -> None:
+def test_concurrent_migrations_all_succeed(databases: Databases) -> None:
     with databases.empty() as url:
         migrations = [
             subprocess.Popen(

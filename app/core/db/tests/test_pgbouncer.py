@@ -192,7 +192,7 @@ async def until(other: asyncpg.Connection, query: str, value: object) -> None:
 
 
 class TestRequests:
-    async def test_one_connection_meets_several_sessions(self, url: str) -> None:
+    async def test_one_connection_uses_several_sessions_of_the_server(self, url: str) -> None:
         async with connected(through(url), 1) as database:
             pids = [(await database.row(PID, {}))["pid"] for _ in range(4)]
 
@@ -222,7 +222,7 @@ class TestRequests:
             link = page["next"]
         assert walked == made[::-1]
 
-    async def test_a_write_is_committed_when_it_is_answered(
+    async def test_a_write_is_committed_before_its_response(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         rx = await create(client, "categories", {"name": "Rx"})
@@ -231,7 +231,9 @@ class TestRequests:
         assert (await client.delete(f"{API}/categories/{rx['id']}")).status_code == 204
         assert await other.fetchval("SELECT count(*) FROM categories") == 0
 
-    async def test_of_two_changes_of_one_version_one_wins(self, client: AsyncClient) -> None:
+    async def test_one_of_two_concurrent_changes_of_one_version_succeeds(
+        self, client: AsyncClient
+    ) -> None:
         made = await client.post(f"{API}/categories", json={"name": "Rx"})
         changes = [
             client.patch(
@@ -260,7 +262,7 @@ class TestRequests:
         assert other.status_code == 422
         assert await names(client) == ["Rx"]
 
-    async def test_equal_keyed_writes_at_once_make_one_row(self, client: AsyncClient) -> None:
+    async def test_concurrent_equal_keyed_writes_make_one_row(self, client: AsyncClient) -> None:
         posts = [
             client.post(
                 f"{API}/categories", json={"name": "Rx"}, headers={"Idempotency-Key": "k-1"}
@@ -276,7 +278,7 @@ class TestRequests:
         assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 19
         assert await names(client) == ["Rx"]
 
-    async def test_a_conflict_harms_nobody_else(self, client: AsyncClient) -> None:
+    async def test_a_conflict_does_not_affect_other_requests(self, client: AsyncClient) -> None:
         rx = await create(client, "categories", {"name": "Rx"})
 
         for _ in range(CONNECTIONS + 1):
@@ -284,9 +286,7 @@ class TestRequests:
             assert conflict(taken) == ("/problems/already-taken", "/name")
             assert (await client.get(f"{API}/categories/{rx['id']}")).json() == rx
 
-    async def test_a_deadlock_is_run_again_and_not_seen(
-        self, client: AsyncClient, url: str
-    ) -> None:
+    async def test_a_deadlocked_transaction_is_retried(self, client: AsyncClient, url: str) -> None:
         for name in ("a", "b"):
             await create(client, "categories", {"name": name})
 
@@ -314,7 +314,7 @@ class TestRequests:
 
 
 class TestLimits:
-    async def test_a_statement_that_takes_too_long_is_ended(
+    async def test_a_statement_is_ended_at_the_statement_timeout(
         self, url: str, other: asyncpg.Connection
     ) -> None:
         async with served(through(url, db_statement_timeout=0.3), CONNECTIONS) as client:
@@ -325,7 +325,7 @@ class TestLimits:
             await create(client, "categories", {"name": "Fast"})
             assert await names(client) == ["Fast"]
 
-    async def test_a_lock_is_waited_for_no_longer_than_its_limit(
+    async def test_the_wait_for_a_lock_ends_at_the_lock_timeout(
         self, url: str, other: asyncpg.Connection
     ) -> None:
         async with served(through(url, db_lock_timeout=0.1), CONNECTIONS) as client:
@@ -339,7 +339,7 @@ class TestLimits:
             )
             assert await names(client) == []
 
-    async def test_a_key_in_flight_is_a_conflict_after_the_lock_limit(
+    async def test_a_key_in_flight_is_a_conflict_after_the_lock_timeout(
         self, url: str, other: asyncpg.Connection
     ) -> None:
         async with served(through(url, db_lock_timeout=0.1), CONNECTIONS) as client:
@@ -357,7 +357,7 @@ class TestLimits:
             unavailable(await first)
             assert await names(client) == []
 
-    async def test_a_transaction_left_idle_is_ended(
+    async def test_a_transaction_is_ended_at_the_idle_timeout(
         self, url: str, other: asyncpg.Connection
     ) -> None:
         async def dawdle(transaction: Transaction) -> None:
@@ -369,7 +369,7 @@ class TestLimits:
             with pytest.raises(Unavailable, match="The database does not answer"):
                 await database.transaction(dawdle)
 
-    async def test_nothing_is_left_in_the_sessions_that_others_share(
+    async def test_requests_leave_nothing_in_the_shared_sessions(
         self, url: str, other: asyncpg.Connection
     ) -> None:
         before = await look(url)
@@ -394,7 +394,7 @@ class TestLimits:
         for session in after:
             assert session == {"pid": session["pid"], "settings": None, "prepared": 0, "locks": 0}
 
-    async def test_times_are_in_utc_whatever_others_set(self, url: str) -> None:
+    async def test_times_are_in_utc_despite_the_time_zone_of_other_clients(self, url: str) -> None:
         async with (
             connected(through(url), 1) as database,
             stranger(url, timezone="Asia/Tokyo") as tokyo,
@@ -405,7 +405,7 @@ class TestLimits:
 
 
 class TestFaults:
-    async def test_whoever_finds_no_session_free_waits_as_long_as_for_a_connection(
+    async def test_a_request_without_a_free_session_gets_503_after_the_pool_wait(
         self, url: str
     ) -> None:
         async with served(through(url, db_pool_wait=0.3), CONNECTIONS) as client:
@@ -415,7 +415,7 @@ class TestFaults:
             assert unavailable(refused) == "The database does not answer."
             assert await names(client) == []
 
-    async def test_a_refusal_by_pgbouncer_is_no_bug(self, own_database: str) -> None:
+    async def test_an_error_of_pgbouncer_is_answered_with_503(self, own_database: str) -> None:
         with pgbouncer(own_database, sessions=1, wait=0.2) as bouncer:
             url = bouncer.url(own_database)
             async with served(through(url), CONNECTIONS) as client:
@@ -426,7 +426,7 @@ class TestFaults:
                 assert unavailable(refused) == "The database does not answer."
                 assert await names(client) == []
 
-    async def test_a_request_that_is_given_up_is_ended_in_the_database(
+    async def test_the_statement_of_a_cancelled_request_is_cancelled(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         request = asyncio.create_task(client.post(f"{API}/categories", json=SLOW_CATEGORY))
@@ -438,7 +438,7 @@ class TestFaults:
         for _ in range(CONNECTIONS + 1):
             assert await names(client) == []
 
-    async def test_a_session_that_ends_fails_its_own_request_alone(
+    async def test_a_session_that_ends_fails_only_its_own_request(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         request = asyncio.create_task(client.post(f"{API}/categories", json=SLOW_CATEGORY))
@@ -468,9 +468,7 @@ class TestFaults:
 
 
 class TestStart:
-    async def test_without_the_setting_it_is_refused_and_the_setting_is_named(
-        self, url: str
-    ) -> None:
+    async def test_the_error_without_db_pgbouncer_names_the_setting(self, url: str) -> None:
         with pytest.raises(UnusableDatabase) as refused:
             async with connected(patient(url)):
                 pass
@@ -481,7 +479,7 @@ class TestStart:
             "(if this is PgBouncer, set DB_PGBOUNCER=true)"
         )
 
-    def test_without_the_setting_nothing_is_migrated(
+    def test_without_db_pgbouncer_nothing_is_migrated(
         self, databases: Databases, bouncer: PgBouncer, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with databases.empty() as direct:
@@ -494,7 +492,7 @@ class TestStart:
             )
             assert asyncio.run(ask(direct, TABLES)) == 0
 
-    async def test_a_server_that_pgbouncer_does_not_reach_is_told(self, tmp_path: Path) -> None:
+    async def test_a_server_that_pgbouncer_cannot_reach_is_an_error(self, tmp_path: Path) -> None:
         nowhere = f"postgresql://postgres@/gym?host={tmp_path}&port=5432"
         with (
             pgbouncer(nowhere) as bouncer,
@@ -503,7 +501,7 @@ class TestStart:
             async with connected(through(bouncer.url(nowhere), db_pool_wait=0.3)):
                 pass
 
-    async def test_a_pool_that_pgbouncer_has_no_room_for_is_told(self, own_database: str) -> None:
+    async def test_a_pool_larger_than_pgbouncer_allows_is_an_error(self, own_database: str) -> None:
         with (
             pgbouncer(own_database, clients=3) as bouncer,
             pytest.raises(UnusableDatabase, match="no more connections allowed"),
@@ -513,7 +511,7 @@ class TestStart:
 
 
 class TestCommands:
-    def test_migrations_go_up_and_down_twice(
+    def test_migrations_upgrade_and_downgrade_twice(
         self, databases: Databases, bouncer: PgBouncer
     ) -> None:
         with databases.empty() as direct, commands_through(bouncer.url(direct)):
@@ -523,7 +521,7 @@ class TestCommands:
                 command.downgrade(alembic_config(), "base")
                 assert asyncio.run(ask(direct, TABLES)) == 1
 
-    def test_the_models_are_compared_and_nothing_is_left_of_it(self, url: str) -> None:
+    def test_the_schema_check_leaves_nothing_in_the_sessions(self, url: str) -> None:
         before = asyncio.run(look(url))
         with commands_through(url):
             command.check(alembic_config())
@@ -543,14 +541,14 @@ class TestCommands:
 
         assert "  0 created, 0 updated, 2 unchanged" in capsys.readouterr().out
 
-    def test_sample_data_are_filled_in(self, url: str, own_database: str) -> None:
+    def test_sample_data_are_added(self, url: str, own_database: str) -> None:
         with commands_through(url):
             add_sample_data(None)
 
         assert asyncio.run(ask(own_database, "SELECT count(*) FROM athletes")) == 200
 
 
-def test_nothing_is_left_of_a_pgbouncer_whose_test_fails(own_database: str) -> None:
+def test_a_failing_test_leaves_no_pgbouncer_process_or_folder(own_database: str) -> None:
     @contextmanager
     def failing() -> Iterator[None]:
         yield

@@ -98,7 +98,7 @@ async def use_everything(client: AsyncClient) -> None:
     assert (await client.delete(athlete)).status_code == 204
 
 
-async def test_a_statement_is_committed_when_it_is_answered(
+async def test_a_write_is_committed_before_its_response(
     app: FastAPI, document: Document, database: Database, own_database: str
 ) -> None:
     app.state.database = database
@@ -112,7 +112,7 @@ async def test_a_statement_is_committed_when_it_is_answered(
     assert str(found) == created.json()["id"]
 
 
-async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database) -> None:
+async def test_a_transaction_that_fails_is_rolled_back(database: Database) -> None:
     async def fail(transaction: Transaction) -> None:
         await transaction.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
         assert (await transaction.row(COUNT_CATEGORIES, {}))["count"] == 1
@@ -123,7 +123,7 @@ async def test_a_unit_of_work_that_fails_is_rolled_back_whole(database: Database
     assert (await database.row(COUNT_CATEGORIES, {}))["count"] == 0
 
 
-async def test_a_unit_within_a_unit_is_one(database: Database) -> None:
+async def test_a_nested_transaction_is_part_of_the_outer_one(database: Database) -> None:
     async def insert(transaction: Transaction) -> None:
         await transaction.row(INSERT_CATEGORY, {"new_id": new_id(), "new_name": "x"})
 
@@ -152,7 +152,7 @@ async def test_a_server_that_is_too_old_is_refused(
             pass
 
 
-def test_a_statement_keeps_its_constants_and_asks_for_the_rest() -> None:
+def test_a_statement_keeps_its_constants_and_requires_its_parameters() -> None:
     athletes = table_of(Athlete)
     statement = Statement(
         sa.select(athletes.c.id).where(
@@ -194,7 +194,7 @@ async def test_debug_logs_statements_and_no_values(
 
 
 @pytest.mark.parametrize("limits", [patient, usual], ids=["patient", "usual"])
-async def test_a_deadlock_is_run_again_and_not_seen(
+async def test_a_deadlocked_transaction_is_retried(
     own_database: str, limits: Callable[[str], Settings]
 ) -> None:
     async with connected(limits(own_database), 2) as database:
@@ -229,7 +229,9 @@ async def run_into_a_deadlock(database: Database) -> None:
     assert len(runs) == 3
 
 
-async def test_a_unit_that_others_always_make_fail_is_given_up(database: Database) -> None:
+async def test_a_transaction_that_keeps_failing_is_given_up_after_four_attempts(
+    database: Database,
+) -> None:
     runs = 0
 
     async def fail(transaction: Transaction) -> None:
@@ -242,13 +244,15 @@ async def test_a_unit_that_others_always_make_fail_is_given_up(database: Databas
     assert runs == 4
 
 
-async def test_a_value_of_the_wrong_type_is_no_failure_of_the_database(database: Database) -> None:
+async def test_a_value_of_the_wrong_type_raises_an_error_without_the_value(
+    database: Database,
+) -> None:
     with pytest.raises(UnusableValue) as raised:
         await database.row(LOCK_CATEGORY, {"name": int("7" * 7)})
     assert "7" * 7 not in "".join(traceback.format_exception(raised.value))
 
 
-async def test_a_database_that_does_not_answer_makes_the_service_unready(
+async def test_the_service_is_not_ready_without_a_database(
     app: FastAPI, document: Document, own_database: str
 ) -> None:
     async with connected(patient(own_database), 1) as database:
@@ -270,7 +274,7 @@ async def test_a_database_that_does_not_answer_makes_the_service_unready(
         ("postgresql://postgres@127.0.0.1:port/gym", "invalid literal"),
     ],
 )
-async def test_a_server_that_is_not_there_is_told_in_one_line(url: str, reason: str) -> None:
+async def test_an_unreachable_server_fails_the_startup_with_one_line(url: str, reason: str) -> None:
     app = create_app(Settings(_env_file=None, database_url=url))
     sent: list[dict[str, Any]] = []
     asked = iter([{"type": "lifespan.startup"}])
@@ -291,7 +295,7 @@ async def test_a_server_that_is_not_there_is_told_in_one_line(url: str, reason: 
     assert "\n" not in failed["message"]
 
 
-async def test_closing_waits_for_what_is_under_way(own_database: str) -> None:
+async def test_closing_the_pool_waits_for_statements_in_flight(own_database: str) -> None:
     slow = Statement(sa.select(sa.func.pg_sleep(sa.literal_column("0.2")), sa.literal("done")))
     async with connected(usual(own_database), 2) as database:
         under_way = asyncio.create_task(database.row(slow, {}))
@@ -303,7 +307,7 @@ async def test_closing_waits_for_what_is_under_way(own_database: str) -> None:
         await database.row(slow, {})
 
 
-async def test_a_connection_is_whole_again_after_its_statement_was_given_up(
+async def test_a_connection_is_usable_after_its_statement_was_cancelled(
     database: Database,
 ) -> None:
     slow = Statement(sa.select(sa.func.pg_sleep(sa.literal_column("30"))))
@@ -315,7 +319,7 @@ async def test_a_connection_is_whole_again_after_its_statement_was_given_up(
     assert given_up.cancelled()
 
 
-async def test_processes_with_as_many_connections_as_the_server_has_have_room(
+async def test_processes_may_use_all_connections_of_the_server_but_no_more(
     own_database: str,
 ) -> None:
     connection = await asyncpg.connect(own_database)
@@ -330,7 +334,7 @@ async def test_processes_with_as_many_connections_as_the_server_has_have_room(
     await check_room(too_many.model_copy(update={"db_pgbouncer": True}), 2)
 
 
-async def test_a_pool_that_the_server_has_no_room_for_is_told(own_database: str) -> None:
+async def test_a_pool_larger_than_the_server_allows_is_an_error(own_database: str) -> None:
     with pytest.raises(UnusableDatabase, match="too many clients"):
         async with connected(patient(own_database), 200):
             pass

@@ -40,13 +40,15 @@ class TestBody:
             b"[" * 60_000,
         ],
     )
-    async def test_what_is_not_json_is_malformed(self, client: AsyncClient, body: bytes) -> None:
+    async def test_a_body_that_is_not_json_is_malformed(
+        self, client: AsyncClient, body: bytes
+    ) -> None:
         response = await client.post(URL, content=body, headers=JSON)
 
         assert problem(response) == (400, "/problems/malformed-body", [])
 
     @pytest.mark.parametrize("headers", [{}, JSON])
-    async def test_no_body_at_all_is_a_missing_one(
+    async def test_a_missing_body_is_invalid(
         self, client: AsyncClient, headers: dict[str, str]
     ) -> None:
         response = await client.post(URL, headers=headers)
@@ -68,7 +70,9 @@ class TestBody:
     @pytest.mark.parametrize(
         "content_type", ["application/json; charset=utf-8", "application/vnd.gym+json"]
     )
-    async def test_every_kind_of_json_is_read(self, client: AsyncClient, content_type: str) -> None:
+    async def test_json_with_a_charset_or_a_json_suffix_is_read(
+        self, client: AsyncClient, content_type: str
+    ) -> None:
         response = await client.post(
             URL, content='{"name": "Élite"}'.encode(), headers={"Content-Type": content_type}
         )
@@ -85,7 +89,7 @@ class TestBody:
             (b"-0.0", "greater_than_equal"),
         ],
     )
-    async def test_a_number_without_measure_is_invalid(
+    async def test_a_number_out_of_range_is_invalid(
         self, client: AsyncClient, number: bytes, code: str
     ) -> None:
         body = b'{"name": "Garage", "capacity": ' + number + b"}"
@@ -104,7 +108,7 @@ class TestBody:
 
         assert problem(response)[0] == 422
 
-    async def test_at_most_fifty_errors_are_told_and_none_repeats_the_input(
+    async def test_at_most_50_errors_are_reported_and_none_repeats_the_input(
         self, client: AsyncClient
     ) -> None:
         secret = "secret" * 50
@@ -121,7 +125,7 @@ class TestBody:
     @pytest.mark.parametrize(
         ("path", "declared"), [(URL, b"application/json"), (f"{API}/athletes/import", b"text/csv")]
     )
-    async def test_a_client_that_leaves_before_its_body_is_no_failure(
+    async def test_a_disconnect_before_the_body_is_not_logged_as_an_error(
         self,
         app: FastAPI,
         client: AsyncClient,
@@ -165,7 +169,7 @@ class TestMethods:
             ("/static-offline-docs/swagger-ui.css", "GET, HEAD, OPTIONS"),
         ],
     )
-    async def test_options_and_405_tell_every_method_of_a_path(
+    async def test_options_and_405_list_every_method_of_a_path(
         self, client: AsyncClient, path: str, allow: str
     ) -> None:
         options = await client.options(path)
@@ -177,7 +181,7 @@ class TestMethods:
 
     @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
     @pytest.mark.parametrize("name", ["export", "import", "lookup"])
-    async def test_a_path_without_parameters_is_no_row(
+    async def test_a_path_without_parameters_is_not_taken_for_a_row(
         self, client: AsyncClient, name: str, method: str
     ) -> None:
         response = await client.request(method, f"{API}/athletes/{name}", json={})
@@ -194,7 +198,7 @@ class TestMethods:
 
     @pytest.mark.parametrize("path", ["/nothing", f"{API}/", f"{URL}/", "/api/v2/categories"])
     @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
-    async def test_where_there_is_nothing_is_not_found(
+    async def test_an_unknown_path_is_not_found(
         self, client: AsyncClient, method: str, path: str
     ) -> None:
         response = await client.request(method, path)
@@ -204,7 +208,9 @@ class TestMethods:
             assert problem(response) == (404, "/problems/not-found", [])
 
     @pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=abc", "lines=1-2", "bytes=999999999-"])
-    async def test_a_mounted_file_is_served_whole(self, client: AsyncClient, wanted: str) -> None:
+    async def test_a_static_file_is_served_whole_despite_a_range(
+        self, client: AsyncClient, wanted: str
+    ) -> None:
         response = await client.get(
             "/static-offline-docs/swagger-ui.css", headers={"Range": wanted}
         )
@@ -212,24 +218,26 @@ class TestMethods:
         assert response.status_code == 200
         assert len(response.content) == int(response.headers["Content-Length"])
 
-    async def test_a_mounted_file_that_is_missing_is_a_problem_too(
-        self, client: AsyncClient
-    ) -> None:
+    async def test_a_missing_static_file_is_a_problem_document(self, client: AsyncClient) -> None:
         response = await client.get("/static-offline-docs/nothing.js")
 
         assert problem(response) == (404, "/problems/not-found", [])
 
 
 class TestRequestId:
-    @pytest.mark.parametrize("sane", ["a", "01a2-b.c:d/e+f=g@h_i", "x" * 128])
-    async def test_a_sane_id_of_the_clients_is_kept(self, client: AsyncClient, sane: str) -> None:
-        response = await client.get("/nothing", headers={"X-Request-ID": sane})
+    @pytest.mark.parametrize("valid", ["a", "01a2-b.c:d/e+f=g@h_i", "x" * 128])
+    async def test_a_valid_id_from_the_client_is_kept(
+        self, client: AsyncClient, valid: str
+    ) -> None:
+        response = await client.get("/nothing", headers={"X-Request-ID": valid})
 
-        assert response.headers["X-Request-ID"] == response.json()["request_id"] == sane
+        assert response.headers["X-Request-ID"] == response.json()["request_id"] == valid
 
-    @pytest.mark.parametrize("insane", [None, "", "x" * 129, "a b", "a\tb", "<script>"])
-    async def test_any_other_is_replaced(self, client: AsyncClient, insane: str | None) -> None:
-        headers = {} if insane is None else {"X-Request-ID": insane}
+    @pytest.mark.parametrize("invalid", [None, "", "x" * 129, "a b", "a\tb", "<script>"])
+    async def test_a_missing_or_invalid_id_is_replaced(
+        self, client: AsyncClient, invalid: str | None
+    ) -> None:
+        headers = {} if invalid is None else {"X-Request-ID": invalid}
 
         ids = {(await client.get("/", headers=headers)).headers["X-Request-ID"] for _ in range(2)}
 
@@ -238,7 +246,7 @@ class TestRequestId:
 
 
 class TestUnhandled:
-    async def test_a_bug_is_logged_and_answered_without_saying_more(
+    async def test_an_unhandled_error_is_logged_and_answered_without_details(
         self, app: FastAPI, client: AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         del app.state.database
@@ -276,7 +284,7 @@ class TestUnhandled:
         async with AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
 
-    async def test_a_status_that_is_in_no_catalogue_is_a_bug(
+    async def test_a_status_without_a_problem_type_is_an_internal_error(
         self, failing: AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         response = await failing.get("/teapot")
@@ -284,7 +292,7 @@ class TestUnhandled:
         assert problem(response) == (500, "/problems/internal-error", [])
         assert len(caplog.records) == 1
 
-    async def test_an_answer_that_fails_midway_is_cut_off(
+    async def test_a_response_that_fails_midway_is_cut_off(
         self, failing: AsyncClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         with pytest.raises(AssertionError):  # from httpx, because the response is incomplete
@@ -296,14 +304,14 @@ class TestUnhandled:
 
 class TestParameters:
     @pytest.mark.parametrize("query", ["", "?limit=3", "?plain=a", "?plain=a&limit=3"])
-    async def test_plain_parameters_and_those_of_models_are_known(self, query: str) -> None:
+    async def test_plain_parameters_and_those_of_models_are_accepted(self, query: str) -> None:
         assert (await self.ask(query)).status_code == 200
 
     @pytest.mark.parametrize("query", ["?other=a", "?plain=a&plain=b", "?limit=3&limit=4"])
-    async def test_any_other_and_a_repeated_one_are_refused(self, query: str) -> None:
+    async def test_unknown_and_repeated_parameters_are_refused(self, query: str) -> None:
         assert problem(await self.ask(query))[:2] == (422, "/problems/invalid")
 
-    async def test_hundreds_of_unknown_ones_are_told_by_the_first_fifty(self) -> None:
+    async def test_only_the_first_50_unknown_parameters_are_reported(self) -> None:
         query = "&".join(f"{'x' * 200}{number}=" for number in range(300))
 
         response = await self.ask(f"?{query}")
@@ -340,7 +348,7 @@ class TestCORS:
         async with client_of(allowing) as browser:
             yield browser
 
-    async def test_an_allowed_origin_may_read_answers_and_their_headers(
+    async def test_an_allowed_origin_may_read_responses_and_their_headers(
         self, browser: AsyncClient
     ) -> None:
         for path, status in ((URL, 200), ("/nothing", 404)):
@@ -352,7 +360,7 @@ class TestCORS:
                 "ETag, Location, Link, Retry-After, X-Request-ID, Idempotency-Replayed"
             )
 
-    async def test_a_bug_can_be_read_by_the_page_too(self, browser: AsyncClient) -> None:
+    async def test_an_allowed_origin_may_read_an_internal_error(self, browser: AsyncClient) -> None:
         browser.event_hooks = {}  # 500 is not documented
         del browser._transport.app.state.database  # type: ignore[attr-defined]
 
@@ -361,7 +369,9 @@ class TestCORS:
         assert response.status_code == 500
         assert response.headers["Access-Control-Allow-Origin"] == "https://gym.example"
 
-    async def test_a_preflight_tells_what_is_allowed(self, browser: AsyncClient) -> None:
+    async def test_a_preflight_lists_allowed_methods_and_headers(
+        self, browser: AsyncClient
+    ) -> None:
         response = await browser.options(
             URL,
             headers={
@@ -410,7 +420,7 @@ class TestService:
             },
         }
 
-    async def test_the_docs_load_nothing_from_elsewhere(self, client: AsyncClient) -> None:
+    async def test_the_docs_load_nothing_from_other_hosts(self, client: AsyncClient) -> None:
         page = (await client.get("/docs")).text
 
         assert "://" not in page
@@ -420,7 +430,7 @@ class TestService:
 
 
 class TestHeaders:
-    async def test_what_has_a_tag_is_kept_and_asked_about_and_the_rest_is_not_kept(
+    async def test_responses_with_an_etag_are_revalidated_and_others_not_stored(
         self, client: AsyncClient
     ) -> None:
         created = await client.post(URL, json={"name": "Rx"})
@@ -435,7 +445,7 @@ class TestHeaders:
         ):
             assert (await client.get(url)).headers["Cache-Control"] == kept
 
-    async def test_no_browser_guesses_what_an_answer_is(self, client: AsyncClient) -> None:
+    async def test_every_response_forbids_content_sniffing(self, client: AsyncClient) -> None:
         for method, url in (("GET", URL), ("GET", "/nothing"), ("OPTIONS", URL), ("HEAD", "/docs")):
             response = await client.request(method, url)
             assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -456,7 +466,7 @@ class TestTrustedHosts:
         "host",
         ["gym.example", "GYM.example:8000", "a.boxes.example", "a.b.boxes.example", "[::1]:8"],
     )
-    async def test_a_host_of_ours_is_answered(self, trusting: AsyncClient, host: str) -> None:
+    async def test_a_trusted_host_is_answered(self, trusting: AsyncClient, host: str) -> None:
         assert (await trusting.get(URL, headers={"Host": host})).status_code == 200
 
     @pytest.mark.parametrize(
@@ -470,21 +480,23 @@ class TestTrustedHosts:
             "a@gym.example",
         ],
     )
-    async def test_any_other_is_misdirected(self, trusting: AsyncClient, host: str) -> None:
+    async def test_any_other_host_gets_421(self, trusting: AsyncClient, host: str) -> None:
         for url in (URL, "/nothing", "/docs"):
             response = await trusting.get(url, headers={"Host": host})
 
             assert problem(response) == (421, "/problems/untrusted-host", [])
             assert host not in response.text or not host
 
-    async def test_without_the_setting_no_answer_shows_the_host(self, client: AsyncClient) -> None:
+    async def test_without_the_setting_no_response_contains_the_host(
+        self, client: AsyncClient
+    ) -> None:
         headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
         for url in (URL, f"{URL}?limit=1", "/", "/nothing", f"{URL}/", "/docs"):
             response = await client.get(url, headers=headers)
             assert "evil.example" not in response.text + str(response.headers)
 
 
-async def test_a_service_that_is_being_stopped_sends_requests_elsewhere(
+async def test_a_stopping_service_is_not_ready_and_closes_connections(
     app: FastAPI, client: AsyncClient, document: Document
 ) -> None:
     told_to_stop = threading.Event()
@@ -508,7 +520,7 @@ async def test_a_service_that_is_being_stopped_sends_requests_elsewhere(
 @pytest.mark.parametrize(
     ("path", "status"), [("/slow", 503), ("/midway", 200)], ids=["before", "during"]
 )
-async def test_a_request_that_is_given_up_when_the_service_stops_is_no_failure(
+async def test_a_request_cancelled_by_the_shutdown_raises_no_error(
     app: FastAPI, path: str, status: int
 ) -> None:
     """The server cancels requests that are in flight after the grace period."""

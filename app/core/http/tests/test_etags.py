@@ -23,14 +23,14 @@ async def mara(create: Create, rx: Json) -> Json:
     return await create("athletes", {"name": "Mara", "reference": "M-1", "category_id": rx["id"]})
 
 
-async def tag_of(client: AsyncClient, url: str) -> str:
+async def etag_of(client: AsyncClient, url: str) -> str:
     response = await client.get(url)
     assert response.status_code == 200
     return str(response.headers["ETag"])
 
 
-class TestTag:
-    async def test_every_answer_with_one_resource_has_the_same_tag(
+class TestETag:
+    async def test_every_response_with_one_resource_has_the_same_etag(
         self, client: AsyncClient, rx: Json
     ) -> None:
         athlete = {"name": "Mara", "reference": "M-1", "category_id": rx["id"]}
@@ -48,24 +48,24 @@ class TestTag:
         assert re.fullmatch(r'"1-[0-9a-f]{16}"', tag)
         assert (await client.head(url)).headers["ETag"] == tag
 
-    async def test_a_change_changes_the_tag(self, client: AsyncClient, rx: Json) -> None:
+    async def test_a_change_changes_the_etag(self, client: AsyncClient, rx: Json) -> None:
         url = f"{API}/categories/{rx['id']}"
-        before = await tag_of(client, url)
+        before = await etag_of(client, url)
 
         changed = await client.patch(url, json={"description": "As prescribed"})
 
         assert changed.headers["ETag"].startswith('"2-')
-        assert changed.headers["ETag"] == await tag_of(client, url) != before
+        assert changed.headers["ETag"] == await etag_of(client, url) != before
 
-    async def test_what_an_athlete_shows_of_others_is_in_the_tag_and_not_in_the_version(
+    async def test_a_renamed_category_changes_an_athletes_etag_but_not_the_version(
         self, client: AsyncClient, rx: Json, mara: Json
     ) -> None:
         url = f"{API}/athletes/{mara['id']}"
-        before = await tag_of(client, url)
+        before = await etag_of(client, url)
 
         await client.patch(f"{API}/categories/{rx['id']}", json={"name": "Scaled"})
 
-        assert await tag_of(client, url) != before
+        assert await etag_of(client, url) != before
         assert before.startswith('"1-')
         changed = await client.patch(url, json={"name": "M"}, headers={"If-Match": before})
         assert changed.status_code == 200
@@ -73,11 +73,11 @@ class TestTag:
 
 class TestIfNoneMatch:
     @pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}', 'W/"other",{}', "*"])
-    async def test_what_the_client_has_is_not_sent_again(
+    async def test_a_matching_etag_gets_304(
         self, client: AsyncClient, rx: Json, known: str
     ) -> None:
         url = f"{API}/categories/{rx['id']}"
-        tag = await tag_of(client, url)
+        tag = await etag_of(client, url)
 
         for method in ("GET", "HEAD"):
             response = await client.request(
@@ -93,14 +93,14 @@ class TestIfNoneMatch:
         self, client: AsyncClient, rx: Json
     ) -> None:
         url = f"{API}/categories/{rx['id']}"
-        tag = await tag_of(client, url)
+        tag = await etag_of(client, url)
 
         response = await client.get(url, headers=[("If-None-Match", '"a"'), ("If-None-Match", tag)])
 
         assert response.status_code == 304
 
     @pytest.mark.parametrize("known", ['"1-0000000000000000"', "nothing", "", '"', 'W/"', "1-2"])
-    async def test_anything_else_is_answered_in_full(
+    async def test_any_other_value_gets_the_full_response(
         self, client: AsyncClient, rx: Json, known: str
     ) -> None:
         url = f"{API}/categories/{rx['id']}"
@@ -109,16 +109,16 @@ class TestIfNoneMatch:
 
         assert response.json() == rx
 
-    async def test_what_is_not_there_is_not_found(self, client: AsyncClient) -> None:
+    async def test_an_unknown_resource_is_not_found(self, client: AsyncClient) -> None:
         response = await client.get(f"{API}/athletes/{new_id()}", headers={"If-None-Match": "*"})
 
         assert not_found(response)
 
-    async def test_what_has_changed_elsewhere_is_sent_again(
+    async def test_an_athlete_with_a_renamed_category_is_sent_again(
         self, client: AsyncClient, rx: Json, mara: Json
     ) -> None:
         url = f"{API}/athletes/{mara['id']}"
-        tag = await tag_of(client, url)
+        tag = await etag_of(client, url)
         await client.patch(f"{API}/categories/{rx['id']}", json={"name": "Scaled"})
 
         response = await client.get(url, headers={"If-None-Match": tag})
@@ -135,10 +135,10 @@ class TestIfMatch:
         return f"{API}/{collection}/{(await create(collection, payload))['id']}"
 
     @pytest.mark.parametrize("expected", ["{}", '"0-a", {}', "*", '"1-whatever-this-is"'])
-    async def test_the_version_that_the_client_knows_is_changed(
+    async def test_the_matching_version_is_changed(
         self, client: AsyncClient, url: str, expected: str
     ) -> None:
-        headers = {"If-Match": expected.replace("{}", await tag_of(client, url))}
+        headers = {"If-Match": expected.replace("{}", await etag_of(client, url))}
 
         changed = await client.patch(url, json={"name": "Mara L."}, headers=headers)
 
@@ -149,7 +149,7 @@ class TestIfMatch:
         "expected",
         ['"1-a"', '"3-a", "4-a"', 'W/"2-a"', "2", '"2"', "nonsense", "", '"99999999999-a"'],
     )
-    async def test_any_other_is_not(
+    async def test_any_other_version_is_not_changed_or_deleted(
         self, client: AsyncClient, url: str, expected: str, payload: Json
     ) -> None:
         before = (await client.patch(url, json={"name": "Mara M."})).json()
@@ -161,16 +161,14 @@ class TestIfMatch:
         assert problem(changed) == problem(deleted) == STALE
         assert (await client.get(url)).json() == before
 
-    async def test_the_version_that_the_client_knows_is_deleted(
-        self, client: AsyncClient, url: str
-    ) -> None:
-        deleted = await client.delete(url, headers={"If-Match": await tag_of(client, url)})
+    async def test_the_matching_version_is_deleted(self, client: AsyncClient, url: str) -> None:
+        deleted = await client.delete(url, headers={"If-Match": await etag_of(client, url)})
 
         assert deleted.status_code == 204
         assert not_found(await client.get(url))
 
     @pytest.mark.parametrize("expected", ["*", '"1-a"'])
-    async def test_what_is_not_there_is_not_found(
+    async def test_an_unknown_resource_is_not_found(
         self, client: AsyncClient, collection: str, expected: str
     ) -> None:
         url = f"{API}/{collection}/{new_id()}"
@@ -181,7 +179,7 @@ class TestIfMatch:
         assert not_found(await client.delete(url, headers={"If-Match": expected}))
 
 
-async def test_a_replacement_of_centres_by_a_stale_client_leaves_them(
+async def test_a_stale_replacement_of_centres_changes_nothing(
     client: AsyncClient, create: Create, mara: Json
 ) -> None:
     north = await create("centres", {"name": "North"})
@@ -203,7 +201,7 @@ async def test_a_replacement_of_centres_by_a_stale_client_leaves_them(
         [{"name": "One", "centre_ids": []}, {"sex": "female"}],
     ],
 )
-async def test_of_two_changes_with_one_tag_exactly_one_wins(
+async def test_one_of_two_concurrent_changes_with_one_etag_succeeds(
     pooled_client: AsyncClient, payloads: list[dict[str, Any]]
 ) -> None:
     rx = (await pooled_client.post(f"{API}/categories", json={"name": "Rx"})).json()
@@ -211,7 +209,7 @@ async def test_of_two_changes_with_one_tag_exactly_one_wins(
     mara = {"name": "Mara", "category_id": rx["id"], "centre_ids": [north["id"]]}
     url = (await pooled_client.post(f"{API}/athletes", json=mara)).headers["Location"]
     for _ in range(10):
-        tag = await tag_of(pooled_client, url)
+        tag = await etag_of(pooled_client, url)
 
         answers = await asyncio.gather(
             *(

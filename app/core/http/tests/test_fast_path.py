@@ -135,7 +135,7 @@ async def put(client: AsyncClient, url: str, **options: Any) -> Response:
     return await client.put(url, json={"name": "rope"}, **options)
 
 
-async def test_everything_declared_is_there(client: AsyncClient) -> None:
+async def test_an_endpoint_gets_every_declared_value(client: AsyncClient) -> None:
     response = await put(client, "/things/7?limit=3&plain=2", headers={"If-Match": "x"})
 
     assert response.json() == {
@@ -148,22 +148,22 @@ async def test_everything_declared_is_there(client: AsyncClient) -> None:
     }
 
 
-async def test_what_is_absent_has_its_default(client: AsyncClient) -> None:
+async def test_absent_parameters_have_their_defaults(client: AsyncClient) -> None:
     answer = (await put(client, "/things/7")).json()
 
     assert answer["query"] == {"limit": 20, "name": None}
     assert (answer["things"], answer["plain"]) == ("things in store of /things/7, any", 0.5)
 
 
-async def test_a_dependency_is_called_once_and_the_routes_own_too(client: AsyncClient) -> None:
+async def test_each_dependency_is_called_once_including_those_of_the_route(
+    client: AsyncClient,
+) -> None:
     await put(client, "/things/7")
 
     assert sorted(calls) == ["refuse 7", "store", "things"]
 
 
-async def test_all_that_is_wrong_is_told_and_nothing_called(
-    asking: FastAPI, client: AsyncClient
-) -> None:
+async def test_the_errors_are_those_of_fastapi(asking: FastAPI, client: AsyncClient) -> None:
     wrong = "/things/x?limit=101&plain=y"
 
     by_us = await client.put(wrong, json={"size": "big"})
@@ -186,20 +186,20 @@ async def test_all_that_is_wrong_is_told_and_nothing_called(
     assert "refuse" not in "".join(calls)
 
 
-async def test_an_absent_body_is_told(client: AsyncClient) -> None:
+async def test_a_missing_body_is_invalid(client: AsyncClient) -> None:
     response = await client.put("/things/7")
 
     assert problem(response) == (422, "/problems/invalid", [("", "missing")])
 
 
-async def test_nothing_is_204(client: AsyncClient) -> None:
+async def test_an_endpoint_that_returns_none_answers_204(client: AsyncClient) -> None:
     response = await client.delete("/things/7")
 
     assert (response.status_code, response.content, calls) == (204, b"", ["delete 7"])
     assert "content-type" not in response.headers
 
 
-async def test_an_override_is_heeded(asking: FastAPI, client: AsyncClient) -> None:
+async def test_a_dependency_override_is_used(asking: FastAPI, client: AsyncClient) -> None:
     async def get_other() -> str:
         return "another"
 
@@ -224,7 +224,7 @@ async def test_an_override_is_heeded(asking: FastAPI, client: AsyncClient) -> No
         ("get_model", "GET", "/model", {}, {"name": "a model", "size": 1}),
     ],
 )
-async def test_what_we_do_not_know_is_left_to_fastapi(
+async def test_unsupported_declarations_are_left_to_fastapi(
     client: AsyncClient, name: str, method: str, path: str, options: dict[str, Any], answer: object
 ) -> None:
     response = await client.request(method, path, **options)
@@ -233,11 +233,11 @@ async def test_what_we_do_not_know_is_left_to_fastapi(
     assert response.json() == answer
 
 
-def test_a_list_of_values_is_left_to_fastapi_too() -> None:
+def test_a_list_of_values_is_left_to_fastapi() -> None:
     assert handler_of(route("get_several")) is None
 
 
-def test_the_others_are_not() -> None:
+def test_supported_declarations_take_the_fast_path() -> None:
     assert handler_of(route("put_thing"))
     assert handler_of(route("delete_thing"))
 
@@ -259,7 +259,7 @@ PRIVATE = {
 @pytest.mark.parametrize(
     ("owner", "name"), [(owner, name) for owner in PRIVATE for name in sorted(PRIVATE[owner])]
 )
-def test_what_the_fast_path_uses_of_fastapi_is_still_there(owner: str, name: str) -> None:
+def test_the_private_parts_of_fastapi_that_the_fast_path_uses_exist(owner: str, name: str) -> None:
     found = pkgutil.resolve_name(owner)
     declared = {field.name for field in fields(found)} if is_dataclass(found) else set()
 
@@ -269,7 +269,7 @@ def test_what_the_fast_path_uses_of_fastapi_is_still_there(owner: str, name: str
     )
 
 
-def test_the_fast_path_alone_uses_private_parts_of_fastapi() -> None:
+def test_only_the_fast_path_uses_private_parts_of_fastapi() -> None:
     private = re.compile(r"(?:from|import) fastapi\.(?:_|\w+\._|dependencies)|import fastapi\._")
 
     users = [path.name for path in Path("app").rglob("*.py") if private.search(path.read_text())]
@@ -277,7 +277,7 @@ def test_the_fast_path_alone_uses_private_parts_of_fastapi() -> None:
     assert users == ["fast_path.py"]
 
 
-def test_without_it_the_service_starts_though_fastapi_has_changed(
+def test_the_service_starts_without_the_fast_path_if_fastapi_has_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "app.core.http.fast_path", None)  # importing it fails

@@ -29,7 +29,7 @@ async def expire(connection: asyncpg.Connection) -> None:
 
 class TestReplay:
     @pytest.mark.parametrize("collection", ["categories", "centres", "athletes"])
-    async def test_the_same_request_again_has_the_same_answer_and_does_nothing(
+    async def test_a_retry_gets_the_same_response_and_changes_nothing(
         self, client: AsyncClient, connection: asyncpg.Connection, collection: str
     ) -> None:
         payload: Json = {"name": "Áda"}
@@ -51,7 +51,7 @@ class TestReplay:
         assert again.headers["X-Request-ID"] != first.headers["X-Request-ID"]
         assert await count(connection, collection) == 1
 
-    async def test_the_answer_stays_when_the_resource_has_changed(
+    async def test_a_retry_gets_the_stored_response_after_a_change_and_a_delete(
         self, client: AsyncClient
     ) -> None:
         first = await client.post(URL, json={"name": "Rx"}, headers=KEY)
@@ -62,7 +62,7 @@ class TestReplay:
 
         assert (again.status_code, again.content) == (201, first.content)
 
-    async def test_without_a_key_every_request_is_done(
+    async def test_without_a_key_every_request_is_executed(
         self, client: AsyncClient, connection: asyncpg.Connection
     ) -> None:
         for status in (201, 409):
@@ -70,7 +70,7 @@ class TestReplay:
             assert response.status_code == status
         assert await count(connection, "idempotency_keys") == 0
 
-    async def test_other_requests_pay_no_attention_to_a_key(
+    async def test_other_methods_ignore_a_key(
         self, client: AsyncClient, connection: asyncpg.Connection
     ) -> None:
         created = await client.post(URL, json={"name": "Rx"}, headers=KEY)
@@ -106,7 +106,7 @@ class TestReuse:
         "keys",
         [[""], ["a b"], ["é"], ["x" * 256], ["\t"], ["one", "two"], ["same", "same"]],
     )
-    async def test_what_is_no_key_is_refused(
+    async def test_an_invalid_key_is_refused(
         self, client: AsyncClient, connection: asyncpg.Connection, keys: list[str]
     ) -> None:
         headers = [(b"Idempotency-Key", key.encode("latin-1")) for key in keys]
@@ -120,7 +120,7 @@ class TestReuse:
         assert await count(connection) == 0
 
     @pytest.mark.parametrize("key", ["!", "~" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"'])
-    async def test_any_visible_ascii_is_one(self, client: AsyncClient, key: str) -> None:
+    async def test_any_visible_ascii_is_a_valid_key(self, client: AsyncClient, key: str) -> None:
         for replayed in (None, "true"):
             response = await client.post(URL, json={"name": "Rx"}, headers={"Idempotency-Key": key})
             assert response.status_code == 201
@@ -158,7 +158,7 @@ class TestRefusal:
 
 
 class TestExpiry:
-    async def test_an_expired_key_is_forgotten(
+    async def test_an_expired_key_can_be_used_again(
         self, client: AsyncClient, connection: asyncpg.Connection
     ) -> None:
         await client.post(URL, json={"name": "Rx"}, headers=KEY)
@@ -208,7 +208,7 @@ class TestRaces:
         async with served(settings, 4) as client:
             yield client
 
-    async def test_fifty_equal_requests_at_once_are_one(
+    async def test_50_concurrent_equal_requests_make_one_row(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         rx = (await client.post(URL, json={"name": "Rx"})).json()
@@ -224,7 +224,7 @@ class TestRaces:
         assert (replayed.count(None), replayed.count("true")) == (1, 49)
         assert await count(other, "athletes") == 1
 
-    async def test_who_comes_while_the_first_is_under_way_waits_for_its_answer(
+    async def test_a_concurrent_retry_waits_for_the_response_of_the_first_request(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         first, second = await self.both_while_the_name_is_taken(client, other, commit=False)
@@ -232,14 +232,14 @@ class TestRaces:
         assert first.status_code == second.status_code == 201
         assert first.content == second.content
 
-    async def test_if_the_first_is_refused_the_second_is_tried(
+    async def test_a_concurrent_retry_is_executed_if_the_first_request_is_refused(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         for answer in await self.both_while_the_name_is_taken(client, other, commit=True):
             assert conflict(answer) == ("/problems/already-taken", "/name")
         assert await count(other, "idempotency_keys") == 0
 
-    async def test_who_waits_too_long_is_told_to_come_again(
+    async def test_a_retry_that_waits_too_long_gets_409_with_retry_after(
         self, impatient: AsyncClient, other: asyncpg.Connection
     ) -> None:
         async with other.transaction():
@@ -266,7 +266,7 @@ class TestRaces:
         return await asyncio.gather(*sent)
 
 
-async def test_a_deadlock_runs_the_whole_request_again(
+async def test_a_request_with_a_key_is_retried_after_a_deadlock(
     own_database: str, other: asyncpg.Connection
 ) -> None:
     """The request holds its key and waits for the name; ``other`` does the opposite."""

@@ -26,7 +26,7 @@ def conflicts(responses: openapi.Responses) -> str | None:
 @pytest.mark.parametrize(
     ("crud", "title"), [(CategoriesCRUD, "Still in use"), (BookingsCRUD, None)]
 )
-def test_only_a_row_that_others_refer_to_is_still_in_use(
+def test_still_in_use_is_documented_only_for_referenced_tables(
     crud: type[CRUD[Any, Any]], title: str | None
 ) -> None:
     assert conflicts(openapi.deletes(crud)) == title
@@ -40,7 +40,7 @@ def test_only_a_row_that_others_refer_to_is_still_in_use(
         (TrainingsCRUD, "Reference missing"),
     ],
 )
-def test_only_a_unique_value_is_taken_and_only_a_reference_is_missing(
+def test_the_conflicts_of_an_update_follow_from_the_table(
     crud: type[CRUD[Any, Any]], titles: str
 ) -> None:
     assert conflicts(openapi.updates(crud)) == titles

@@ -49,7 +49,7 @@ async def walk(client: AsyncClient, url: str) -> list[list[str]]:
 class TestCursor:
     @pytest.mark.parametrize("sort", SORTS)
     @pytest.mark.parametrize("limit", [1, 5, 12, 100])
-    async def test_a_walk_meets_each_row_once_in_order(
+    async def test_all_pages_together_have_each_row_once_in_order(
         self, client: AsyncClient, athletes: list[Json], sort: str, limit: int
     ) -> None:
         pages = await walk(client, f"{URL}?sort={sort}&limit={limit}")
@@ -59,7 +59,7 @@ class TestCursor:
         assert pages == [expected[start : start + limit] for start in range(0, 12, limit)]
 
     @pytest.mark.parametrize("sort", SORTS)
-    async def test_rows_that_stay_are_met_once_while_others_come_and_go(
+    async def test_unchanged_rows_are_listed_once_while_others_change(
         self, client: AsyncClient, create: Create, rx: str, athletes: list[Json], sort: str
     ) -> None:
         gone: set[str] = set()
@@ -98,7 +98,7 @@ class TestCursor:
         ]
         assert rest["next"] is None
 
-    async def test_a_limit_may_change_on_the_way(
+    async def test_the_limit_may_change_between_pages(
         self, client: AsyncClient, athletes: list[Json]
     ) -> None:
         first = (await client.get(f"{URL}?limit=2")).json()
@@ -129,7 +129,7 @@ class TestCursor:
 
         assert problem(response) == (422, "/problems/invalid", [("?cursor", "bad_cursor")])
 
-    async def test_a_cursor_of_one_collection_is_of_no_use_in_another(
+    async def test_a_cursor_of_one_collection_is_refused_in_another(
         self, client: AsyncClient, create: Create
     ) -> None:
         for name in ("A", "B"):
@@ -140,7 +140,7 @@ class TestCursor:
 
         assert problem(response) == (422, "/problems/invalid", [("?cursor", "bad_cursor")])
 
-    async def test_a_cursor_of_one_category_is_of_no_use_in_another(
+    async def test_a_cursor_of_one_category_is_refused_in_another(
         self, client: AsyncClient, create: Create, athletes: list[Json], rx: str
     ) -> None:
         other = await create("categories", {"name": "Scaled"})
@@ -162,7 +162,7 @@ class TestCursor:
             b"z" * 32 + b"2026-11-22T00:00:00+00:00",
         ],
     )
-    async def test_a_cursor_made_by_hand_is_refused(
+    async def test_a_forged_cursor_is_refused(
         self, client: AsyncClient, athletes: list[Json], sort: str, tail: bytes
     ) -> None:
         page = (await client.get(f"{URL}?limit=1&sort={sort}")).json()
@@ -177,7 +177,7 @@ class TestCursor:
     @pytest.mark.parametrize(
         "key", ["", "today", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
     )
-    async def test_a_time_that_is_none_is_refused(
+    async def test_a_forged_cursor_with_an_invalid_time_is_refused(
         self, client: AsyncClient, athletes: list[Json], key: str
     ) -> None:
         page = (await client.get(f"{URL}?limit=1&sort=created_at")).json()
@@ -205,7 +205,7 @@ class TestOffset:
 
         assert response.json() == {"items": [], "next": None, "total": 12}
 
-    async def test_an_offset_does_not_go_with_a_cursor(
+    async def test_an_offset_with_a_cursor_is_refused(
         self, client: AsyncClient, athletes: list[Json]
     ) -> None:
         page = (await client.get(f"{URL}?limit=2")).json()
@@ -257,7 +257,7 @@ class TestNamePrefix:
         ],
     )
     @pytest.mark.usefixtures("named")
-    async def test_it_finds_the_names_that_begin_so(
+    async def test_it_finds_the_names_with_the_prefix(
         self, client: AsyncClient, prefix: str, names: list[str]
     ) -> None:
         for sort in SORTS:
@@ -272,7 +272,7 @@ class TestNamePrefix:
 
     @pytest.mark.parametrize("sort", SORTS)
     @pytest.mark.usefixtures("named")
-    async def test_a_walk_stays_within_it(self, client: AsyncClient, sort: str) -> None:
+    async def test_all_pages_keep_the_prefix(self, client: AsyncClient, sort: str) -> None:
         whole = (await client.get(URL, params={"name_prefix": "mar", "sort": sort})).json()
 
         pages = await walk(client, f"{URL}?name_prefix=mar&sort={sort}&limit=1")
@@ -281,12 +281,12 @@ class TestNamePrefix:
         assert len(pages) == 4
 
     @pytest.mark.usefixtures("named")
-    async def test_it_goes_with_a_part_of_the_name(self, client: AsyncClient) -> None:
+    async def test_it_can_be_combined_with_the_name_filter(self, client: AsyncClient) -> None:
         page = (await client.get(URL, params={"name_prefix": "mar", "name": "L"})).json()
 
         assert [item["name"] for item in page["items"]] == ["Mára Lind", "mara Lopez"]
 
-    async def test_every_list_of_things_with_a_name_has_it(
+    async def test_every_list_of_rows_with_a_name_supports_it(
         self, client: AsyncClient, create: Create, rx: str
     ) -> None:
         north, south = [
@@ -308,14 +308,14 @@ class TestNamePrefix:
 
 
 class TestParameters:
-    async def test_a_search_is_cleaned_like_a_name(
+    async def test_the_name_filter_is_cleaned_like_a_name(
         self, client: AsyncClient, athletes: list[Json]
     ) -> None:
         page = (await client.get(URL, params={"name": "  ZOÉ\u0308 "})).json()
 
         assert [item["id"] for item in page["items"]] == [athletes[-1]["id"]]
 
-    async def test_total_counts_what_matches(
+    async def test_total_counts_all_matching_rows(
         self, client: AsyncClient, athletes: list[Json]
     ) -> None:
         page = (await client.get(URL, params={"name": "ana", "limit": 1, "total": "true"})).json()
@@ -323,7 +323,7 @@ class TestParameters:
         assert (len(page["items"]), page["total"]) == (1, 3)
         assert (await client.get(page["next"])).json()["total"] == 3
 
-    async def test_twenty_are_shown_unless_told(
+    async def test_the_default_limit_is_20(
         self, client: AsyncClient, create: Create, rx: str
     ) -> None:
         for number in range(21):
@@ -368,7 +368,7 @@ class TestParameters:
             ("x=1&x=2&limit=1", [("?x", "extra_forbidden")]),
         ],
     )
-    async def test_a_parameter_out_of_its_rule_is_refused(
+    async def test_an_invalid_parameter_is_refused(
         self, client: AsyncClient, query: str, errors: list[Any]
     ) -> None:
         assert problem(await client.get(f"{URL}?{query}")) == (422, "/problems/invalid", errors)
