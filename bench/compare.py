@@ -73,7 +73,7 @@ def targets_of(comparison: Comparison) -> list[Target]:
     targets = [
         Target(
             f"{operation.name}: throughput ratio to {opponent}",
-            comparison.ratio(operation.name, SERVICE, opponent).middle,
+            comparison.ratio(operation.name, SERVICE, opponent).median,
             "least",
             *limits,
         )
@@ -81,7 +81,7 @@ def targets_of(comparison: Comparison) -> list[Target]:
         if opponent in comparison.opponents
         for operation, limits in zip((GET, LIST, CREATE), of_each, strict=True)
     ]
-    tail = comparison.middle(GET.name, SERVICE, lambda one: one.measured.p99 / one.measured.p50)
+    tail = comparison.median(GET.name, SERVICE, lambda one: one.measured.p99 / one.measured.p50)
     return [*targets, Target("get: latency p99 / p50", tail, "most", *TAIL)]
 
 

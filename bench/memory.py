@@ -46,7 +46,7 @@ def memory() -> list[Target]:
 
 
 def _mixed(url: str, sample: Sample, number: int) -> list[Request]:
-    """Return ``number`` requests of all operations in random order."""
+    """Return ``number`` requests of the operations of ``MIX``, in random order."""
     chance = random.Random(number)  # noqa: S311 - no secret
     requests: list[Request] = []
     for operation, share in MIX:

@@ -48,7 +48,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[Row]:
     for operation in comparison.operations:
         for opponent in comparison.opponents:
             figures = [
-                comparison.middle(operation, opponent, figure)
+                comparison.median(operation, opponent, figure)
                 for figure in (
                     lambda one: one.app_cpu,
                     lambda one: one.database_cpu,
@@ -60,7 +60,7 @@ def comparison_rows(comparison: Comparison) -> Iterator[Row]:
             yield (
                 operation,
                 opponent,
-                f"{comparison.rate(operation, opponent).middle:,.0f}",
+                f"{comparison.rate(operation, opponent).median:,.0f}",
                 "" if opponent == SERVICE else str(ratio),
                 *(f"{figure:.0f}" for figure in figures[:2]),
                 *(f"{figure:.1f}" for figure in figures[2:]),
@@ -103,6 +103,6 @@ def _draw(comparison: Comparison, file: Path) -> None:
     )
     chart.x_labels = comparison.operations
     for opponent in comparison.opponents:
-        rates = [comparison.rate(operation, opponent).middle for operation in comparison.operations]
+        rates = [comparison.rate(operation, opponent).median for operation in comparison.operations]
         chart.add(opponent, rates)
     chart.render_to_file(str(file))

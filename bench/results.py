@@ -3,11 +3,11 @@
 import json
 import os
 import platform
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import psutil
@@ -30,22 +30,22 @@ class Round:
 class Spread:
     """The median and the range of several values."""
 
-    middle: float
+    median: float
     least: float
     most: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         """Compute the median, the least and the greatest value."""
-        return cls(median(values), min(values), max(values))
+        return cls(statistics.median(values), min(values), max(values))
 
     def __str__(self) -> str:
-        return f"{self.middle:.2f} ({self.least:.2f} to {self.most:.2f})"
+        return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A measured figure and its limits; ``is_at`` says whether they are the least or the most."""
+    """A measured figure and its limits: minimums or maximums, as ``is_at`` says."""
 
     what: str
     figure: float
@@ -66,7 +66,7 @@ class Target:
 
 
 class Comparison:
-    """All rounds of a comparison; its chart's file has its name."""
+    """All rounds of a comparison; ``name`` is also the name of its chart's file."""
 
     def __init__(self, rounds: Sequence[Round], name: str = "bench") -> None:
         self.rounds = rounds
@@ -89,9 +89,9 @@ class Comparison:
         pairs = zip(self.of(operation, opponent), self.of(operation, to), strict=True)
         return Spread.of([one.measured.rate / other.measured.rate for one, other in pairs])
 
-    def middle(self, operation: str, opponent: str, figure: Callable[[Round], float]) -> float:
+    def median(self, operation: str, opponent: str, figure: Callable[[Round], float]) -> float:
         """Return the median of a figure of each round."""
-        return median(figure(one) for one in self.of(operation, opponent))
+        return statistics.median(figure(one) for one in self.of(operation, opponent))
 
 
 def machine() -> dict[str, Any]:

@@ -22,7 +22,7 @@
       InternalError            500
       Unavailable              503
 
-The data layer raises these; ``app.core.http.problems`` turns them into HTTP responses.
+Every layer raises these; ``app.core.http.problems`` turns them into HTTP responses.
 """
 
 from collections.abc import Iterator, Sequence
@@ -110,7 +110,7 @@ class BodyTimeout(DomainError):
 
 
 class Conflict(DomainError):
-    """The request is valid but conflicts with the stored rows."""
+    """The request is valid, but conflicts with stored rows or with a request in flight."""
 
 
 class AlreadyTaken(Conflict):

@@ -82,7 +82,7 @@ class Training(TrainingBase, Row, table=True):
     """A class or an open hour at a centre, with a number of seats.
 
     ``taken`` and ``waiting`` count its bookings. They stay correct because every transaction that
-    changes these numbers locks the training.
+    gives or frees a seat, or changes the waitlist, locks the training first.
     """
 
     __tablename__ = "trainings"
@@ -130,7 +130,7 @@ class Booking(Row, table=True):
             "training_id",
             "athlete_id",
             unique=True,
-            # Not ``status``: with that, each change of the status would write to every index.
+            # Not ``status``: each change of it would rule out a HOT update, and write every index.
             postgresql_where=sa.text("cancelled_at IS NULL"),
         ),
         # The order of the waitlist.
@@ -237,7 +237,10 @@ class BookingCreate(Payload):
     athlete_id: Annotated[ExampleId, Field(description="The athlete to book.")]
     waitlist: Annotated[
         StrictBool,
-        Field(description="Whether to join the waitlist if the training is full.", examples=[True]),
+        Field(
+            description="Whether to join the waitlist if the training is full; by default, yes.",
+            examples=[True],
+        ),
     ] = True
 
 

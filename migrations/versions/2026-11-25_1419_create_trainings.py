@@ -20,7 +20,7 @@ DECLARE
     holds integer;
     planned bigint;
 BEGIN
-    -- By itself: the next statement sees what others have scheduled while this one waited for them.
+    -- A statement of its own: the next one sees what others committed while this one waited.
     SELECT capacity INTO holds FROM centres WHERE id = place FOR NO KEY UPDATE;
     IF holds IS NULL THEN
         RETURN;
@@ -31,7 +31,7 @@ BEGIN
             VALUES (greatest(starts_at, since), capacity), (ends_at, -capacity)
         ) AS event (instant, change)
         WHERE centre_id = place AND status = 'scheduled' AND starts_at < until AND ends_at > since
-            AND starts_at > since - interval '24 hours'  -- follows, and bounds the index
+            AND starts_at > since - interval '24 hours'  -- implied; bounds the index scan
     ) AS sums;
     IF planned > holds THEN
         RAISE check_violation USING
@@ -64,7 +64,7 @@ FOR EACH ROW WHEN (
 CREATE FUNCTION check_centre_at_once() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    -- What is over does not keep a centre from becoming smaller.
+    -- Trainings that have ended do not prevent a smaller capacity.
     PERFORM check_at_once(NEW.id, statement_timestamp(), 'infinity');
     RETURN NULL;
 END $$;

@@ -61,7 +61,7 @@ async def test_the_real_file_is_imported_exported_and_imported_again(
 
 
 def slowness() -> float:
-    """Return how many times longer a loop takes than the 0.4 s on two idle cores."""
+    """Return how many times longer a loop takes than the 0.4 s on an idle machine."""
     start = time.perf_counter()
     for _ in range(10_000_000):
         pass

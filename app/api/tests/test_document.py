@@ -50,7 +50,7 @@ def usual_verb(operation: Operation) -> str:
     return "[a-z]+"
 
 
-def test_an_operation_id_is_its_function_name_a_verb_and_a_noun(
+def test_operation_ids_are_function_names_of_a_verb_and_nouns(
     app: FastAPI, document: Document
 ) -> None:
     """Check the naming rule; a diff of ``docs/openapi.json`` shows each changed name."""
@@ -75,7 +75,9 @@ async def test_a_created_row_links_to_every_operation_that_takes_its_id(
         )
 
         own = placeholder(parameter)
-        assert own in ids, f"{creating.id} needs a Thing {own} in tests/hostile.py of its feature"
+        assert own in ids, (
+            f"{creating.id}: declare a Thing for {own} in tests/hostile.py of its feature"
+        )
         row_id = ids[own]
         found = await client.get(home.path.replace(f"{{{parameter}}}", row_id))
 

@@ -46,19 +46,19 @@ class Call(NamedTuple):
 async def give_usual_answers(
     client: AsyncClient, document: Document, ids: Mapping[str, str]
 ) -> None:
-    """Get the responses that do not depend on the feature, except those of the last deletions."""
+    """Get the responses that every feature has, except those of ``delete_what_is_left``."""
     for operation in operations(document):
         for call in (*_refused(operation), *_accepted(operation)):
             await call.send(client, ids)
     for operation in operations(document):
         if "If-Match" in operation.headers:
-            await _meet_a_twin(client, document, operation, ids)
+            await _change_a_second_row(client, document, operation, ids)
 
 
 async def delete_what_is_left(
     client: AsyncClient, document: Document, ids: Mapping[str, str]
 ) -> None:
-    """Get the responses of deletions after which other requests would find no row."""
+    """Send each DELETE without ``If-Match``, last, because other requests need those rows."""
     for operation in operations(document):
         if operation.method == "DELETE" and "If-Match" not in operation.headers:
             await Call(operation, operation.target).send(client, ids)
@@ -128,7 +128,7 @@ def _accepted(operation: Operation) -> Iterator[Call]:
         yield Call(operation, target, operation.example or "")
 
 
-async def _meet_a_twin(
+async def _change_a_second_row(
     client: AsyncClient, document: Document, operation: Operation, ids: Mapping[str, str]
 ) -> None:
     """Create a row and delete it, or PATCH it to the values of an existing row.

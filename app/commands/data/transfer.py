@@ -111,7 +111,7 @@ class RejectedRows:
 
 @contextmanager
 def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
-    """Yield the writer of the file of rejected rows; without any, no file is written.
+    """Yield the writer of the file of rejected rows; no file is written if no row is rejected.
 
     An earlier file that differs may have been corrected by hand, so it is kept under another name.
     """

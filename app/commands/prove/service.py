@@ -42,8 +42,8 @@ class Running:
 def running_service(log: IO[str], *options: str) -> Iterator[Running]:
     """Run the service on a free port and yield it once it is ready; raise ``NotStarted``."""
     command = [sys.executable, str(ROOT / "manage.py"), "run", "--port=0", *options]
-    # Requests go to its address, which TRUSTED_HOSTS of another service may not allow.
-    with running(command, log, READY, {"TRUSTED_HOSTS": ""}) as service:
+    # Requests go to this address, which the settings of this machine may not allow.
+    with running(command, log, READY, {"TRUSTED_HOSTS": "127.0.0.1"}) as service:
         yield service
 
 
@@ -77,7 +77,7 @@ def running(
 
 
 def _take_signals() -> None:
-    """Unblock the signals that a new process inherits as blocked from ``undisturbed``."""
+    """Unblock all signals: a child process inherits the signal mask of ``undisturbed``."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the body of every response with a status code of 400 or more."""
+"""Problem documents (RFC 9457): the body of every error response of the app."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -112,7 +112,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
-    """Handle what the framework rejects by itself: an unknown path, or a method it lacks."""
+    """Handle what the framework rejects by itself: an unknown path, or an unsupported method."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem_response(request, NotFound("There is nothing at this path."))

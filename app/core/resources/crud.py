@@ -42,7 +42,7 @@ class CRUD(Generic[Create, Update]):
         self._database = database
 
     async def create(self, payload: Create) -> Resource:
-        """Insert a row; raise ``AlreadyTaken`` or ``ReferenceMissing``."""
+        """Insert a row; raise ``AlreadyTaken``, ``ReferenceMissing`` or the error of a ``Rule``."""
         fields = {"id": new_id(), **payload.model_dump()}
         values = new_values(self.queries.table, fields)
         created = await self._write(self._database, self.queries.insert_query(), values)
@@ -75,23 +75,23 @@ class CRUD(Generic[Create, Update]):
         return PageOfJSON(items, cursor, total)
 
     async def page_within(
-        self, owners: "CRUD[Any, Any]", owner_id: UUID, query: ListQuery
+        self, parents: "CRUD[Any, Any]", parent_id: UUID, query: ListQuery
     ) -> PageOfJSON:
-        """Return a page of the rows of one owner, such as a category.
+        """Return a page of the rows of one parent, such as a category.
 
-        The filter is named after the owner: ``category_id``. Raise ``NotFound`` if the owner does
+        The filter is named after the parent: ``category_id``. Raise ``NotFound`` if the parent does
         not exist.
         """
-        page = await self.page(query, {f"{owners.noun()}_id": owner_id})
+        page = await self.page(query, {f"{parents.noun()}_id": parent_id})
         if page.is_empty:
-            await owners.require(owner_id)
+            await parents.require(parent_id)
         return page
 
     async def update(self, row_id: UUID, payload: Update, expected: Versions = None) -> Resource:
         """Change the given fields, if the row has an expected version (optimistic locking).
 
         The version grows only if a value changes. Raise ``NotFound``, ``PreconditionFailed``,
-        ``AlreadyTaken`` or ``ReferenceMissing``.
+        ``AlreadyTaken``, ``ReferenceMissing`` or the error of a ``Rule``.
         """
         fields = payload.model_dump(exclude_unset=True)
         if not fields:

@@ -12,7 +12,7 @@ from app.core.db.schema import NOW
 
 
 class Row(SQLModel):
-    """The columns that every table begins with."""
+    """The columns that every table with an id begins with."""
 
     # Every response has all fields of a read model, so the OpenAPI document says so.
     model_config = {"json_schema_serialization_defaults_required": True}
@@ -42,7 +42,7 @@ ABSENT: Any = None
 
 
 def _documented(schema: dict[str, Any]) -> None:
-    """Drop defaults, which only mean *absent*; build the example from those of the fields."""
+    """Remove the defaults of fields, and build the example from those of the fields."""
     fields: dict[str, dict[str, Any]] = schema["properties"]
     for field in fields.values():
         field.pop("default", None)
@@ -62,7 +62,7 @@ class Payload(SQLModel):
 def derived_from(source: str, derive: Callable[[str], str], **column: bool) -> Any:
     """Declare a column that stores ``derive(source)``, sorted by bytes (collation ``C``).
 
-    The CRUD class writes it with the source field, and a conflict on it points at the source field.
+    It is written with the source field, and its violated unique constraint points at that field.
     """
     return Field(
         sa_type=sa.Text(collation="C"),  # type: ignore[call-overload]

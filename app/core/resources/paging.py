@@ -28,7 +28,7 @@ class ListQuery(BaseModel):
         default=20, ge=1, le=LARGEST_PAGE, description="The maximum number of items."
     )
     cursor: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = Field(
-        default=None, description="Where the page begins: copied from `next`, not built."
+        default=None, description="An opaque cursor: where the page begins. Copy it from `next`."
     )
     offset: Annotated[int, Field(ge=0, le=10_000), FROM_DIGITS] | SkipJsonSchema[None] = Field(
         default=None, description="The number of items to skip; not with `cursor`."
@@ -123,12 +123,12 @@ class Place:
             raise Invalid.of_field("?cursor", "bad_cursor", detail) from None
 
 
-def name_of_list(table: str, filters: Mapping[str, Any], sort: str) -> str:
-    """Return a hash of what decides the rows and order of a list; a cursor is bound to it."""
-    return _name_of(table, sort, *sorted(filters.items()))
+def name_of_list(resource: str, filters: Mapping[str, Any], sort: str) -> str:
+    """Return a hash of a list's resource, filters and sort, which bind a cursor to that list."""
+    return _name_of(resource, sort, *sorted(filters.items()))
 
 
 @lru_cache(maxsize=1000)
-def _name_of(table: str, sort: str, *filters: tuple[str, Any]) -> str:
-    described = json.dumps([table, sort, filters], default=str)
+def _name_of(resource: str, sort: str, *filters: tuple[str, Any]) -> str:
+    described = json.dumps([resource, sort, filters], default=str)
     return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()

@@ -28,7 +28,7 @@ _INVISIBLE_MARKS = frozenset(
     )
     for point in points
 )
-"""Invisible characters outside category Cf: joiners, fillers and variation selectors."""
+"""Invisible characters outside category Cf: the grapheme joiner, fillers, variation selectors."""
 
 
 def clean_text(text: object) -> object:

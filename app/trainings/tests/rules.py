@@ -1,4 +1,4 @@
-"""The rules of trainings as queries that find violations, while others use the database."""
+"""The rules of trainings, as queries that find violations while other clients write."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ RULES = {
         SELECT training_id, athlete_id FROM bookings WHERE status <> 'cancelled'
         GROUP BY 1, 2 HAVING count(*) > 1
     """,
-    "no more seats than there are, and all are counted": """
+    "at most as many seats taken as the capacity, and counters that match the bookings": """
         SELECT id FROM trainings t WHERE taken > capacity
             OR taken <> (
                 SELECT count(*) FROM bookings b

@@ -366,7 +366,7 @@ class TestCheckIn:
             (4 * HOUR, 409),
         ],
     )
-    async def test_it_is_possible_from_an_hour_before_the_start_until_the_end(
+    async def test_check_in_is_possible_from_an_hour_before_the_start_until_the_end(
         self, gym: Gym, let_pass: Pass, passed: timedelta, status: int
     ) -> None:
         training = await gym.training(3 * HOUR)
