@@ -32,6 +32,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, Field
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+RFC_3339 = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""The format of a time in UTC, in details and logs as in responses: six digits and ``Z``."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from app.core.errors import RFC_3339
+
 STANDARD_ERROR = 2
 
 
@@ -20,7 +22,7 @@ def configure_logs(*, on_terminal: bool) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt=RFC_3339, utc=True),
     ]
     render: list[Processor] = (
         # Not rich's tracebacks, which show the values of variables.

@@ -9,7 +9,7 @@ from asyncpg import UniqueViolationError
 from app.athletes.crud import AthletesCRUD
 from app.core.db.statements import Statement
 from app.core.db.transactions import Transaction
-from app.core.errors import AlreadyTaken, ReferenceMissing
+from app.core.errors import RFC_3339, AlreadyTaken, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -172,7 +172,7 @@ def booked_already() -> AlreadyTaken:
 def busy_with(training: Any) -> AthleteBusy:
     """Return the error for an athlete with a seat in a training that overlaps."""
     detail = (
-        f'This athlete has a seat in "{training["name"]}" ({training["id"]}), which overlaps: from'
-        f" {training['starts_at']:%Y-%m-%d %H:%M} to {training['ends_at']:%Y-%m-%d %H:%M} UTC."
+        f'This athlete has a seat in "{training["name"]}" ({training["id"]}), which overlaps:'
+        f" from {training['starts_at']:{RFC_3339}} to {training['ends_at']:{RFC_3339}}."
     )
     return AthleteBusy.of_field("/athlete_id", "busy", detail)

@@ -47,7 +47,7 @@ BookingStatus = Annotated[
         examples=["reserved"],
     ),
 ]
-Occasion = Annotated[datetime, Field(examples=["2026-11-25T08:30:00.123456+00:00"])]
+Occasion = Annotated[datetime, Field(examples=["2026-11-25T08:30:00.123456Z"])]
 Count = Annotated[int, Field(ge=0, examples=[3])]
 
 
@@ -238,7 +238,7 @@ class BookingCreate(Payload):
     waitlist: Annotated[
         StrictBool,
         Field(
-            description="Whether to join the waitlist if the training is full; by default, yes.",
+            description="Whether to join the waitlist if the training is full.",
             examples=[True],
         ),
     ] = True

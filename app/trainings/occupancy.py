@@ -7,7 +7,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.core.db.schema import NOW
 from app.core.db.statements import Statement
-from app.core.resources.projection import EMPTY_LIST, Projection
+from app.core.resources.projection import EMPTY_LIST, Projection, as_json
 from app.trainings.models import Training, TrainingRead
 from app.trainings.seats import (
     BOOKINGS,
@@ -35,7 +35,7 @@ def occupancy_query() -> Statement:
     centre = (
         sa.select(
             CENTRES.c.capacity,
-            sa.func.coalesce(given, NOW).label("at"),
+            sa.func.coalesce(given, NOW, type_=UTCDateTime()).label("at"),
         )
         .where(CENTRES.c.id == sa.bindparam("id"))
         .cte("centre")
@@ -79,7 +79,7 @@ def occupancy_query() -> Statement:
     trainings = sa.select(sa.func.coalesce(sa.func.json_agg(ordered.c.body), EMPTY_LIST))
     item = (
         sa.select(
-            centre.c.at,
+            as_json(centre.c.at).label("at"),
             centre.c.capacity,
             people,
             sa.case((centre.c.capacity.is_not(None), sa.func.greatest(room, NONE))).label(

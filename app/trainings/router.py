@@ -10,6 +10,7 @@ from app.core.errors import AlreadyTaken
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
     ACTS,
+    COMPUTES_WITHIN,
     GETS,
     LISTS,
     LISTS_WITHIN,
@@ -21,9 +22,9 @@ from app.core.http.openapi import (
     updates,
 )
 from app.core.http.responses import (
+    computed_response,
     created_response,
     found_response,
-    json_response,
     page_response,
     resource_response,
 )
@@ -196,9 +197,12 @@ async def list_bookings_of_athlete(
     return page_response(request, await bookings.of_athlete(athlete_id, query))
 
 
-@router.get("/centres/{centre_id}/occupancy", response_model=Occupancy, responses=READS)
+@router.get("/centres/{centre_id}/occupancy", response_model=Occupancy, responses=COMPUTES_WITHIN)
 async def get_occupancy(
-    centre_id: Id, query: Annotated[OccupancyQuery, Query()], trainings: TrainingsDep
+    centre_id: Id,
+    query: Annotated[OccupancyQuery, Query()],
+    trainings: TrainingsDep,
+    request: Request,
 ) -> Response:
     """Report how full a centre is, now or at a given time, and which trainings run then."""
-    return json_response(await trainings.occupancy(centre_id, query.at))
+    return computed_response(request, await trainings.occupancy(centre_id, query.at))

@@ -2,6 +2,8 @@
 
 The hash also covers data from other rows, the name of an athlete's category for example. A change
 there does not conflict with an edit of the row, so ``If-Match`` compares only the version.
+
+A list or a computed document has no version. Its ETag is ``"HASH"``, which no ``If-Match`` accepts.
 """
 
 import re
@@ -19,7 +21,16 @@ _VERSION = re.compile(r'"([0-9]{1,9})-')
 
 def tag_of(version: int, body: bytes) -> str:
     """Return the ETag of a resource with this version and body."""
-    return f'"{version}-{blake2b(body, digest_size=8).hexdigest()}"'
+    return f'"{version}-{_hash(body)}"'
+
+
+def tag_of_body(body: bytes) -> str:
+    """Return the ETag of a list or a computed document."""
+    return f'"{_hash(body)}"'
+
+
+def _hash(body: bytes) -> str:
+    return blake2b(body, digest_size=8).hexdigest()
 
 
 def is_known(tag: str, request: Request) -> bool:

@@ -76,19 +76,28 @@ def _with_headers(status: int, description: str, **headers: str) -> Responses:
 
 
 _TAG = "The row's version and a hash of this response, for `If-Match` and `If-None-Match`."
+_BODY_TAG = "A hash of this response, for `If-None-Match`."
 _OK = "Successful Response"
+_NOT_MODIFIED = "Not modified: the client's copy is current."
 _QUERIES = problems(Invalid, Unavailable)
 
 READS = merged(_QUERIES, problems(NotFound))
 GETS = merged(
     READS,
     _with_headers(200, _OK, ETag=_TAG),
-    _with_headers(304, "Not modified: the client's copy is current.", ETag=_TAG),
+    _with_headers(304, _NOT_MODIFIED, ETag=_TAG),
 )
-LISTS = merged(
+COMPUTES = merged(
     _QUERIES,
+    _with_headers(200, _OK, ETag=_BODY_TAG),
+    _with_headers(304, _NOT_MODIFIED, ETag=_BODY_TAG),
+)
+"""A `GET` of a list, or of anything else that is not one row."""
+LISTS = merged(
+    COMPUTES,
     _with_headers(200, _OK, Link='The next page, as `rel="next"`; absent on the last page.'),
 )
+COMPUTES_WITHIN = merged(COMPUTES, READS)
 LISTS_WITHIN = merged(LISTS, READS)
 TAKES_BODY = merged(
     _QUERIES, problems(MalformedBody, BodyTimeout, ContentTooLarge, UnsupportedMediaType)

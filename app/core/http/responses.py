@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 from starlette.responses import Response
 
-from app.core.http.etags import is_known, tag_of
+from app.core.http.etags import is_known, tag_of, tag_of_body
 from app.core.resources.crud import Resource
 from app.core.resources.paging import PageOfJSON
 
@@ -15,11 +15,7 @@ JSON = "application/json"
 
 def found_response(request: Request, resource: Resource) -> Response:
     """Return the response to a GET of one resource: 304 if the client's copy is current."""
-    response = resource_response(resource)
-    tag = response.headers["ETag"]
-    if is_known(tag, request):
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
-    return response
+    return _unless_known(request, resource_response(resource))
 
 
 def resource_response(
@@ -60,13 +56,23 @@ def page_response(request: Request, page: PageOfJSON) -> Response:
         headers["Link"] = f'<{url}>; rel="next"'
         following = f'"{url}"'
     total = "null" if page.total is None else page.total
-    return json_response(
-        f'{{"items": {page.items}, "next": {following}, "total": {total}}}', headers=headers
+    body = f'{{"items": {page.items}, "next": {following}, "total": {total}}}'
+    return computed_response(request, body, headers)
+
+
+def computed_response(
+    request: Request, body: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the response to a GET of JSON that is not one row: 304 if the client has it."""
+    content = body.encode()
+    tag = {"ETag": tag_of_body(content)}
+    return _unless_known(
+        request, Response(content, headers={**tag, **(headers or {})}, media_type=JSON)
     )
 
 
-def json_response(
-    body: str | bytes, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> Response:
-    """Return a response whose body is JSON text already."""
-    return Response(body, status, headers, JSON)
+def _unless_known(request: Request, response: Response) -> Response:
+    tag = response.headers["ETag"]
+    if is_known(tag, request):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
+    return response

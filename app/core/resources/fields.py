@@ -40,7 +40,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 _MOMENT = re.compile(
     # Stricter than Python, which accepts an offset of +01:99, and since 3.14 also 24:00.
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"(Z|[+-][0-9]{2}:[0-5][0-9])",
     re.IGNORECASE | re.ASCII,
 )
@@ -214,12 +214,14 @@ class JSONNumber:
         # Pydantic documents a decimal as a string, or as a number or a string.
         for string_too in ("anyOf", "type", "pattern"):
             documented.pop(string_too, None)
+        places = number["decimal_places"]
         return {
             **documented,
             "type": "number",
             "minimum": float(number["ge"]),
             "maximum": float(number["le"]),
-            "multipleOf": 10.0 ** -number["decimal_places"],
+            # Not multipleOf: validators compute in binary, where 50.3 is no multiple of 0.1.
+            "description": f"At most {places} decimal place{'s' * (places > 1)}.",
         }
 
 

@@ -29,11 +29,11 @@ class Row(SQLModel):
     )
     created_at: datetime = Field(
         sa_column_kwargs={"server_default": NOW},
-        schema_extra={"examples": ["2026-11-22T08:30:00.123456+00:00"]},
+        schema_extra={"examples": ["2026-11-22T08:30:00.123456Z"]},
     )
     updated_at: datetime = Field(
         sa_column_kwargs={"server_default": NOW},
-        schema_extra={"examples": ["2026-11-22T08:30:00.123456+00:00"]},
+        schema_extra={"examples": ["2026-11-22T08:30:00.123456Z"]},
     )
 
 
@@ -42,10 +42,11 @@ ABSENT: Any = None
 
 
 def _documented(schema: dict[str, Any]) -> None:
-    """Remove the defaults of fields, and build the example from those of the fields."""
+    """Remove defaults that mean *absent*, and build the example from those of the fields."""
     fields: dict[str, dict[str, Any]] = schema["properties"]
     for field in fields.values():
-        field.pop("default", None)
+        if field.get("default", ABSENT) is ABSENT:
+            field.pop("default", None)
     examples = {
         name: {**field.get("anyOf", [{}])[0], **field}.get("examples")
         for name, field in fields.items()

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.sql.selectable import NamedFromClause
 from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.core.db.schema import table_of
 
@@ -25,6 +26,8 @@ Links = Mapping[sa.Table, sa.FromClause]
 """What to read in place of a link table that the same statement changes."""
 
 EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
+_UTC: sa.ColumnClause[Any] = sa.literal_column("'UTC'")
+_RFC_3339: sa.ColumnClause[Any] = sa.literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,9 @@ class Projection:
         """Join the nested models to ``source``; return the join, the fields and what was joined."""
         joined = source
         nested: list[sa.FromClause] = []
-        fields: dict[str, sa.ColumnElement[Any]] = {name: source.c[name] for name in self._columns}
+        fields: dict[str, sa.ColumnElement[Any]] = {
+            name: as_json(source.c[name]) for name in self._columns
+        }
         fields |= {name: derived.derive(source) for name, derived in self._derived.items()}
         for name, group in self._groups.items():
             _, grouped, _ = group._joined(source, links)
@@ -133,6 +138,16 @@ class Projection:
             fields[name] = sa.func.coalesce(lists.c["items"], EMPTY_LIST)
             nested.append(lists)
         return joined, [fields[name].label(name) for name in self._fields], nested
+
+
+def as_json(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a column as JSON has it: a time is UTC with six digits and ``Z`` (RFC 3339).
+
+    PostgreSQL itself would write ``+00:00`` and omit trailing zeros.
+    """
+    if not isinstance(column.type, UTCDateTime):
+        return column
+    return sa.func.to_char(sa.func.timezone(_UTC, column), _RFC_3339)
 
 
 def _lists(
@@ -173,7 +188,7 @@ def _lists(
 
 def _nested(model: type[BaseModel], table: sa.FromClause) -> sa.Select[Any]:
     """Select the fields of a nested model; each is a column of its table."""
-    return sa.select(*(table.c[name] for name in model.model_fields))
+    return sa.select(*(as_json(table.c[name]).label(name) for name in model.model_fields))
 
 
 def _whole_row(source: NamedFromClause) -> sa.ColumnElement[Any]:

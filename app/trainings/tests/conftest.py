@@ -10,14 +10,15 @@ import pytest
 from httpx import AsyncClient, Response
 
 from app.conftest import API, Create, Json
+from app.core.errors import RFC_3339
 
 SOON = timedelta(minutes=30)
 HOUR = timedelta(hours=1)
 
 
 def at(moment: datetime) -> str:
-    """Format a time as JSON does."""
-    return moment.isoformat()
+    """Format a time as responses do."""
+    return moment.astimezone(UTC).strftime(RFC_3339)
 
 
 @dataclass

@@ -87,7 +87,7 @@ async def test_the_occupancy_can_be_read_for_a_given_time(gym: Gym) -> None:
     await gym.book(training, *await gym.athletes(3))
 
     def query(moment: timedelta) -> str:
-        return f"?at={at(gym.opened + moment).replace('+00:00', 'Z')}"
+        return f"?at={at(gym.opened + moment)}"
 
     assert await counts(gym, query(5 * HOUR - MINUTE)) == (0, 0, 0, None)
     assert await counts(gym, query(5 * HOUR)) == (0, 1, 2, None)
@@ -95,6 +95,20 @@ async def test_the_occupancy_can_be_read_for_a_given_time(gym: Gym) -> None:
     assert await counts(gym, query(6 * HOUR)) == (0, 0, 0, None)
     found = await gym.read(f"centres/{gym.centre_id}/occupancy{query(5 * HOUR)}")
     assert found["at"] == training["starts_at"]
+
+
+async def test_the_occupancy_at_a_given_time_is_revalidated(gym: Gym) -> None:
+    training = await gym.training(HOUR)
+    url = f"{API}/centres/{gym.centre_id}/occupancy?at={training['starts_at']}"
+    found = await gym.client.get(url)
+
+    known = await gym.client.get(url, headers={"If-None-Match": found.headers["ETag"]})
+    await gym.book(training, await gym.athlete())
+    changed = await gym.client.get(url, headers={"If-None-Match": found.headers["ETag"]})
+
+    assert (known.status_code, known.content) == (304, b"")
+    assert known.headers["Cache-Control"] == found.headers["Cache-Control"] == "no-cache"
+    assert (changed.status_code, changed.json()["reserved"]) == (200, 1)
 
 
 async def test_an_unknown_centre_or_an_invalid_parameter_is_refused(gym: Gym) -> None:
@@ -105,4 +119,3 @@ async def test_an_unknown_centre_or_an_invalid_parameter_is_refused(gym: Gym) ->
     assert problem(wrong) == (422, "/problems/invalid", [("?at", "datetime_type")])
     unknown = await gym.client.get(f"{url}?when=now")
     assert problem(unknown) == (422, "/problems/invalid", [("?when", "extra_forbidden")])
-    assert (await gym.client.get(url)).headers["Cache-Control"] == "no-store"

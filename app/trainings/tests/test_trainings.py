@@ -38,14 +38,34 @@ class TestCreate:
             "updated_at": created["created_at"],
             "name": "Morning WOD",
             "coach": "Ana",
-            "starts_at": "2026-12-01T17:00:00+00:00",
-            "ends_at": "2026-12-01T18:00:00.5+00:00",
+            "starts_at": "2026-12-01T17:00:00.000000Z",
+            "ends_at": "2026-12-01T18:00:00.500000Z",
             "capacity": 12,
             "status": "scheduled",
             "centre": {"id": gym.centre_id, "name": "Box"},
             "seats": {"capacity": 12, "taken": 0, "waiting": 0, "available": 12},
         }
         assert (await client.get(response.headers["Location"])).json() == created
+
+    @pytest.mark.parametrize(
+        ("sent", "stored"),
+        [
+            ("2126-12-01T18:00:00Z", "2126-12-01T18:00:00.000000Z"),
+            ("2126-12-01T18:00:00.5+01:00", "2126-12-01T17:00:00.500000Z"),
+            ("2126-12-01T18:00:00.0000000Z", "2126-12-01T18:00:00.000000Z"),  # C# writes 7 digits
+            ("2126-12-01T18:00:00.123456789Z", "2126-12-01T18:00:00.123456Z"),  # Go writes 9
+            ("2126-12-01T23:59:59.9999999999Z", "2126-12-01T23:59:59.999999Z"),
+            ("2126-12-01t18:00:00.000000000000001z", "2126-12-01T18:00:00.000000Z"),
+        ],
+    )
+    async def test_a_time_may_have_any_number_of_digits_and_is_kept_to_the_microsecond(
+        self, client: AsyncClient, gym: Gym, sent: str, stored: str
+    ) -> None:
+        plan = gym.plan() | {"starts_at": sent, "ends_at": "2126-12-02T00:00:00Z"}
+
+        response = await client.post(URL, json=plan)
+
+        assert (response.status_code, response.json()["starts_at"]) == (201, stored)
 
     @pytest.mark.parametrize(
         ("length", "status"),
@@ -247,7 +267,7 @@ class TestList:
         self, week: Gym
     ) -> None:
         def moment(days: int) -> str:
-            return at(week.opened + days * DAY).replace("+00:00", "Z")
+            return at(week.opened + days * DAY)
 
         here = f"centre_id={week.centre_id}"
         for query, expected in {

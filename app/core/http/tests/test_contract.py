@@ -438,7 +438,7 @@ class TestHeaders:
         for url, kept in (
             (created.headers["Location"], "no-cache"),
             ("/static-offline-docs/favicon.png", "no-cache"),
-            (URL, "no-store"),
+            (URL, "no-cache"),
             ("/nothing", "no-store"),
             ("/health/ready", "no-store"),
             (f"{API}/athletes/export", "no-store"),

@@ -48,6 +48,30 @@ class TestETag:
         assert re.fullmatch(r'"1-[0-9a-f]{16}"', tag)
         assert (await client.head(url)).headers["ETag"] == tag
 
+    async def test_a_list_is_revalidated_by_the_etag_of_its_body(
+        self, client: AsyncClient, rx: Json, create: Create
+    ) -> None:
+        url = f"{API}/categories?limit=1"
+        tag = await etag_of(client, url)
+
+        known = await client.get(url, headers={"If-None-Match": tag})
+        await create("categories", {"name": "Scaled"})
+        changed = await client.get(url, headers={"If-None-Match": tag})
+
+        assert re.fullmatch(r'"[0-9a-f]{16}"', tag)
+        assert (known.status_code, known.content, known.headers["ETag"]) == (304, b"", tag)
+        assert known.headers["Cache-Control"] == changed.headers["Cache-Control"] == "no-cache"
+        assert (changed.status_code, len(changed.json()["items"])) == (200, 1)
+        assert changed.headers["ETag"] != tag  # the page has a next one now
+        assert 'rel="next"' in changed.headers["Link"]
+
+    async def test_the_etag_of_a_list_matches_no_row(self, client: AsyncClient, rx: Json) -> None:
+        tag = await etag_of(client, f"{API}/categories")
+
+        response = await client.delete(f"{API}/categories/{rx['id']}", headers={"If-Match": tag})
+
+        assert problem(response) == STALE
+
     async def test_a_change_changes_the_etag(self, client: AsyncClient, rx: Json) -> None:
         url = f"{API}/categories/{rx['id']}"
         before = await etag_of(client, url)
