@@ -212,7 +212,7 @@ class Rows:
         }
 
     def _accepted(self, operation: str, body: Json) -> Json:
-        """Change a body to refer to existing rows, and to have no value that is taken."""
+        """Change a body to refer to existing rows, and to have only values that are accepted."""
         # A nested row, such as a booking, is often unique for the row that its body refers to.
         within = self._is_within(operation) and operation.startswith("POST")
         body = self._with_ids(body, self._create if within else None)
@@ -224,6 +224,8 @@ class Rows:
                 continue
             elif (operation, name) in self._taken and isinstance(value, str):
                 body[name] = self._unlike_any(value)
+            elif isinstance(value, float):
+                body[name] = round(value, 1)  # the document says in words how many places it has
         return body
 
     def _a_hall(self) -> str:

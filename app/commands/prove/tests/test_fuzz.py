@@ -359,6 +359,17 @@ class TestRows:
         assert [one.rpartition("/")[2] for one in case.body["centre_ids"]] == ["centres"] * 2
         assert case.body["name"] == "Mara"
 
+    def test_a_generated_decimal_gets_as_few_places_as_any_field_has(
+        self, rows: Rows, make: Make
+    ) -> None:
+        case = make(
+            "PATCH", "/athletes/{athlete_id}", body={"height_cm": 168.5391, "weight_kg": 60}
+        )
+
+        rows.make_acceptable(case)
+
+        assert case.body == {"height_cm": 168.5, "weight_kg": 60}
+
     def test_a_value_that_was_taken_is_not_sent_again(self, rows: Rows, make: Make) -> None:
         case = make(
             "POST",
