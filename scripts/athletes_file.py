@@ -17,6 +17,12 @@ NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 MEASURE = re.compile(rf"({NUMBER}) *([a-z]*)", re.IGNORECASE)
 FEET_AND_INCHES = re.compile(rf"([0-9]{{1,3}})' *(?:({NUMBER})\")?")
 JOINERS = "\u200c\u200d"
+TYPED = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "þ": "th"}
+    | dict.fromkeys("\u2018\u2019`", "'")
+    | dict.fromkeys("\u2010\u2013", "-")
+)
+"""What people type for the letters of the file that have no decomposition, and for quotes."""
 
 
 class Unreadable(ValueError):
@@ -88,7 +94,7 @@ def stored_text(text: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return the key of a name: without case, accents and invisible characters."""
-    folded = normalize("NFKD", normalize("NFKD", name).casefold())
+    """Return the key of a name in Latin letters: without case, accents and invisible characters."""
+    folded = normalize("NFKD", normalize("NFKD", name).casefold()).translate(TYPED)
     letters = (c for c in folded if not combining(c) and category(c) != "Cf")
     return " ".join("".join(letters).split())

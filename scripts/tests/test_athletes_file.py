@@ -66,7 +66,7 @@ def test_stored_text_is_composed_visible_and_single_spaced() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["CROSSFIT MALMÖ", "Cross\u200bFit Malmo\u0308", " crossfit  malmo"]
+    "name", ["CROSSFIT MALMÖ", "Cross\u200bFit Malmo\u0308", " crossfit  malmo", "CrossFit MALMØ"]
 )
 def test_spellings_of_one_name_share_a_key(name: str) -> None:
     assert name_key(name) == "crossfit malmo"

@@ -23,6 +23,9 @@ TWINS: dict[str, str] = {
     "without accents": "Strasse Elite",
     "with more accents": "Str\u0301\u0316a\u0301sse Élite",
     "a dotted capital i": "Strasse Él\u0130te",
+    "a dotless i": "Strasse Él\u0131te",
+    "a stroke": "Strasse É\u0142ite",
+    "an enclosing mark": "Stra\u20ddsse Élite",
     "a ligature": "Stra\ufb06".replace("\ufb06", "s\u017f") + "e Élite",
     "a no-break space": "Strasse\u00a0Élite",
     "an ideographic space": "Strasse\u3000Élite",
@@ -42,7 +45,10 @@ TWINS: dict[str, str] = {
 """Spellings of the taken name: case, accents and invisible characters do not make a new name."""
 STRANGERS: dict[str, str] = {
     "a Cyrillic letter": "Strass\u0435 Élite",
-    "a dotless i": "Strasse Él\u0131te",
+    "a Cyrillic letter with a mark": "Strass\u0451 Élite",
+    "a small capital": "Strasse Él\u026ate",
+    "a kana mark": "Stra\u3099sse Élite",
+    "a hyphen": "Strasse-Élite",
     "without the space": "StrasseÉlite",
 }
 """Names that look like the taken one, but are different."""
