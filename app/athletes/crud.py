@@ -67,6 +67,8 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         """Withdraw an athlete from a centre; raise ``NotFound`` if they are not enrolled there."""
         ids = {"id": athlete_id, "centre_id": centre_id}
         if await self._database.row(self.queries.withdraw_query(), ids) is None:
+            # As for a deleted row: to a retry, this error says that the first request succeeded.
+            await self._database.row(self.queries.exists_query(), ids)
             raise NotFound("This athlete does not train at this centre.")
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:

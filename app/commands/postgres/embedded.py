@@ -26,6 +26,8 @@ from app.commands.postgres.server import (
 )
 from app.core.settings import cannot_start
 
+SOCKET_LOCK = ".s.PGSQL.5432.lock"
+
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[EmbeddedPostgres]:
@@ -48,13 +50,29 @@ def temporary_postgres(*, durable: bool = False) -> Iterator[OwnPostgres]:
 
     ``durable=True`` is for callers that kill and restart the server.
     """
+    with _temporary_home() as home, embedded_postgres(home, durable=durable) as server:
+        assert isinstance(server, OwnPostgres)  # no other process can hold that lock
+        yield server
+
+
+@contextmanager
+def temporary_standby(primary: OwnPostgres) -> Iterator[OwnPostgres]:
+    """Run a temporary standby of a durable server; the commits of that server wait for it."""
+    with _temporary_home() as home:
+        _copy(primary, make_home(home))
+        with embedded_postgres(home) as standby:
+            assert isinstance(standby, OwnPostgres)
+            primary.set(synchronous_standby_names="*")
+            yield standby
+
+
+@contextmanager
+def _temporary_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="crossfit-") as folder:
         os.chmod(folder, 0o711)  # noqa: S103 - the server's account may enter, but no other account can list it
         home = Path(folder) / "postgres"
         try:
-            with embedded_postgres(home, durable=durable) as server:
-                assert isinstance(server, OwnPostgres)  # no other process can hold that lock
-                yield server
+            yield home
         finally:
             shutil.rmtree(home.resolve(), ignore_errors=True)  # it may be a link
 
@@ -140,10 +158,7 @@ def _initialise(
     data: Path, programs: Path, account: Account, log: IO[bytes], durable: bool
 ) -> None:
     """Create the cluster and its database beside ``data``, then rename it to ``data``."""
-    new = data.with_suffix(".new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
-    _give(new, account)
+    new = _empty_folder(data.with_suffix(".new"), account)
     locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     initdb = (
         str(programs / "initdb"),
@@ -162,3 +177,22 @@ def _initialise(
         if subprocess.run(command, input=text, stdout=log, stderr=log, **account).returncode:  # noqa: S603
             give_up(log)
     new.rename(data)
+
+
+def _copy(primary: OwnPostgres, home: Path) -> None:
+    """Copy the data of a running server below ``home``, for a standby of it."""
+    account = server_account(home)
+    program = runnable_programs(account, home) / "pg_basebackup"
+    data = _empty_folder(home / "data", account)
+    command = [str(program), "-h", primary.socket_folder, "-U", "postgres", "-D", str(data)]
+    options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+    # It warns that it does not copy the server's socket, which may be in the data directory.
+    subprocess.run([*command, *options], check=True, stderr=subprocess.DEVNULL, **account)  # noqa: S603
+    (data / SOCKET_LOCK).unlink(missing_ok=True)  # it is copied, and names the process of the primary
+
+
+def _empty_folder(folder: Path, account: Account) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    _give(folder, account)
+    return folder

