@@ -153,6 +153,14 @@ def openapi() -> None:
 @cli.command(rich_help_panel=PROVE, epilog="Example: python3 manage.py drill --rounds 5")
 def drill(
     rounds: Annotated[int, Option(min=1, help="Number of rounds, two kills each.")] = 3,
+    standby: Annotated[
+        bool,
+        Option(
+            "--standby",
+            help="In each round, cut off a synchronous standby, kill the database, and promote"
+            " the standby.",
+        ),
+    ] = False,
 ) -> None:
     """Kill the database during writes, then count lost and duplicated writes.
 
@@ -160,7 +168,7 @@ def drill(
     """
     from app.commands.prove.drill import run_drill
 
-    raise Exit(run_drill(rounds))
+    raise Exit(run_drill(rounds, standby=standby))
 
 
 @cli.command(rich_help_panel=PROVE, epilog="Example: python3 manage.py fuzz --cases 20 --seed 1")

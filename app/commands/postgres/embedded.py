@@ -188,7 +188,9 @@ def _copy(primary: OwnPostgres, home: Path) -> None:
     options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
     # It warns that it does not copy the server's socket, which may be in the data directory.
     subprocess.run([*command, *options], check=True, stderr=subprocess.DEVNULL, **account)  # noqa: S603
-    (data / SOCKET_LOCK).unlink(missing_ok=True)  # it is copied, and names the process of the primary
+    (data / SOCKET_LOCK).unlink(
+        missing_ok=True
+    )  # it is copied, and names the process of the primary
 
 
 def _empty_folder(folder: Path, account: Account) -> Path:

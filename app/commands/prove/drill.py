@@ -1,5 +1,9 @@
 """The durability drill: kill PostgreSQL while a service writes, then check the stored rows.
 
+With ``--standby``, PostgreSQL has a synchronous standby. In each round, the standby is cut off from
+the primary, the writers retry for some seconds, the primary is killed, and the standby is promoted
+at its URL.
+
 Every acknowledged write must be stored. A write that was retried with the same
 ``Idempotency-Key`` must be stored once. A training's counters must match its bookings, and no
 seat may be empty while an athlete is in the waitlist.
@@ -12,17 +16,17 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 
 from app.commands.database import database_url, migrate_to_head
-from app.commands.postgres.embedded import temporary_postgres
+from app.commands.postgres.embedded import temporary_postgres, temporary_standby
 from app.commands.postgres.server import OwnPostgres, wait_until_ended
 from app.commands.prove.service import NotStarted, running_service
 from app.commands.signals import run_until_stopped
@@ -42,6 +46,10 @@ IMPATIENT = 0.05
 NO_ANSWER = httpx.Timeout(ANSWER, read=0.005)
 RECOVERY = 30.0
 """Seconds after a kill by which every writer must get a successful response again."""
+CUT = 3.0
+"""Seconds of writing while no standby confirms a commit."""
+HURRIED = {"DB_COMMAND_TIMEOUT": "0.5"}
+"""The service's settings with a standby: a writer gets several responses during the cut."""
 LOG_SHOWN = 4000
 """Characters of the service's log to print if it does not recover."""
 
@@ -57,6 +65,7 @@ STORED = """
         CASE bookings.status WHEN 'cancelled' THEN 'cancelled' ELSE 'booked' END
     FROM bookings JOIN athletes ON athletes.id = athlete_id
 """
+STANDBYS = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
 MISCOUNTED = """
     SELECT count(*) FROM trainings, LATERAL (
         SELECT count(*) FILTER (WHERE status IN ('reserved', 'checked_in')) AS seats,
@@ -118,15 +127,16 @@ async def compare(url: str, acknowledged: Mapping[str, Written]) -> Comparison:
     )
 
 
-def run_drill(rounds: int) -> int:
+def run_drill(rounds: int, *, standby: bool = False) -> int:
     """Run the drill on a temporary PostgreSQL and service; return 1 if the service failed it."""
     with temporary_postgres(durable=True) as server, database_url(server.url()):
         migrate_to_head()
-        with tempfile.TemporaryFile("a+", errors="replace") as log:
+        with tempfile.TemporaryFile("a+", errors="replace") as log, ExitStack() as standbys:
+            faults: Faults = Failovers(server, standbys) if standby else Kills(server)
             try:
-                with running_service(log, "--workers=2") as service:
+                with running_service(log, "--workers=2", **faults.settings) as service:
                     api = service.url + get_settings().api_v1_prefix
-                    return int(not run_until_stopped(_drill(server, api, rounds)))
+                    return int(not run_until_stopped(_drill(server.url(), faults, api, rounds)))
             except (NotStarted, NotRecovered) as error:
                 print(f"{_text(log)[-LOG_SHOWN:]}error: {error}", file=sys.stderr)
                 return 1
@@ -137,7 +147,7 @@ def _text(log: IO[str]) -> str:
     return log.read()
 
 
-async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
+async def _drill(url: str, faults: "Faults", api: str, rounds: int) -> bool:
     """Run the rounds, print a line for each, and return whether the service passed."""
     async with AsyncExitStack() as stack:
         clients = [
@@ -151,21 +161,17 @@ async def _drill(server: OwnPostgres, api: str, rounds: int) -> bool:
         writers = [Writer(client, parents, said) for client in clients]
         comparison = Comparison(0, 0, 0, 0, 0)
         print(
-            f"{WRITERS} writers send requests to {api}; "
-            "each round kills one PostgreSQL backend, then the whole server",
+            f"{WRITERS} writers send requests to {api}; each round {faults.plan}",
             flush=True,
         )
         for number in range(1, rounds + 1):
+            await faults.prepare()
             async with _writing(writers):
+                recovered = await faults.inflict(writers)
                 await asyncio.sleep(CALM)
-                backend = await _back_after(lambda: kill_a_backend(server), writers)
-                await asyncio.sleep(CALM)
-                whole = await _back_after(lambda: kill_and_start(server), writers)
-                await asyncio.sleep(CALM)
-            comparison = await compare(server.url(), said.acknowledged)
+            comparison = await compare(url, said.acknowledged)
             print(
-                f"round {number}: recovered {backend:.2f} s after a backend was killed and "
-                f"{whole:.2f} s after the server was killed; "
+                f"round {number}: recovered {recovered}; "
                 f"writes so far: {comparison}; responses: {said}",
                 flush=True,
             )
@@ -323,6 +329,87 @@ async def _recovering(what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise NotRecovered(f"the service did not {what} within {RECOVERY:.0f} s") from None
+
+
+class Faults(Protocol):
+    """What happens to the database in each round."""
+
+    plan: str
+    settings: Mapping[str, str]
+    """Settings of the service."""
+
+    async def prepare(self) -> None:
+        """Prepare a round, before the writers write."""
+
+    async def inflict(self, writers: list[Writer]) -> str:
+        """Disturb the database while the writers write; say when the service recovered."""
+
+
+class Kills:
+    """Kills of the server, which starts again on the same data."""
+
+    plan = "kills one PostgreSQL backend, then the whole server"
+    settings: Mapping[str, str] = {}
+
+    def __init__(self, server: OwnPostgres) -> None:
+        self._server = server
+
+    async def prepare(self) -> None:
+        """Need nothing."""
+
+    async def inflict(self, writers: list[Writer]) -> str:
+        """Kill a backend, then the whole server."""
+        await asyncio.sleep(CALM)
+        backend = await _back_after(lambda: kill_a_backend(self._server), writers)
+        await asyncio.sleep(CALM)
+        whole = await _back_after(lambda: kill_and_start(self._server), writers)
+        return (
+            f"{backend:.2f} s after a backend was killed and "
+            f"{whole:.2f} s after the server was killed"
+        )
+
+
+class Failovers:
+    """Promotions of a synchronous standby; the next round makes a standby of the new primary."""
+
+    plan = "cuts off the standby, kills the primary, and promotes the standby"
+    settings: Mapping[str, str] = HURRIED
+
+    def __init__(self, primary: OwnPostgres, standbys: ExitStack) -> None:
+        self._primary = self._standby = primary
+        self._standbys = standbys
+        """Stops the servers in the end."""
+
+    async def prepare(self) -> None:
+        """Make a standby of the primary."""
+        start = self._standbys.enter_context
+        self._standby = await asyncio.to_thread(start, temporary_standby(self._primary))
+        await until_standbys(self._primary.url(), 1)
+
+    async def inflict(self, writers: list[Writer]) -> str:
+        """Cut off the standby while the writers write, then promote it."""
+        await asyncio.sleep(CALM)
+        self._standby.follow(None)
+        await until_standbys(self._primary.url(), 0)
+        await asyncio.sleep(CUT)
+        seconds = await _back_after(self._fail_over, writers)
+        return f"{seconds:.2f} s after the primary was killed"
+
+    def _fail_over(self) -> None:
+        self._primary.kill()
+        self._standby.take_over(self._primary)
+        self._primary = self._standby
+
+
+async def until_standbys(url: str, number: int) -> None:
+    """Wait until a primary has this number of connected synchronous standbys."""
+    connection = await asyncpg.connect(url, timeout=ANSWER)
+    try:
+        async with _recovering("have the right standbys"):
+            while await connection.fetchval(STANDBYS) != number:  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 def kill_a_backend(server: OwnPostgres) -> None:

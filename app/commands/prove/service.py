@@ -39,11 +39,12 @@ class Running:
 
 
 @contextmanager
-def running_service(log: IO[str], *options: str) -> Iterator[Running]:
+def running_service(log: IO[str], *options: str, **settings: str) -> Iterator[Running]:
     """Run the service on a free port and yield it once it is ready; raise ``NotStarted``."""
     command = [sys.executable, str(ROOT / "manage.py"), "run", "--port=0", *options]
     # Requests go to this address, which the settings of this machine may not allow.
-    with running(command, log, READY, {"TRUSTED_HOSTS": "127.0.0.1"}) as service:
+    settings = {"TRUSTED_HOSTS": "127.0.0.1", **settings}
+    with running(command, log, READY, settings) as service:
         yield service
 
 

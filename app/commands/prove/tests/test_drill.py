@@ -62,6 +62,27 @@ def test_two_rounds_lose_and_duplicate_no_row(temporary: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_promoted_standby_lacks_no_acknowledged_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drill, "CUT", 1.0)
+    monkeypatch.setenv("SHUTDOWN_DELAY", "0")
+    monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
+
+    status = run_drill(rounds=1, standby=True)
+
+    lines = capsys.readouterr().out
+    assert re.search(r"^round 1: recovered \d", lines, re.MULTILINE), lines
+    assert " 503: " in lines, lines
+    closing = LAST_LINE.search(lines)
+    assert closing, lines
+    acknowledged, *found_and_wrong = map(int, closing.groups())
+    assert acknowledged > 50
+    assert found_and_wrong == [acknowledged, 0, 0, 0], lines
+    assert status == 0, lines
+
+
+@pytest.mark.slow
 def test_ctrl_c_stops_all_processes(temporary: Path) -> None:
     with launched("drill", TMPDIR=str(temporary)) as launcher:
         assert launcher.read_until(re.compile("8 writers"))
