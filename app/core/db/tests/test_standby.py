@@ -5,14 +5,18 @@ waiting and answers 503, but PostgreSQL has committed. A retry finds that commit
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
+from app.api.tests.operations import operations
 from app.commands.database import database_url, migrate_to_head
 from app.commands.postgres.embedded import temporary_postgres, temporary_standby
 from app.commands.postgres.server import OwnPostgres
@@ -22,31 +26,40 @@ from app.conftest import API, patient, served
 pytestmark = pytest.mark.slow  # the servers of this module take some seconds
 
 FIRST = {
-    "create with a key": 201,
-    "book with a key": 201,
-    "patch": 200,
-    "patch with If-Match": 200,
-    "patch the capacity": 200,
-    "patch the centres": 200,
-    "delete": 204,
-    "delete with If-Match": 204,
-    "delete an athlete, then withdraw": 404,
-    "enrol": 204,
-    "withdraw": 204,
-    "import": 200,
-    "cancel a booking": 200,
-    "cancel a training": 200,
-    "check in": 200,
-    "check out": 200,
+    "POST /athletes": 201,
+    "POST /athletes/import": 200,
+    "PATCH /athletes/{athlete_id}": 200,
+    "PATCH /athletes/{athlete_id}, its centres": 200,
+    "DELETE /athletes/{athlete_id}": 204,
+    "PUT /athletes/{athlete_id}/centres/{centre_id}": 204,
+    "DELETE /athletes/{athlete_id}/centres/{centre_id}": 204,
+    "DELETE /athletes/{athlete_id}/centres/{centre_id}, after the athlete": 404,
+    "POST /categories": 201,
+    "PATCH /categories/{category_id}": 200,
+    "PATCH /categories/{category_id}, If-Match": 200,
+    "DELETE /categories/{category_id}": 204,
+    "POST /centres": 201,
+    "PATCH /centres/{centre_id}": 200,
+    "DELETE /centres/{centre_id}": 204,
+    "DELETE /centres/{centre_id}, If-Match": 204,
+    "POST /trainings": 201,
+    "PATCH /trainings/{training_id}": 200,
+    "PATCH /trainings/{training_id}, its capacity": 200,
+    "DELETE /trainings/{training_id}": 204,
+    "POST /trainings/{training_id}/cancel": 200,
+    "POST /trainings/{training_id}/bookings": 201,
+    "POST /bookings/{booking_id}/cancel": 200,
+    "POST /bookings/{booking_id}/check-in": 200,
+    "POST /bookings/{booking_id}/check-out": 200,
 }
-"""The status of each kind of write."""
-RETRY = FIRST | {
-    "patch with If-Match": 412,
-    "delete": 404,
-    "delete with If-Match": 404,
-    "withdraw": 404,
+"""The status of each kind of write: each operation, and variants of some."""
+RETRY = {
+    write: 404 if write.startswith("DELETE") else 412 if write.endswith("If-Match") else status
+    for write, status in FIRST.items()
 }
 """The status of a retry, after the first request has succeeded."""
+READS = {"POST /athletes/lookup"}
+"""Operations that only read, though their method may write."""
 
 Requests = Mapping[str, Callable[[], Awaitable[Response]]]
 
@@ -61,7 +74,7 @@ class Pair:
     async def service(self, **settings: bool) -> AsyncIterator[AsyncClient]:
         """Provide a client of a service that waits 0.3 s for the database."""
         update = {"db_command_timeout": 0.3, **settings}
-        async with served(patient(self.primary.url()).model_copy(update=update), 20) as client:
+        async with served(patient(self.primary.url()).model_copy(update=update), 30) as client:
             yield client
 
     async def cut(self) -> None:
@@ -85,6 +98,16 @@ def pair() -> Iterator[Pair]:
             yield Pair(primary, standby)
 
 
+def test_every_operation_that_writes_is_retried_here(app: FastAPI) -> None:
+    prefix = len(API)
+    writing = {
+        f"{operation.method} {operation.path[prefix:]}"
+        for operation in operations(app.openapi())
+        if operation.method != "GET"
+    }
+    assert {write.partition(",")[0] for write in FIRST} == writing - READS
+
+
 async def test_no_request_is_acknowledged_before_the_standby_has_the_write(pair: Pair) -> None:
     async with pair.service() as client:
         writes = await every_write(client, "written")
@@ -95,8 +118,9 @@ async def test_no_request_is_acknowledged_before_the_standby_has_the_write(pair:
 
     assert rounds == [dict.fromkeys(writes, 503)] * 2
     assert statuses(retried) == RETRY
-    for name in ("create with a key", "book with a key"):
-        assert retried[name].headers["Idempotency-Replayed"] == "true"
+    for write, status in FIRST.items():
+        if status == 201:
+            assert retried[write].headers["Idempotency-Replayed"] == "true"
 
 
 async def test_a_promoted_standby_has_all_that_was_acknowledged(pair: Pair) -> None:
@@ -130,83 +154,91 @@ def statuses(answers: Mapping[str, Response]) -> dict[str, int]:
 
 
 async def every_write(client: AsyncClient, unique: str) -> Requests:
-    """Return requests of each kind that a client may retry, each to rows of its own."""
+    """Return a request of each kind, each to rows of its own; the names contain ``unique``."""
+    numbers = count()
+    writes: dict[str, Callable[[], Awaitable[Response]]] = {}
 
-    async def id_of(path: str, **fields: Any) -> str:
-        created = await client.post(f"{API}/{path}", json={"name": unique, **fields})
-        assert created.status_code == 201, created.text
-        return str(created.json()["id"])
-
-    async def category(name: str) -> str:
-        return f"{API}/categories/{await id_of('categories', name=f'{unique} {name}')}"
+    async def created(path: str, **fields: Any) -> str:
+        row = {"name": f"{unique} {next(numbers)}", **fields}
+        response = await client.post(f"{API}/{path}", json=row)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     async def athlete(**fields: Any) -> str:
-        return await id_of("athletes", category_id=rx, **fields)
+        return await created("athletes", category_id=rx, **fields)
 
     async def training() -> str:
-        # Check-in is already open, and it is not too late to book.
-        start = datetime.now(UTC) + timedelta(minutes=30)
-        end = start + timedelta(hours=1)
-        times = {"starts_at": start.isoformat(), "ends_at": end.isoformat()}
-        return await id_of("trainings", centre_id=centre, capacity=1, **times)
+        return await created("trainings", centre_id=centre, **times)
 
     async def booking() -> str:
         path = f"{API}/trainings/{await training()}/bookings"
-        booked = await client.post(path, json={"athlete_id": await athlete()})
-        return f"{API}/bookings/{booked.json()['id']}"
+        response = await client.post(path, json={"athlete_id": await athlete()})
+        return str(response.json()["id"])
 
-    async def enrolment(*centres: str) -> str:
-        return f"{API}/athletes/{await athlete(centre_ids=centres)}/centres/{centre}"
+    def add(write: str, *ids: str, **options: Any) -> None:
+        operation, _, variant = write.partition(", ")
+        method, path = operation.split()
+        url = API + re.sub("{.*?}", "{}", path).format(*ids)
+        headers = {}
+        if variant == "If-Match":
+            headers["If-Match"] = '"1-0"'
+        if FIRST[write] == 201:
+            headers["Idempotency-Key"] = f"{unique}{path}"
+        if "content" in options:
+            headers["Content-Type"] = "text/csv"
+        writes[write] = lambda: client.request(method, url, headers=headers, **options)
 
-    def request(method: str, url: str, **options: Any) -> Callable[[], Awaitable[Response]]:
-        return lambda: client.request(method, url, **options)
+    # Check-in is already open, and it is not too late to book.
+    start = datetime.now(UTC) + timedelta(minutes=30)
+    end = start + timedelta(hours=1)
+    times = {"starts_at": start.isoformat(), "ends_at": end.isoformat(), "capacity": 1}
+    rx, centre = await created("categories"), await created("centres")
+    name = {"name": f"{unique} new"}
+    members = f"reference,name,category\n{unique},Mara,{unique} imported\n"
+    at_centre = {"centre_ids": [centre]}
 
-    rx, centre = await id_of("categories"), await id_of("centres")
+    add("POST /athletes", json=name | {"category_id": rx})
+    add("POST /athletes/import", content=members)
+    add("PATCH /athletes/{athlete_id}", await athlete(), json=name)
+    add("PATCH /athletes/{athlete_id}, its centres", await athlete(), json=at_centre)
+    add("DELETE /athletes/{athlete_id}", await athlete())
+    enrolment = "/athletes/{athlete_id}/centres/{centre_id}"
+    add(f"PUT {enrolment}", await athlete(), centre)
+    add(f"DELETE {enrolment}", await athlete(**at_centre), centre)
+    deleted = await athlete(**at_centre)
+    add(f"DELETE {enrolment}, after the athlete", deleted, centre)
+    add("POST /categories", json=name)
+    add("PATCH /categories/{category_id}", await created("categories"), json={"description": "x"})
+    add(
+        "PATCH /categories/{category_id}, If-Match",
+        await created("categories"),
+        json={"description": "x"},
+    )
+    add("DELETE /categories/{category_id}", await created("categories"))
+    add("POST /centres", json=name)
+    add("PATCH /centres/{centre_id}", await created("centres"), json={"owner": "x"})
+    add("DELETE /centres/{centre_id}", await created("centres"))
+    add("DELETE /centres/{centre_id}, If-Match", await created("centres"))
+    add("POST /trainings", json=name | times | {"centre_id": centre})
+    add("PATCH /trainings/{training_id}", await training(), json=name)
+    add("PATCH /trainings/{training_id}, its capacity", await training(), json={"capacity": 2})
+    add("DELETE /trainings/{training_id}", await training())
+    add("POST /trainings/{training_id}/cancel", await training())
+    add(
+        "POST /trainings/{training_id}/bookings",
+        await training(),
+        json={"athlete_id": await athlete()},
+    )
+    add("POST /bookings/{booking_id}/cancel", await booking())
+    add("POST /bookings/{booking_id}/check-in", await booking())
     checked_in = await booking()
-    await client.post(f"{checked_in}/check-in")
-    enrolled = await enrolment(centre)
-    key = {"Idempotency-Key": unique.replace(" ", "-")}
-    file = {"content": f"reference,name,category\n{unique},Mara,{unique}\n"}
+    await client.post(f"{API}/bookings/{checked_in}/check-in")
+    add("POST /bookings/{booking_id}/check-out", checked_in)
 
-    async def delete_then_withdraw() -> Response:
-        await client.delete(enrolled.partition("/centres/")[0])
-        return await client.delete(enrolled)
+    withdraw = writes[f"DELETE {enrolment}, after the athlete"]
 
-    return {
-        "create with a key": request(
-            "POST", f"{API}/categories", json={"name": f"{unique} new"}, headers=key
-        ),
-        "book with a key": request(
-            "POST",
-            f"{API}/trainings/{await training()}/bookings",
-            json={"athlete_id": await athlete()},
-            headers={"Idempotency-Key": f"{key['Idempotency-Key']}-book"},
-        ),
-        "patch": request("PATCH", await category("changed"), json={"description": "new"}),
-        "patch with If-Match": request(
-            "PATCH",
-            await category("once"),
-            json={"description": "new"},
-            headers={"If-Match": '"1-0"'},
-        ),
-        "patch the capacity": request(
-            "PATCH", f"{API}/trainings/{await training()}", json={"capacity": 2}
-        ),
-        "patch the centres": request(
-            "PATCH", f"{API}/athletes/{await athlete()}", json={"centre_ids": [centre]}
-        ),
-        "delete": request("DELETE", await category("deleted")),
-        "delete with If-Match": request(
-            "DELETE", f"{API}/trainings/{await training()}", headers={"If-Match": '"1-0"'}
-        ),
-        "delete an athlete, then withdraw": delete_then_withdraw,
-        "enrol": request("PUT", await enrolment()),
-        "withdraw": request("DELETE", await enrolment(centre)),
-        "import": request(
-            "POST", f"{API}/athletes/import", **file, headers={"Content-Type": "text/csv"}
-        ),
-        "cancel a booking": request("POST", f"{await booking()}/cancel"),
-        "cancel a training": request("POST", f"{API}/trainings/{await training()}/cancel"),
-        "check in": request("POST", f"{await booking()}/check-in"),
-        "check out": request("POST", f"{checked_in}/check-out"),
-    }
+    async def withdraw_after_deletion() -> Response:
+        await client.delete(f"{API}/athletes/{deleted}")
+        return await withdraw()
+
+    return writes | {f"DELETE {enrolment}, after the athlete": withdraw_after_deletion}
