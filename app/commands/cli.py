@@ -152,13 +152,14 @@ def openapi() -> None:
 
 @cli.command(rich_help_panel=PROVE, epilog="Example: python3 manage.py drill --rounds 5")
 def drill(
-    rounds: Annotated[int, Option(min=1, help="Number of rounds, two kills each.")] = 3,
+    rounds: Annotated[
+        int, Option(min=1, help="Number of rounds; each has two kills, or one promotion.")
+    ] = 3,
     standby: Annotated[
         bool,
         Option(
             "--standby",
-            help="In each round, cut off a synchronous standby, kill the database, and promote"
-            " the standby.",
+            help="Cut off a synchronous standby, kill its primary, and promote the standby.",
         ),
     ] = False,
 ) -> None:
