@@ -15,9 +15,9 @@ SQLModel.metadata.naming_convention = {
 NOW = sa.func.statement_timestamp()
 """The database's time when it received the statement."""
 
-LOGGED = sa.func.pg_logical_emit_message(
+WAL_RECORD = sa.func.pg_logical_emit_message(
     sa.true(), sa.literal_column("'crossfit-api'::text"), sa.literal_column("''::text")
-).label("logged")
+).label("wal_record")
 """Writes a record to the WAL, the log that standbys follow; it changes no row.
 
 The commit of a transaction that has written nothing does not wait for a synchronous standby. So it

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, Index, SQLModel
 from starlette.responses import Response
 
-from app.core.db.schema import LOGGED, NOW, table_of
+from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused
@@ -141,7 +141,7 @@ def _claim_query() -> Statement:
 @cache
 def _find_query() -> Statement:
     """Read a key and its response. The commit waits for a standby, as that of the write did."""
-    return Statement(sa.select(_KEYS, LOGGED).where(_KEYS.c.key == sa.bindparam("key")))
+    return Statement(sa.select(_KEYS, WAL_RECORD).where(_KEYS.c.key == sa.bindparam("key")))
 
 
 @cache

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import LOGGED, NOW, table_of, written_columns
+from app.core.db.schema import NOW, WAL_RECORD, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.models import Row
 from app.core.resources.paging import LARGEST_PAGE
@@ -117,7 +117,7 @@ class Queries:
     def exists_query(self) -> Statement:
         """Return whether a row exists; its commit waits for a standby, as that of a write does."""
         row = sa.select(self.table.c.id).where(self.table.c.id == sa.bindparam("id"))
-        return Statement(sa.select(row.exists(), LOGGED))
+        return Statement(sa.select(row.exists(), WAL_RECORD))
 
     # Parts of these statements, also for subclasses in features.
 

@@ -19,7 +19,7 @@ def test_the_copied_programs_run_and_are_copied_once(
 
     assert programs == again
     assert programs.is_relative_to(tmp_path)
-    assert all(can_run({}, programs / program) for program in ("initdb", "postgres"))
+    assert all(can_run({}, programs / program) for program in files.PROGRAMS_NEEDED)
 
 
 def test_can_run_is_false_for_a_file_without_execute_permission(tmp_path: Path) -> None:
