@@ -54,8 +54,8 @@ def install() -> None:
     """Install what the two lock files name, unless it is installed; raise ``NotInstalled``."""
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     # The outer Python's pip, because a virtual environment may have none.
-    pip = [Path(sys.base_prefix) / "bin" / python, "-m", "pip", "--python", PYTHON, "--no-input"]
-    wheels = ["--no-deps", "--require-hashes", "--only-binary=:all:", "-r", REQUIREMENTS]
+    pip = [f"{sys.base_prefix}/bin/{python}", "-m", "pip", f"--python={PYTHON}", "--no-input"]
+    wheels = ["--no-deps", "--require-hashes", "--only-binary=:all:", f"-r{REQUIREMENTS}"]
     try:
         if _stale(VENV, REQUIREMENTS):
             venv.create(VENV, clear=True, symlinks=True)
@@ -65,7 +65,7 @@ def install() -> None:
             run([NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             _mark(NODE_MODULES, LOCK)
     except (Failed, OSError, subprocess.TimeoutExpired) as error:
-        raise NotInstalled(str(error)) from None
+        raise NotInstalled(str(error).strip().rpartition("\n")[2]) from error
 
 
 def _stale(folder: Path, lock: Path) -> bool:

@@ -42,8 +42,8 @@ def test_a_python_client_type_checks_strictly_and_runs(service: str, document: s
 
     said = run(
         [
-            *[PYTHON, "-m", "openapi_python_client", "generate", *options],
-            *[f"--path={document}", "--output-path=generated/python"],
+            *(str(PYTHON), "-m", "openapi_python_client", "generate", *options),
+            *(f"--path={document}", "--output-path=generated/python"),
         ]
     )
     strict = ["--strict", "--config-file=", "--cache-dir=generated/.mypy_cache"]
