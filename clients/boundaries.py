@@ -1,4 +1,4 @@
-"""Values at the boundaries of every field and query parameter, derived from the document."""
+"""Values at the boundaries of every parameter and body, derived from the document."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from app.api.tests.hostile.requests import MARK
 from app.api.tests.hostile.values import (
@@ -64,6 +65,7 @@ class Case:
     method: str
     path: str
     query: dict[str, str] | None = None
+    headers: dict[str, str] | None = None
     body: str | None = None
 
     def __str__(self) -> str:
@@ -71,11 +73,10 @@ class Case:
 
 
 def cases(document: Document) -> Iterator[Case]:
-    """Yield the values of every query parameter and JSON body."""
+    """Yield the values of every parameter and JSON body."""
     for operation in operations(document):
         for number, parameter in enumerate(operation.described.get("parameters", [])):
-            if parameter["in"] == "query":
-                yield from _of_parameter(operation, number, parameter)
+            yield from _of_parameter(operation, number, parameter)
         if operation.body is not None:
             yield from _of_body(operation, operation.body)
 
@@ -83,26 +84,34 @@ def cases(document: Document) -> Iterator[Case]:
 def _of_parameter(operation: Operation, number: int, parameter: Schema) -> Iterator[Case]:
     path = operation.path.replace("~", "~0").replace("/", "~1")
     place = f"/paths/{path}/{operation.method.lower()}/parameters/{number}/schema"
-    schema, name = parameter["schema"], parameter["name"]
-    for what, value in values_of(schema).items():
-        text = json.loads(value)
-        if schema["type"] == "string":
-            if not isinstance(text, str) or re.search("[\ud800-\udfff]", text):
-                continue  # a URL has text, and only what is UTF-8
-        elif isinstance(text, str) or text is None or isinstance(text, list | dict):
-            continue  # the text "1" is the number 1 in a URL
-        else:
-            text = value
+    name, inside = parameter["name"], parameter["in"]
+    for what, value, text in _texts_of_parameter(parameter["schema"]):
+        if inside == "path" and not re.fullmatch(r"[^/\n]+", text):
+            continue  # no operation has such a path
+        if inside == "header" and not re.fullmatch("[!-~]([ -~]*[!-~])?", text):
+            continue  # no header has such a value
+        this = operation.path.replace(f"{{{name}}}", quote(text, safe=""))
         yield Case(
-            *(operation.id, f"?{name}", what, place, value),
-            *(operation.method, operation.nowhere, {name: text}),
+            *(operation.id, f"{inside} {name}", what, place, value, operation.method),
+            path=re.sub(r"{\w+}", NOBODY, this),
+            query={name: text} if inside == "query" else None,
+            headers={name: text} if inside == "header" else None,
+            body=operation.example if operation.body else None,
         )
+
+
+def _texts_of_parameter(schema: Schema) -> Iterator[tuple[str, str, str]]:
+    """Yield the values that a URL can have: what it is, as JSON, and as text of UTF-8."""
     if schema["type"] != "string":
         for text in ("", "a", "null", "[]"):
-            yield Case(
-                *(operation.id, f"?{name}", f"the text {text}", place, json.dumps(text)),
-                *(operation.method, operation.nowhere, {name: text}),
-            )
+            yield f"the text {text}", json.dumps(text), text
+    for what, value in values_of(schema).items():
+        parsed = json.loads(value)
+        if schema["type"] != "string":
+            if isinstance(parsed, int | float):  # the text "1" would be the number 1 too
+                yield what, value, value
+        elif isinstance(parsed, str) and not re.search("[\ud800-\udfff]", parsed):
+            yield what, value, parsed
 
 
 def _of_body(operation: Operation, schema: Schema) -> Iterator[Case]:
@@ -112,7 +121,8 @@ def _of_body(operation: Operation, schema: Schema) -> Iterator[Case]:
     def case(field: str, what: str, body: str) -> Case:
         return Case(
             *(operation.id, field, what, place, body),
-            *(operation.method, operation.nowhere, None, body),
+            *(operation.method, operation.nowhere),
+            body=body,
         )
 
     for field, described in operation.fields.items():

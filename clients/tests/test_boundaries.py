@@ -1,4 +1,4 @@
-"""Two validators and the service agree about the boundaries of every field and query parameter.
+"""Two validators and the service agree about the boundaries of every parameter and body.
 
 The values are sent to a running service. The hundredths of each decimal, about 180 000 bodies, go
 to the objects with which FastAPI validates bodies, after the service's own JSON parser, because
@@ -6,6 +6,7 @@ as requests they would take minutes. Every 400th of them is sent too.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,24 +23,29 @@ from clients.tools import NODE, PYTHON, run
 pytestmark = [pytest.mark.usefixtures("installed"), pytest.mark.timeout(600)]
 
 REFUSED_WITHOUT_A_WORD = {
-    "bad_cursor": "cursors are opaque",
-    "date_out_of_range": "no keyword has the range of a date",
-    "datetime_out_of_range": "no keyword has the range of a time",
-    "decimal_max_places": "multipleOf is computed in binary, where 50.3 is no multiple of 0.1",
-    "email": "ajv knows no format of addresses in any script, and jsonschema looks for an @ only",
-    "int_parsing": "20.0 is the integer 20 in JSON, but not in a URL",
-    "no_such_moment": "leap seconds, which ajv allows, and the year 0 have no place in a database",
-    "span": "the rule is about two fields",
-    "text_empty": "no keyword knows which characters are visible",
-    "time_zone": "the list of time zones changes several times a year",
-    "unusable_character": "without the flag u, a pattern against surrogates refuses emoji as well",
+    ("bad_cursor", ".*"): "cursors are opaque",
+    ("date_out_of_range", ".*"): "no keyword has the range of a date",
+    ("datetime_out_of_range", ".*"): "no keyword has the range of a time",
+    ("decimal_max_places", ".*"): "multipleOf is computed in binary, where 50.3 is not 503 * 0.1",
+    ("email", "(?!255 characters).*"): "ajv has no idn-email, and jsonschema only looks for an @",
+    ("int_parsing", ".*"): "20.0 is the integer 20 in JSON, but not in a URL",
+    ("no_such_moment", "a leap second|the year 0000"): "PostgreSQL and Python have neither",
+    ("reused", ".*"): "an idempotency key is refused because of an earlier request",
+    ("span", ".*"): "the rule is about two fields",
+    (
+        "text_empty",
+        "(.*(spaces|direction|tags|marks?|graphemes|joiner|selectors|fillers)|U[+]FEFF) alone",
+    ): "no keyword knows which characters are visible",
+    ("time_zone", "(?!65 letters).*"): "the list of time zones changes several times a year",
+    ("unusable_character", ".* surrogate.*|surrogates .*"): "see decision 0012",
+    ("unusable_character", "NUL"): "an email has no pattern, since its format says more",
 }
-"""Reasons why validators may accept what the service refuses, by the code of its error."""
+"""Reasons why validators may accept what the service refuses, by its error code and the value."""
 TAKEN_WITHOUT_A_WORD = {
-    "letters and a space around": "spaces around a text are removed before it is measured",
-    "letters with an accent apart": "a text is composed (NFC) before it is measured",
+    "[0-9]+ letters and a space around": "a text is measured without spaces around it",
+    "[0-9]+ letters with an accent apart": "a text is measured when it is composed (NFC)",
 }
-"""Reasons why validators may refuse what the service takes, by the end of what the value is."""
+"""Reasons why validators may refuse what the service takes, by the value."""
 READ_OTHERWISE = {
     ("ajv", "a space for the T"): "ajv-formats allows it; RFC 3339 has a T in its grammar",
     ("ajv", "an offset of hours"): "ajv-formats allows it; RFC 3339 does not",
@@ -61,9 +67,12 @@ class Verdict:
 
 def verdict_on(case: Case, client: httpx.Client) -> Verdict:
     """Send a value to the service. 404 and 409 too are about rows, so the value is valid."""
-    headers = {"Content-Type": "application/json"} if case.body is not None else {}
+    headers = {"Content-Type": "application/json"} if case.body else {}
     response = client.request(
-        case.method, case.path, params=case.query, content=case.body, headers=headers
+        *(case.method, case.path),
+        params=case.query,
+        headers=headers | (case.headers or {}),
+        content=case.body,
     )
     assert response.status_code in {200, 201, 404, 409, 422}, f"{case}: {response.text}"
     if response.status_code != 422:
@@ -83,13 +92,18 @@ def validated(
     }
 
 
-def reason_of(validator: str, case: Case, service: Verdict) -> str | None:
+def reason_of(validator: str, case: Case, service: Verdict) -> object:
     """Return the key of the reason why a validator disagrees with the service, or None."""
-    if (validator, case.what.removeprefix("an item: ")) in READ_OTHERWISE:
-        return f"{validator}: {case.what.removeprefix('an item: ')}"
+    value = case.what.removeprefix("an item: ")
+    if (validator, value) in READ_OTHERWISE:
+        return validator, value
     if service.takes:
-        return next((end for end in TAKEN_WITHOUT_A_WORD if case.what.endswith(end)), None)
-    return next(iter(service.codes & REFUSED_WITHOUT_A_WORD.keys()), None)
+        reasons = (key for key in TAKEN_WITHOUT_A_WORD if re.fullmatch(key, value))
+        return next(reasons, None)
+    for code, values in REFUSED_WITHOUT_A_WORD:
+        if code in service.codes and re.fullmatch(values, value):
+            return code, values
+    return None
 
 
 def test_validators_and_the_service_agree_on_the_boundaries_of_every_field(
@@ -101,22 +115,20 @@ def test_validators_and_the_service_agree_on_the_boundaries_of_every_field(
         verdicts = [verdict_on(case, client) for case in all_cases]
     accepted = validated(document, [(case.place, case.value) for case in all_cases], tmp_path)
 
-    unexplained, needed = [], set()
+    unexplained: list[str] = []
+    needed: set[object] = set()
     for validator, answers in accepted.items():
         for case, verdict, accepts in zip(all_cases, verdicts, answers, strict=True):
             if accepts == verdict.takes:
                 continue
             reason = reason_of(validator, case, verdict)
-            needed.add(reason)
-            if reason is None:
+            if reason:
+                needed.add(reason)
+            else:
                 unexplained.append(f"{validator} says {accepts}, the service {verdict}: {case}")
 
-    assert unexplained == []
-    assert needed == {
-        *REFUSED_WITHOUT_A_WORD,
-        *TAKEN_WITHOUT_A_WORD,
-        *(f"{validator}: {what}" for validator, what in READ_OTHERWISE),
-    }
+    assert not unexplained, "\n".join([f"{len(unexplained)} in all", *unexplained[:30]])
+    assert needed == {*REFUSED_WITHOUT_A_WORD, *TAKEN_WITHOUT_A_WORD, *READ_OTHERWISE}
     assert {verdict.takes for verdict in verdicts} == {True, False}
 
 

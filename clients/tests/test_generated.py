@@ -33,7 +33,7 @@ def test_a_typescript_client_with_zod_compiles_strictly_and_runs(
     run([NODE, NODE_MODULES / "@hey-api/openapi-ts/bin/run.js"], DOCUMENT=document)
     run([NODE, NODE_MODULES / "typescript/bin/tsc", "-p", "."])
 
-    assert run([NODE, "scenario.ts"], API_URL=service) == "ok\n"
+    assert run([NODE, "scenario.ts"], API_URL=service, DOCUMENT=document) == "ok\n"
 
 
 def test_a_python_client_type_checks_strictly_and_runs(service: str, document: str) -> None:
