@@ -5,6 +5,7 @@ of them needs an older `typer`.
 """
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -65,7 +66,8 @@ def install() -> None:
             run([NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             _mark(NODE_MODULES, LOCK)
     except (Failed, OSError, subprocess.TimeoutExpired) as error:
-        raise NotInstalled(str(error).strip().rpartition("\n")[2]) from error
+        said = re.search(r"^.*\berror\b.*$", str(error), re.IGNORECASE | re.MULTILINE)
+        raise NotInstalled(said[0] if said else str(error)) from error
 
 
 def _stale(folder: Path, lock: Path) -> bool:
