@@ -20,7 +20,7 @@ SOURCES = [
     for folder in ("app", "bench", "docs", "migrations", "scripts")
     for path in sorted((ROOT / folder).rglob("*.py"))
     if path != Path(__file__)
-] + [ROOT / "manage.py"]
+] + [ROOT / "manage.py", *sorted((ROOT / "clients").glob("*.py"))]
 
 RIDDLES = [
     "who leaves takes nobody along",

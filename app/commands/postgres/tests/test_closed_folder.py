@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.geteuid() != 0, reason="PostgreSQL needs another account only as root"),
 ]
-LEFT_OUT = (".git", ".venv", ".local", "__pycache__", ".*_cache", ".coverage*")
+LEFT_OUT = (".git", ".venv", ".local", "node_modules", "__pycache__", ".*_cache", ".coverage*")
 
 
 @pytest.fixture(scope="module")
