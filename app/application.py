@@ -59,6 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.document(app)
     # The last one added is the outermost.
     app.add_middleware(UnhandledErrors)
+    if settings.trusted_hosts:
+        app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
     if settings.cors_origins:
         app.add_middleware(
             CORS,
@@ -67,8 +69,6 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,
         )
-    if settings.trusted_hosts:
-        app.add_middleware(TrustedHosts, hosts=settings.trusted_hosts)
     app.add_middleware(RequestContext)
     return app
 

@@ -259,7 +259,7 @@ def problem(response: httpx.Response) -> tuple[int, str, list[tuple[str, str]]]:
     body = response.json()
     assert response.headers["content-type"] == "application/problem+json"
     assert body["status"] == response.status_code
-    assert body["instance"] == response.request.url.path
+    assert body["instance"] == response.request.url.raw_path.partition(b"?")[0].decode()
     assert body["request_id"] == response.headers["X-Request-ID"]
     errors = [(error["pointer"], error["code"]) for error in body["errors"]]
     return response.status_code, body["type"], errors

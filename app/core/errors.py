@@ -4,6 +4,7 @@
 
     DomainError
       MalformedBody            400
+      MalformedRequest
       NotFound                 404
       MethodNotAllowed         405
       BodyTimeout              408
@@ -15,10 +16,13 @@
         (and those of features)
       PreconditionFailed       412
       ContentTooLarge          413
+      URITooLong               414
       UnsupportedMediaType     415
+        UnsupportedCoding
       UntrustedHost            421
       Invalid                  422
         KeyReused
+      HeadersTooLarge          431
       InternalError            500
       Unavailable              503
 
@@ -75,6 +79,8 @@ class DomainError(Exception):
     type: ClassVar[ProblemType]
     retry_after: ClassVar[int | None] = None
     """Seconds to wait before a retry; None if a retry does not help."""
+    headers: ClassVar[dict[str, str]] = {}
+    """Further headers of the response."""
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -91,6 +97,12 @@ class MalformedBody(DomainError):
     """The body is not UTF-8, not the declared media type (JSON for example), or cut off."""
 
     type = ProblemType("malformed-body", 400, "Malformed body")
+
+
+class MalformedRequest(DomainError):
+    """The request is not valid HTTP, or its URL is not UTF-8 once it is decoded."""
+
+    type = ProblemType("malformed-request", 400, "Malformed request")
 
 
 class NotFound(DomainError):
@@ -152,10 +164,22 @@ class ContentTooLarge(DomainError):
     type = ProblemType("content-too-large", 413, "Content too large")
 
 
+class URITooLong(DomainError):
+    """The URL is longer than the limit."""
+
+    type = ProblemType("uri-too-long", 414, "URI too long")
+
+
 class UnsupportedMediaType(DomainError):
     """The body has a ``Content-Type`` that the endpoint does not accept."""
 
     type = ProblemType("unsupported-media-type", 415, "Unsupported media type")
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body is compressed; the header says that no coding is supported (RFC 9110, 12.5.3)."""
+
+    headers: ClassVar = {"Accept-Encoding": "identity"}
 
 
 class UntrustedHost(DomainError):
@@ -174,6 +198,12 @@ class KeyReused(Invalid):
     """The idempotency key was already used for a different request."""
 
     type = ProblemType("idempotency-key-reused", 422, "Idempotency key reused")
+
+
+class HeadersTooLarge(DomainError):
+    """The headers are longer than the limit."""
+
+    type = ProblemType("headers-too-large", 431, "Headers too large")
 
 
 class InternalError(DomainError):

@@ -32,6 +32,12 @@ def _path_prefix(prefix: str) -> str:
     return prefix
 
 
+def _root_path(prefix: str) -> str:
+    if prefix and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", prefix):
+        raise ValueError("give a path of letters, digits and . _ ~ - that starts with /, like /gym")
+    return prefix
+
+
 def _origin(origin: str) -> str:
     parts = urlsplit(origin)
     if origin != "*" and (origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc):
@@ -94,6 +100,7 @@ class Settings(BaseSettings):
     )
     debug: bool = False
     api_v1_prefix: Annotated[str, AfterValidator(_path_prefix)] = "/api/v1"
+    root_path: Annotated[str, AfterValidator(_root_path)] = ""
     database_url: PostgresURL | None = None
     test_database_url: PostgresURL | None = None
     db_exclude_tables: CommaSeparated = ()

@@ -102,6 +102,7 @@ def _plain(operation: Operation) -> Call:
 def _refused(operation: Operation) -> Iterator[Call]:
     target, example = operation.target, operation.example or ""
     yield Call(operation, f"{target}?no=such", example)
+    yield Call(operation, f"{target}?no=%FF", example)
     yield Call(operation, operation.nowhere, example)
     if "If-None-Match" in operation.headers:
         yield Call(operation, target, headers={"If-None-Match": "*"})

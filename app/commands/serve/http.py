@@ -1,14 +1,31 @@
-"""uvicorn's HTTP protocol with a timeout for request headers, and one write for each response."""
+"""uvicorn's HTTP protocol, with limits for request headers and one write for each response."""
 
 import asyncio
 from typing import Any
 
+from httptools import HttpRequestParser
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.core.errors import (
+    DomainError,
+    HeadersTooLarge,
+    MalformedBody,
+    MalformedRequest,
+    URITooLong,
+)
+from app.core.http.bodies import REFUSED
+from app.core.http.middleware import RawHeaders
+
+LONGEST_URL = 2**16 - 1
+"""The maximum length of a URL in bytes: the parser counts in 16 bits."""
+LONGEST_HEADERS = 128 * 2**10
+"""The maximum length of the headers of a request in bytes."""
+LONGEST_READ = 256 * 2**10
+"""The maximum length of the data that an event loop reads at once."""
 LONGEST_PIECE = 64 * 2**10
 """Buffered bytes after which a write is sent at once instead of waiting for more."""
-
 
 class TimelyConfig(Config):
     """Uvicorn's configuration with ``TimelyHttp``'s timeout for request headers, in seconds."""
@@ -20,11 +37,21 @@ class TimelyHttp(HttpToolsProtocol):
     """Closes a connection if the headers of a request are not complete before the timeout.
 
     Between two requests uvicorn's own keep-alive timeout applies.
+
+    The app answers requests that are not valid HTTP or too long, so that these errors are like all
+    others. To HTTP/1.0 clients, nothing is sent in chunks.
     """
 
     config: TimelyConfig
+    url = b""
     _in_headers = True
     _deadline: asyncio.TimerHandle | None = None
+    _received = 0
+    """The bytes in the pieces of data that have a part of the current headers."""
+    _newest = 0
+    """The bytes in the newest piece."""
+    _refused: DomainError | None = None
+    """The error after which the connection is closed: nothing more is read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout for the first request."""
@@ -33,7 +60,13 @@ class TimelyHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, and run the timeout only while headers are incomplete."""
+        if self._refused:
+            return
+        self._newest = len(data)
+        self._received += self._newest
         super().data_received(data)
+        if self._in_headers and self._received > LONGEST_HEADERS + LONGEST_READ:
+            self._refuse(_uri_too_long() if len(self.url) > LONGEST_URL else _headers_too_large())
         if not self._in_headers:
             self._clear_deadline()
         elif self._deadline is None:
@@ -42,12 +75,50 @@ class TimelyHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Note that the headers of a request begin."""
         self._in_headers = True
+        self._received = self._newest
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Note that the headers of a request are complete."""
-        self._in_headers = False
+        """Note that the headers of a request are complete, and check their length."""
+        refused = self._refused
+        if len(self.url) > LONGEST_URL:
+            refused = _uri_too_long()
+            self.url = self.url[:LONGEST_URL]
+        elif self._received > LONGEST_HEADERS and _length(self.headers) > LONGEST_HEADERS:
+            refused = _headers_too_large()
+        if refused:
+            self.scope["state"][REFUSED] = refused
         super().on_headers_complete()
+        self._in_headers = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Let the app answer a request that the parser rejects."""
+        if self._in_headers or not self.cycle.more_body:
+            self._refuse(MalformedRequest("The request is not valid HTTP."))
+            return
+        # The parser rejects a chunk of a body. The app notices it when it reads the body.
+        self._refused = MalformedBody("The chunks of the body are not valid HTTP.")
+        self.cycle.scope["state"][REFUSED] = self._refused
+        self.cycle.keep_alive = False
+        self.cycle.message_event.set()
+        if self.cycle.response_complete:
+            self.transport.close()
+
+    def _refuse(self, error: DomainError) -> None:
+        """Let the app answer a request whose headers are not complete, then close.
+
+        For that, the app gets a request with the headers that are known so far.
+        """
+        self._refused = error
+        known = self.headers if self._in_headers and self.headers else []
+        self.parser = HttpRequestParser(self)
+        self.parser.feed_data(b"GET / HTTP/1.0\r\n\r\n")
+        self.headers += known
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["http_version"] != "1.1":
+            app = unchunked(app, cycle)
+        super()._start_asgi_task(cycle, app)
 
     def eof_received(self) -> None:
         """Flush before the end of file is handled: a half-closed client may still read."""
@@ -66,6 +137,48 @@ class TimelyHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _uri_too_long() -> URITooLong:
+    return URITooLong(f"The URL is longer than {LONGEST_URL} bytes.")
+
+
+def _headers_too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"The headers are longer than {LONGEST_HEADERS} bytes.")
+
+
+def _length(headers: RawHeaders) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
+
+
+def unchunked(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
+    """Wrap an app for a response to HTTP/1.0, which has no chunks.
+
+    The body ends where the connection is closed. If the app cannot complete the response, the
+    connection is reset, because a client would take an end for the end of the body.
+    """
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        cycle.keep_alive = False
+        has_length = False
+
+        async def send_unchunked(message: Any) -> None:
+            nonlocal has_length
+            if message["type"] == "http.response.start":
+                has_length = b"content-length" in dict(message["headers"])
+                if not has_length:
+                    cycle.chunked_encoding = False
+            elif not has_length:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await app(scope, receive, send_unchunked)
+        finally:
+            if cycle.response_started and not cycle.response_complete:
+                cycle.transport.abort()
+
+    return answer
 
 
 class OnePiece:

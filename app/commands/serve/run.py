@@ -81,6 +81,7 @@ class ServiceConfig(TimelyConfig):
             log_config=None,  # the app has its own
             access_log=False,
             server_header=False,
+            root_path=settings.root_path,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
         )

@@ -17,8 +17,15 @@ from app.core.errors import (
     BodyTimeout,
     ContentTooLarge,
     MalformedBody,
+    UnsupportedCoding,
     UnsupportedMediaType,
 )
+
+REFUSED = "refused"
+"""Key in ``scope["state"]`` of the error for a request that is not valid HTTP.
+
+The server sets it, also while the body arrives.
+"""
 
 SLOWEST = 20_000
 """The minimum transfer rate after ``BODY_TIMEOUT`` seconds, in bytes per second.
@@ -26,7 +33,12 @@ SLOWEST = 20_000
 A slower transfer would hold up other requests.
 """
 
-
+_CODINGS = {"br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"}
+_NO_CODING = {
+    b"content-encoding": {"", "identity"},
+    b"transfer-encoding": {"", "identity", "chunked"},
+}
+"""The values of headers that leave a body unencoded; the server itself decodes chunks."""
 _JSON_TYPE = re.compile(r"application/.*\+json")
 
 
@@ -97,6 +109,8 @@ class _Progress:
     """How many bytes of a body have arrived, and the deadline for more of them."""
 
     def __init__(self, request: Request, longest: int) -> None:
+        _refuse_coding(request)
+        self._state = request.scope["state"]
         self._longest = longest
         self.end = asyncio.get_running_loop().time() + request.app.state.settings.body_timeout
         self._received = 0
@@ -104,11 +118,29 @@ class _Progress:
             raise _too_long(longest)
 
     def take(self, piece: bytes) -> None:
-        """Count a piece and extend the deadline; raise ``ContentTooLarge``."""
+        """Count a piece and extend the deadline; raise ``ContentTooLarge`` or ``MalformedBody``."""
+        if refused := self._state.get(REFUSED):
+            raise refused
         self._received += len(piece)
         if self._received > self._longest:
             raise _too_long(self._longest)
         self.end += len(piece) / SLOWEST
+
+
+def _refuse_coding(request: Request) -> None:
+    """Raise ``UnsupportedCoding`` if a header says that the body is compressed."""
+    codings = {
+        coding
+        for name, value in request.scope["headers"]
+        if name in _NO_CODING
+        for coding in map(str.strip, value.decode("latin-1").lower().split(","))
+        if coding not in _NO_CODING[name]
+    }
+    if codings:
+        named = ", ".join(sorted(codings & _CODINGS)) or "in a coding that is unknown here"
+        raise UnsupportedCoding(
+            f"The body is encoded ({named}): send it as it is, without a Content-Encoding."
+        )
 
 
 def _too_long(longest: int) -> ContentTooLarge:

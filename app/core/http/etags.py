@@ -39,6 +39,11 @@ def is_known(tag: str, request: Request) -> bool:
     return known == "*" or tag in (found for _, found in _TAG.findall(known))
 
 
+def has_weak_tag(request: Request) -> bool:
+    """Return whether ``If-Match`` has a weak ETag, which never matches."""
+    return any(weak for weak, _ in _TAG.findall(_listed(request, "If-Match")))
+
+
 async def get_expected_versions(
     request: Request,
     if_match: Annotated[

@@ -6,11 +6,20 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from app.core.db.migrations import is_current
-from app.core.errors import Invalid, Unavailable
+from app.core.errors import Invalid, MalformedRequest, Unavailable
 from app.core.http.dependencies import DatabaseDep
 from app.core.http.middleware import is_stopping
 from app.core.http.openapi import problems
 from app.core.http.routes import ContractRoute
+from app.core.http.urls import link_to
+
+LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "live": "/health/live",
+    "ready": "/health/ready",
+}
+"""The paths that `/` links to."""
 
 router = APIRouter(tags=["service"], route_class=ContractRoute)
 
@@ -30,7 +39,7 @@ class Health(BaseModel):
     status: Literal["live", "ready"]
 
 
-@router.get("/", responses=problems(Invalid))
+@router.get("/", responses=problems(MalformedRequest, Invalid))
 async def get_service(request: Request) -> Service:
     """Describe the service."""
     app = request.app
@@ -38,22 +47,17 @@ async def get_service(request: Request) -> Service:
         name=app.title,
         version=app.version,
         description=app.description,
-        links={
-            "docs": "/docs",
-            "openapi": "/openapi.json",
-            "live": "/health/live",
-            "ready": "/health/ready",
-        },
+        links={name: link_to(request.scope, path) for name, path in LINKS.items()},
     )
 
 
-@router.get("/health/live", responses=problems(Invalid))
+@router.get("/health/live", responses=problems(MalformedRequest, Invalid))
 async def get_liveness() -> Health:
     """Report that the process responds; does not use the database."""
     return Health(status="live")
 
 
-@router.get("/health/ready", responses=problems(Invalid, Unavailable))
+@router.get("/health/ready", responses=problems(MalformedRequest, Invalid, Unavailable))
 async def get_readiness(database: DatabaseDep, request: Request) -> Health:
     """Report whether the database answers and has the schema of the latest migration.
 

@@ -23,6 +23,7 @@ from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused
+from app.core.http.urls import route_path
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -78,7 +79,7 @@ async def answered_once(
     Raise ``KeyReused`` if the key was used for a different request, and ``KeyInFlight`` if the
     earlier request is in flight for longer than the lock timeout.
     """
-    path = request.scope["path"]
+    path = route_path(request.scope)
     request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
     request_hash.update(await request.body())
     values = {"key": key, "request": request_hash.hexdigest()}

@@ -19,6 +19,7 @@ from app.core.errors import (
     KeyInFlight,
     KeyReused,
     MalformedBody,
+    MalformedRequest,
     NotFound,
     PreconditionFailed,
     ReferenceMissing,
@@ -79,7 +80,7 @@ _TAG = "The row's version and a hash of this response, for `If-Match` and `If-No
 _BODY_TAG = "A hash of this response, for `If-None-Match`."
 _OK = "Successful Response"
 _NOT_MODIFIED = "Not modified: the client's copy is current."
-_QUERIES = problems(Invalid, Unavailable)
+_QUERIES = problems(MalformedRequest, Invalid, Unavailable)
 
 READS = merged(_QUERIES, problems(NotFound))
 GETS = merged(

@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): the body of every error response of the app."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,8 +19,11 @@ from app.core.errors import (
     Invalid,
     MethodNotAllowed,
     NotFound,
+    PreconditionFailed,
     problem_types,
 )
+from app.core.http.etags import has_weak_tag
+from app.core.http.urls import asked_path
 
 _MOST_ERRORS = 50
 
@@ -29,6 +33,9 @@ _OWN_WORDS = {
     "model_attributes_type": "Input should be an object.",
 }
 """Details by error type, where Pydantic's message repeats the input or is hard to read."""
+
+_LOST_PLUS = re.compile("[0-9-]{10}[Tt][0-9:.]{5,40} [0-9]{2}:?[0-9]{2}")
+"""A time in a query whose offset had a ``+``, which means a space in a URL."""
 
 
 def _catalogue(schema: dict[str, Any]) -> None:
@@ -49,7 +56,10 @@ class Problem(BaseModel):
     detail: str = Field(
         description="What is wrong with this request.", examples=["This name is already taken."]
     )
-    instance: str = Field(description="The path of the request.", examples=["/api/v1/categories"])
+    instance: str = Field(
+        description="The path of the request, as a URI reference.",
+        examples=["/api/v1/categories"],
+    )
     request_id: str = Field(
         description="The request ID, as in the logs and the header `X-Request-ID`.",
         examples=["019aa8a53f0c7c4e9d0f6f2d1c7a5b10"],
@@ -70,12 +80,13 @@ def problem_response(
         title=problem.title,
         status=problem.status,
         detail=error.detail,
-        instance=request.scope["path"],
+        instance=asked_path(request.scope),
         request_id=request.state.request_id,
         errors=error.errors[:_MOST_ERRORS],
     )
+    headers = {**error.headers, **(headers or {})}
     if error.retry_after:
-        headers = {"Retry-After": str(error.retry_after), **(headers or {})}
+        headers["Retry-After"] = str(error.retry_after)
     return Response(
         body.model_dump_json(),
         status_code=problem.status,
@@ -93,6 +104,12 @@ def handle_errors(app: FastAPI) -> None:
 
 async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
+    if isinstance(error, PreconditionFailed) and has_weak_tag(request):
+        error = PreconditionFailed(
+            'If-Match has a weak ETag (W/"..."), which never matches. A proxy that compresses makes'
+            " ETags weak: read the resource again with Accept-Encoding: identity, or configure the"
+            " proxy (docs/operations.md)."
+        )
     return problem_response(request, error)
 
 
@@ -102,7 +119,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         FieldError(
             pointer=_pointer(problem["loc"]),
             code=problem["type"],
-            detail=_OWN_WORDS.get(problem["type"], f"{problem['msg']}."),
+            detail=_detail(problem),
         )
         for problem in error.errors()
         # An optional parameter may also be None, and Pydantic reports that branch too.
@@ -126,6 +143,15 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         )
         return problem_response(request, not_allowed, allow)
     raise error
+
+
+def _detail(problem: Mapping[str, Any]) -> str:
+    """Return the detail of an error that Pydantic reports."""
+    detail = _OWN_WORDS.get(problem["type"], f"{problem['msg']}.")
+    value = problem["input"]
+    if problem["loc"][0] == "query" and isinstance(value, str) and _LOST_PLUS.fullmatch(value):
+        detail += " In a URL, + means a space: write it as %2B."
+    return detail
 
 
 def _pointer(location: Sequence[str | int]) -> str:

@@ -1,12 +1,13 @@
 """Responses whose JSON the database built."""
 
 from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Request
 from starlette.responses import Response
 
 from app.core.http.etags import is_known, tag_of, tag_of_body
+from app.core.http.urls import link_to, route_path
 from app.core.resources.crud import Resource
 from app.core.resources.paging import PageOfJSON
 
@@ -33,8 +34,9 @@ def created_response(
     """Return the response to a POST that created a resource, with its ``Location``.
 
     The resource is below the path of the POST, or in ``collection`` of the API, if that is given.
+    ``ContractRoute`` adds the prefix of a proxy.
     """
-    path = request.scope["path"]
+    path = route_path(request.scope)
     if collection is not None:
         path = f"{request.app.state.settings.api_v1_prefix}/{collection}"
     location = f"{path}/{resource.id}"
@@ -52,7 +54,7 @@ def page_response(request: Request, page: PageOfJSON) -> Response:
             if name not in {"cursor", "offset"}
         ]
         query = urlencode(again) + "&" * bool(again) + f"cursor={page.cursor}"
-        url = f"{quote(request.scope['path'])}?{query}"
+        url = f"{link_to(request.scope, route_path(request.scope))}?{query}"
         headers["Link"] = f'<{url}>; rel="next"'
         following = f'"{url}"'
     total = "null" if page.total is None else page.total

@@ -16,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.core.errors import FieldError, Invalid
-from app.core.http.bodies import JSONRequest
+from app.core.errors import DomainError, FieldError, Invalid, MalformedRequest
+from app.core.http.bodies import REFUSED, JSONRequest
 from app.core.http.idempotency import answered_once, key_of
+from app.core.http.urls import is_utf8, link_to, route_path
 
 ROUTE = "route"
 """Key in ``scope["state"]`` of the template of the route that matched a request."""
@@ -57,8 +58,14 @@ class ContractRoute(APIRoute):
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
             if creates and (key := key_of(request)):
-                return await answered_once(key, request, request.app.state.database, handle)
-            response = await handle(request)
+                database = request.app.state.database
+                response = await answered_once(key, request, database, handle)
+            else:
+                response = await handle(request)
+            if creates:
+                # Only here, so that a stored response gets the prefix of each request.
+                location = response.headers["Location"]
+                response.headers["Location"] = link_to(request.scope, location)
             if is_empty:
                 del response.headers["content-type"]  # FastAPI sets it, though there is no body
             return response
@@ -120,10 +127,14 @@ class RouteTable(BaseRoute):
         return groups
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a request that no route handles (404 or 405); record the template of its path."""
+        """Match a request that no route handles (400, 404 or 405); record the path's template."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if refused := scope["state"].get(REFUSED):
+            return Match.FULL, {APP: _raising(refused)}
+        path = route_path(scope)
+        if (scope["query_string"] or not path.isascii()) and not is_utf8(scope):
+            return Match.FULL, {APP: _raising(MalformedRequest("The URL is not UTF-8."))}
         if path.endswith("\n"):
             # FastAPI's patterns end in $, which also matches before a trailing line break.
             return Match.FULL, {APP: _nothing_there}
@@ -160,6 +171,13 @@ def _pattern_of(template: str) -> str:
         "([^/]+)" if part.startswith("{") else re.escape(part) for part in template.split("/")
     )
     return "/".join(segments)
+
+
+def _raising(error: DomainError) -> ASGIApp:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> NoReturn:
+        raise error
+
+    return refuse
 
 
 async def _nothing_there(scope: Scope, receive: Receive, send: Send) -> NoReturn:

@@ -116,6 +116,7 @@ DECLARED_CSV = (
     "text/csv; header=present; x",
     f"text/csv; x*{'9' * 5000}=x",
 )
+CODINGS = ("gzip", "GZIP", "identity, gzip", MARK, f"{MARK}," * 5_000)
 NOT_READ = {**NOT_JSON, **TOO_LONG, **NOT_AN_OBJECT}
 """Bodies for operations that do not read a body."""
 
@@ -154,9 +155,11 @@ def _no_json(operation: Operation) -> Iterator[Hostile]:
         name, header = f"{where}: {declared[:40]}", ("Content-Type", declared)
         yield hostile(name, method, path, 422, header, body=f'"{MARK}"')
     yield hostile(f"{where}: nothing declared", method, path, 415, body=f'"{MARK}"')
-    compressed = (JSON, ("Content-Encoding", "gzip"))
     body = gzip.compress(f'{{"name": "{MARK}"}}'.encode(), mtime=0)
-    yield hostile(f"{where}: compressed", method, path, 400, *compressed, body=body)
+    yield hostile(f"{where}: compressed, undeclared", method, path, 400, JSON, body=body)
+    for coding in CODINGS:
+        compressed = (JSON, ("Content-Encoding", coding))
+        yield hostile(f"{where}: {coding[:40]}", method, path, 415, *compressed, body=body)
     awaited = (JSON, ("Expect", "100-continue"))
     yield hostile(f"{where}: announced", method, path, 422, *awaited, body=f'"{MARK}"')
 
@@ -169,6 +172,8 @@ def _no_csv(operation: Operation) -> Iterator[Hostile]:
     for declared in DECLARED_CSV:
         name, header = f"{path}: {declared[:50]}", ("Content-Type", declared)
         yield hostile(name, method, path, 422, header, body=MARK)
-    compressed = (CSV, ("Content-Encoding", "gzip"))
     body = gzip.compress(b"name\n" + MARK.encode(), mtime=0)
-    yield hostile(f"{path}: compressed", method, path, 400, *compressed, body=body)
+    yield hostile(f"{path}: compressed, undeclared", method, path, 400, CSV, body=body)
+    for coding in CODINGS:
+        compressed = (CSV, ("Content-Encoding", coding))
+        yield hostile(f"{path}: {coding[:40]}", method, path, 415, *compressed, body=body)

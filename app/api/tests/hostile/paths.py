@@ -39,9 +39,6 @@ NOWHERE = (
     "/health/live%0A",
     "/%0A",
     "/%00",
-    "/%ff",
-    "/%ed%a0%80",
-    "/%c0%ae%c0%ae/etc/passwd",
     "/%",
     "/%zz",
     "/%%%25",
@@ -51,7 +48,6 @@ NOWHERE = (
     "/static-offline-docs",
     "/static-offline-docs/",
     "/static-offline-docs/%00",
-    "/static-offline-docs/%ff",
     "/static-offline-docs/..%2f..%2f..%2fpyproject.toml",
     "/static-offline-docs/../../../../../../../../etc/passwd",
     "/static-offline-docs//etc/passwd",
@@ -62,6 +58,21 @@ NOWHERE = (
     f"/static-offline-docs/{'x/' * 3000}",
 )
 """Paths that do not exist; ``<list>`` and ``<row>`` stand for a collection and one of its rows."""
+
+NOT_UTF_8 = (
+    "/%ff",
+    "/%ed%a0%80",
+    "/%c0%ae%c0%ae/etc/passwd",
+    "/static-offline-docs/%ff",
+    f"{API}/<list>%e9",
+    f"{API}/<list>/<row>%80",
+    f"{API}/<list>?name=Jos%E9",
+    f"{API}/<list>/<row>?%ff",
+    "/?%c0%af",
+    "/docs?x=%ed%b0%80",
+    "/nothing?x=%f5%80%80%80",
+)
+"""URLs that are not UTF-8 once decoded: Latin-1, lone surrogates, overlong sequences."""
 
 
 def methods(document: Document) -> Iterator[Hostile]:
@@ -95,12 +106,12 @@ def paths(document: Document) -> Iterator[Hostile]:
     first = next(collections(document))
     name = first.target.removeprefix(f"{API}/")
     row = next(thing.placeholder for thing in things() if thing.path == name)
-    for template in NOWHERE:
+    for template in (*NOWHERE, *NOT_UTF_8):
         target = template.replace("<list>", name).replace("<LIST>", name.upper())
         target = target.replace("<row>", row)
         for method in ("GET", "HEAD", "POST", "DELETE"):
             static = target.startswith("/static-offline-docs/") and method in {"POST", "DELETE"}
-            answers = {405} if static else {404}
+            answers = {400} if template in NOT_UTF_8 else {405} if static else {404}
             yield hostile(f"{method} {target[:60]}", method, target, answers)
     proxied = f"http://{MARK}.example{first.target}"
     yield hostile("another host in the target", "GET", proxied, 200)

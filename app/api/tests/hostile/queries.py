@@ -72,14 +72,19 @@ INVISIBLE_NAMES_SOUGHT: dict[str, str] = {
     "combining marks": "%CC%81",
     "Hangul fillers": "%E3%85%A4",
 }
-GOOD_TEXTS_SOUGHT: dict[str, str] = {
-    "invalid UTF-8": f"{MARK}%FF",
+NOT_UTF_8: dict[str, str] = {
+    "Latin-1": f"{MARK}%E9",
+    "half a character": f"{MARK}%C3",
     "a surrogate": f"{MARK}%ED%A0%80",
     "overlong UTF-8": f"{MARK}%C0%80",
+    "a character beyond Unicode": f"{MARK}%F4%90%80%80",
+}
+GOOD_TEXTS_SOUGHT: dict[str, str] = {
     "null": "null",
     "SQL": "%27%3B--%25_%5C",
     "ligatures": "%EF%B7%BA" * 100,
     "half an escape": "%",
+    "a replacement character": "%EF%BF%BD",
 }
 FORGED_KEYS: dict[str, str] = {
     "nothing": "",
@@ -100,7 +105,6 @@ BAD_QUERIES: Values = {
     "an unknown parameter": f"unknown={MARK}",
     "an unknown parameter without a name": f"={MARK}",
     "an unknown parameter of NUL": f"%00={MARK}",
-    "an unknown parameter of a surrogate": f"%ED%A0%80={MARK}",
     "an unknown parameter of 10 000 letters": f"{'x' * 10_000}={MARK}",
     "4 000 unknown ones": "&".join(f"u{number}={MARK}" for number in range(4000)),
     "a question mark too many": "?limit=1",
@@ -164,6 +168,8 @@ def _of_parameter(path: str, name: str, schema: Schema, words: Words) -> Iterato
     asked, breaks = f"{path}?{name}=", f"?{name}"
     for kind, bad in _bad(name, schema, words).items():
         yield hostile(f"{path}: {name} {kind}", "GET", asked + bad, 422, breaks=breaks)
+    for kind, bad in NOT_UTF_8.items():
+        yield hostile(f"{path}: {name} {kind}", "GET", asked + bad, 400)
     for kind, good in _good(schema).items():
         yield hostile(f"{path}: {name} {kind}", "GET", asked + good, 200)
     once = f"{name}={quote(_sample(name, schema), safe=':<>')}"
