@@ -1,6 +1,7 @@
 """The contract on every path: bodies, methods, request IDs, errors, headers, CORS."""
 
 import asyncio
+import gzip
 import json
 import logging
 import threading
@@ -78,6 +79,57 @@ class TestBody:
         )
 
         assert response.json()["name"] == "Élite"
+
+    @pytest.mark.parametrize(
+        ("path", "declared"), [(URL, "application/json"), (f"{API}/athletes/import", "text/csv")]
+    )
+    @pytest.mark.parametrize(
+        ("coding", "named"),
+        [
+            ("gzip", "gzip"),
+            ("GZip", "gzip"),
+            ("br", "br"),
+            ("zstd", "zstd"),
+            ("identity, deflate, gzip", "deflate, gzip"),
+            ("rot13", "in a coding that is unknown here"),
+            ("utf-8", "in a coding that is unknown here"),
+        ],
+    )
+    async def test_a_compressed_body_is_unsupported(
+        self, client: AsyncClient, path: str, declared: str, coding: str, named: str
+    ) -> None:
+        headers = {"Content-Type": declared, "Content-Encoding": coding}
+        response = await client.post(path, content=gzip.compress(b"name"), headers=headers)
+
+        assert problem(response) == (415, "/problems/unsupported-media-type", [])
+        assert response.headers["Accept-Encoding"] == "identity"
+        assert response.json()["detail"] == (
+            f"The body is encoded ({named}): send it as it is, without a Content-Encoding."
+        )
+
+    async def test_chunks_in_another_transfer_coding_are_unsupported(
+        self, client: AsyncClient
+    ) -> None:
+        headers = {**JSON, "Transfer-Encoding": "gzip, chunked"}
+        response = await client.post(URL, content=gzip.compress(b"{}"), headers=headers)
+
+        assert problem(response) == (415, "/problems/unsupported-media-type", [])
+        assert "(gzip)" in response.json()["detail"]
+
+    @pytest.mark.parametrize("coding", ["identity", "Identity", "", "identity, identity"])
+    async def test_a_body_in_the_identity_coding_is_read(
+        self, client: AsyncClient, coding: str
+    ) -> None:
+        headers = {**JSON, "Content-Encoding": coding}
+        response = await client.post(URL, content=b'{"name": "Rx"}', headers=headers)
+
+        assert response.status_code == 201
+
+    async def test_another_media_type_gets_no_accept_encoding(self, client: AsyncClient) -> None:
+        response = await client.post(URL, content=b"x", headers={"Content-Type": "text/plain"})
+
+        assert problem(response) == (415, "/problems/unsupported-media-type", [])
+        assert "Accept-Encoding" not in response.headers
 
     @pytest.mark.parametrize(
         ("number", "code"),

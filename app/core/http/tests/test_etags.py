@@ -185,6 +185,39 @@ class TestIfMatch:
         assert problem(changed) == problem(deleted) == STALE
         assert (await client.get(url)).json() == before
 
+    @pytest.mark.parametrize("expected", ["W/{}", 'W/"1-x"', 'W/"1-x", "2-y"', '"2-y",W/"9-z"'])
+    async def test_the_error_for_a_weak_etag_says_what_helps(
+        self, client: AsyncClient, url: str, expected: str
+    ) -> None:
+        headers = {"If-Match": expected.replace("{}", await etag_of(client, url))}
+
+        changed = await client.patch(url, json={"name": "Mara L."}, headers=headers)
+        deleted = await client.delete(url, headers=headers)
+
+        assert problem(changed) == problem(deleted) == STALE
+        assert changed.json()["detail"] == deleted.json()["detail"]
+        assert changed.json()["detail"].startswith("If-Match has a weak ETag")
+        assert "Accept-Encoding: identity" in changed.json()["detail"]
+
+    @pytest.mark.parametrize("expected", ['W/"9-x", {}', '{}, W/"1-x"'])
+    async def test_a_strong_etag_beside_a_weak_one_is_accepted(
+        self, client: AsyncClient, url: str, expected: str
+    ) -> None:
+        headers = {"If-Match": expected.replace("{}", await etag_of(client, url))}
+
+        changed = await client.patch(url, json={"name": "Mara L."}, headers=headers)
+
+        assert (changed.status_code, changed.json()["version"]) == (200, 2)
+
+    @pytest.mark.parametrize("expected", ['"9-x"', '"W/1-x"', '"1"'])
+    async def test_the_error_for_a_strong_etag_says_to_read_again(
+        self, client: AsyncClient, url: str, expected: str
+    ) -> None:
+        changed = await client.patch(url, json={"name": "M"}, headers={"If-Match": expected})
+
+        assert problem(changed) == STALE
+        assert changed.json()["detail"].endswith("that If-Match does not accept; read it again.")
+
     async def test_the_matching_version_is_deleted(self, client: AsyncClient, url: str) -> None:
         deleted = await client.delete(url, headers={"If-Match": await etag_of(client, url)})
 
