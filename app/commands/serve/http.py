@@ -1,6 +1,8 @@
 """uvicorn's HTTP protocol, with limits for request headers and one write for each response."""
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 from httptools import HttpRequestParser
@@ -24,6 +26,8 @@ LONGEST_HEADERS = 128 * 2**10
 """The maximum length of the headers of a request in bytes."""
 LONGEST_READ = 256 * 2**10
 """The maximum length of the data that an event loop reads at once."""
+RESET = struct.pack("ii", 1, 0)
+"""The value of ``SO_LINGER`` with which a connection is reset when it is closed."""
 LONGEST_PIECE = 64 * 2**10
 """Buffered bytes after which a write is sent at once instead of waiting for more."""
 
@@ -96,10 +100,11 @@ class TimelyHttp(HttpToolsProtocol):
         if self._in_headers or not self.cycle.more_body:
             self._refuse(MalformedRequest("The request is not valid HTTP."))
             return
-        # The parser rejects a chunk of a body. The app notices it when it reads the body.
-        self._refused = MalformedBody("The chunks of the body are not valid HTTP.")
+        # The parser rejects a chunk of a body. The app notices it at the next piece of the body.
+        self._stop_reading(MalformedBody("The chunks of the body are not valid HTTP."))
         self.cycle.scope["state"][REFUSED] = self._refused
         self.cycle.keep_alive = False
+        self.cycle.body += b"?"
         self.cycle.message_event.set()
         if self.cycle.response_complete:
             self.transport.close()
@@ -109,11 +114,15 @@ class TimelyHttp(HttpToolsProtocol):
 
         For that, the app gets a request with the headers that are known so far.
         """
-        self._refused = error
+        self._stop_reading(error)
         known = self.headers if self._in_headers and self.headers else []
         self.parser = HttpRequestParser(self)
         self.parser.feed_data(b"GET / HTTP/1.0\r\n\r\n")
         self.headers += known
+
+    def _stop_reading(self, error: DomainError) -> None:
+        self._refused = error
+        self.transport.lingers = True  # type: ignore[attr-defined]
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if cycle.scope["http_version"] != "1.1":
@@ -176,6 +185,8 @@ def unchunked(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Applic
             await app(scope, receive, send_unchunked)
         finally:
             if cycle.response_started and not cycle.response_complete:
+                connection = cycle.transport.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 cycle.transport.abort()
 
     return answer
@@ -186,6 +197,13 @@ class OnePiece:
 
     uvicorn writes head and body separately, and uvloop sends each write at once. That would be
     two packets and twice the work.
+    """
+
+    lingers = False
+    """Whether to end only the response at first: the client still sends.
+
+    A connection that is closed before everything is read is reset, and then the client may lose the
+    response. The client ends the connection, or uvicorn's keep-alive timeout.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -207,9 +225,13 @@ class OnePiece:
             self.send_now()  # so that a slow reader gets back-pressure on a long response
 
     def close(self) -> None:
-        """Send the buffered bytes, and close."""
+        """Send the buffered bytes, and close; if the connection lingers, at the second call."""
         self.send_now()
-        self._transport.close()
+        if self.lingers:
+            self.lingers = False
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
     def send_now(self) -> None:
         """Send the buffered bytes."""

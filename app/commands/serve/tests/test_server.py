@@ -1,20 +1,17 @@
 """What the server of `run` adds to requests and responses."""
 
 import asyncio
-import contextlib
 import json
-import socket
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import uvloop
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn import Server
+from starlette.types import Receive, Scope, Send
 
 from app.application import create_app
-from app.commands.serve.run import ServiceConfig, Stopping
+from app.commands.serve.run import Stopping
+from app.commands.serve.tests.connections import serving
 from app.conftest import problem
 from app.core.settings import Settings
 
@@ -27,21 +24,6 @@ async def echo_client(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-@contextlib.asynccontextmanager
-async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[tuple[str, Server]]:
-    """Serve on a free port as `run` does; yield the address and the server."""
-    config = ServiceConfig(app, settings)
-    config.lifespan = "off"
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        server = Server(config)
-        serve = asyncio.ensure_future(server.serve([sock]))
-        while not server.started:  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{sock.getsockname()[1]}", server
-        server.should_exit = True
-        await serve
 
 
 @pytest.mark.parametrize(
