@@ -329,7 +329,8 @@ class ScheduleQuery(ListQuery):
         " Write `+` as `%2B` in a URL.",
     )
     to: Moment | SkipJsonSchema[None] = Field(
-        default=None, description="Only for trainings that start before this time."
+        default=None,
+        description="Only for trainings that start before this time. Write `+` as `%2B` in a URL.",
     )
     sort: Literal["starts_at", "-starts_at"] = Field(
         default="starts_at", description="What to sort by; `-` for descending."

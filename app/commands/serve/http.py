@@ -31,6 +31,7 @@ RESET = struct.pack("ii", 1, 0)
 LONGEST_PIECE = 64 * 2**10
 """Buffered bytes after which a write is sent at once instead of waiting for more."""
 
+
 class TimelyConfig(Config):
     """Uvicorn's configuration with ``TimelyHttp``'s timeout for request headers, in seconds."""
 

@@ -86,6 +86,11 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.trusted_proxies == ("10.0.0.7", "10.1.0.0/16", "::1")
 
 
+@pytest.mark.parametrize("prefix", ["", "/gym", "/my-gym/v1.0_~"])
+def test_a_prefix_of_a_proxy_is_a_plain_path(prefix: str) -> None:
+    assert Settings(_env_file=None, root_path=prefix).root_path == prefix
+
+
 class TestWrongValue:
     @pytest.mark.parametrize(
         ("name", "value", "reason"),
@@ -97,6 +102,10 @@ class TestWrongValue:
             ("DB_POOL_SIZE", "many", "Input should be a valid integer"),
             ("DEBUG", "perhaps", "Input should be a valid boolean"),
             ("API_V1_PREFIX", "api/", "give a path that starts with / and does not end with it"),
+            ("ROOT_PATH", "gym", "give a path of letters, digits and . _ ~ - that starts with /"),
+            ("ROOT_PATH", "/gym/", "give a path of letters, digits and . _ ~ - that starts with /"),
+            ("ROOT_PATH", "//gym", "give a path of letters, digits and . _ ~ - that starts with /"),
+            ("ROOT_PATH", "/my%20gym", "give a path of letters, digits and . _ ~ -"),
             ("CORS_ORIGINS", "gym.example", "give each origin as scheme://host[:port]"),
             ("CORS_ORIGINS", "https://gym.example/", "give each origin as scheme://host[:port]"),
             ("TRUSTED_HOSTS", "http://gym.example", "give each host like gym.example"),

@@ -109,7 +109,10 @@ BROKEN: dict[str, tuple[bytes, tuple[int, ...] | None]] = {
     "a request after a refusal": (_POST + b"Content-Length: 2\r\n\r\n{}" + _LIVE, (422, 200)),
     "a request after one that is broken": (b"BREW / HTTP/1.1\r\n\r\n" + _LIVE, (400,)),
     "a request within a body": (_POST + b"Content-Length: %d\r\n\r\n" % len(_LIVE) + _LIVE, (400,)),
-    "a broken request after one in flight": (_LIVE * 2 + b"BREW / HTTP/1.1\r\n\r\n", (200, 200, 400)),
+    "a broken request after two in flight": (
+        _LIVE * 2 + b"BREW / HTTP/1.1\r\n\r\n",
+        (200, 200, 400),
+    ),
     "broken chunks after one in flight": (_LIVE + _CHUNKED + b"zz\r\n" + _LIVE, (200, 400)),
     "broken chunks for a path without a body": (
         b"GET /health/live HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",

@@ -16,9 +16,7 @@ from app.core.settings import Settings, get_settings
 
 ORIGIN = "https://gym.example"
 # The last header before an error is not known, because the next line might have continued it.
-HEAD = (
-    b"\r\nHost: gym.example\r\nOrigin: https://gym.example\r\nX-Request-ID: the-one\r\nX: y\r\n"
-)
+HEAD = b"\r\nHost: gym.example\r\nOrigin: https://gym.example\r\nX-Request-ID: the-one\r\nX: y\r\n"
 JSON = b"Content-Type: application/json\r\n"
 CLOSE = HEAD + b"Connection: close\r\n"
 POST = f"POST {API}/categories HTTP/1.1".encode()

@@ -49,6 +49,19 @@ async def test_forwarded_headers_are_used_only_from_a_trusted_proxy(
     assert "Server" not in response.headers
 
 
+async def test_the_prefix_that_a_proxy_strips_is_in_every_link() -> None:
+    settings = Settings(_env_file=None, root_path="/gym", shutdown_delay=0)
+    async with (
+        serving(create_app(settings), settings) as (url, _),
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        service = await client.get("/", headers={"X-Forwarded-Prefix": "/evil"})
+        missing = await client.get("/nothing%20here")
+
+    assert service.json()["links"]["live"] == "/gym/health/live"
+    assert missing.json()["instance"] == "/gym/nothing%20here"
+
+
 async def test_a_request_that_outlasts_the_grace_period_gets_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
