@@ -1,5 +1,6 @@
 """The service behind nginx, with the configuration of docs/operations.md and with others."""
 
+import asyncio
 import gzip
 import re
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.responses import StreamingResponse
 
 from app.application import create_app
 from app.commands.project import ROOT
@@ -44,6 +46,16 @@ async def behind(configuration: str, database: str) -> AsyncIterator[httpx.Async
     """Provide a client of nginx in front of the service, which has the prefix ``/gym``."""
     settings = patient(database).model_copy(update={"root_path": "/gym"})
     app = create_app(settings)
+
+    @app.get("/midway")
+    async def midway() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"half" * 10_000
+            await asyncio.sleep(0.05)
+            raise RuntimeError("the other half")
+
+        return StreamingResponse(pieces())
+
     async with (
         connected(settings, 2) as app.state.database,
         serving(app, settings) as (url, _),
@@ -179,3 +191,12 @@ async def test_an_export_over_http_1_0_arrives_whole(own_database: str) -> None:
 
     assert exported.text.startswith("id,reference,name,")
     assert exported.text.count("\r\n") == 1
+
+
+@pytest.mark.parametrize("configuration", [PLAIN, documented()], ids=["HTTP/1.0", "HTTP/1.1"])
+async def test_a_stream_that_breaks_off_does_not_look_complete(
+    own_database: str, configuration: str
+) -> None:
+    async with behind(configuration, own_database) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/gym/midway")
