@@ -84,8 +84,11 @@ class TimelyHttp(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Note that the headers of a request are complete, and check their length."""
+        """Note that the headers of a request are complete; check their length, and the prefix."""
         refused = self._refused
+        if self.root_path and self.url.startswith(f"{self.root_path}/".encode()):
+            # The proxy does not strip the prefix, or there is none; uvicorn adds the prefix again.
+            self.url = self.url[len(self.root_path) :]
         if len(self.url) > LONGEST_URL:
             refused = _uri_too_long()
             self.url = self.url[:LONGEST_URL]

@@ -81,7 +81,14 @@ class Launcher:
 
 def clean_environment() -> dict[str, str]:
     """Return this environment without the service's own settings."""
-    unwanted = {"DATABASE_URL", "TEST_DATABASE_URL", "DATA_DIR", "API_V1_PREFIX", COVERAGE}
+    unwanted = {
+        "DATABASE_URL",
+        "TEST_DATABASE_URL",
+        "DATA_DIR",
+        "API_V1_PREFIX",
+        "ROOT_PATH",
+        COVERAGE,
+    }
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return kept | {"ENV_FILE": os.devnull, "SHUTDOWN_DELAY": "0"}
 

@@ -17,6 +17,7 @@ from structlog.contextvars import bind_contextvars
 
 from app.core.db.pool import UnusableDatabase
 from app.core.errors import InternalError, Unavailable, UntrustedHost
+from app.core.http.bodies import REFUSED
 from app.core.http.problems import problem_response
 from app.core.http.routes import ROUTE
 from app.core.resources.fields import new_id
@@ -102,7 +103,10 @@ def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
 
 
 class TrustedHosts:
-    """Rejects requests for hosts that are not listed; ``*.gym.example`` matches all subdomains."""
+    """Rejects requests for hosts that are not listed; ``*.gym.example`` matches all subdomains.
+
+    A request that is not valid HTTP may lack its host, and gets its own error.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self._app = app
@@ -112,7 +116,7 @@ class TrustedHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         app = self._app
-        if scope["type"] == "http":
+        if scope["type"] == "http" and REFUSED not in scope["state"]:
             host = _PORT.sub("", Headers(scope=scope).get("host", "")).lower()
             if host not in self._hosts and not host.endswith(self._domains):
                 error = UntrustedHost("This service does not serve this host.")

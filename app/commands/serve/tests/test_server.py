@@ -49,17 +49,24 @@ async def test_forwarded_headers_are_used_only_from_a_trusted_proxy(
     assert "Server" not in response.headers
 
 
-async def test_the_prefix_that_a_proxy_strips_is_in_every_link() -> None:
+async def test_the_prefix_of_a_proxy_is_in_every_link() -> None:
     settings = Settings(_env_file=None, root_path="/gym", shutdown_delay=0)
     async with (
         serving(create_app(settings), settings) as (url, _),
         httpx.AsyncClient(base_url=url, trust_env=False) as client,
     ):
-        service = await client.get("/", headers={"X-Forwarded-Prefix": "/evil"})
-        missing = await client.get("/nothing%20here")
+        for asked in ("", "/gym"):  # as from a proxy that strips the prefix, and from another
+            service = await client.get(f"{asked}/", headers={"X-Forwarded-Prefix": "/evil"})
+            missing = await client.get(f"{asked}/nothing%20here?x=/gym/")
 
-    assert service.json()["links"]["live"] == "/gym/health/live"
-    assert missing.json()["instance"] == "/gym/nothing%20here"
+            links = service.json()["links"]
+            assert links["live"] == "/gym/health/live"
+            assert missing.json()["instance"] == "/gym/nothing%20here"
+            del links["ready"]  # there is no database
+            assert [(await client.get(link)).status_code for link in links.values()] == [200] * 3
+        longer = await client.get("/gymnasium/")
+
+    assert longer.json()["instance"] == "/gym/gymnasium/"
 
 
 async def test_a_request_that_outlasts_the_grace_period_gets_503(
