@@ -1,16 +1,16 @@
 """Times in a query, where a ``+`` that is not escaped means a space."""
 
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
 
 from app.conftest import API, problem
-from app.core.resources.fields import new_id
 from app.trainings.tests.conftest import Gym
 
 HINT = " In a URL, + means a space: write it as %2B."
-SOME_ID = new_id()
+SOME_ID = UUID(int=1)
 LISTS = [
     f"{API}/trainings?from=",
     f"{API}/trainings?to=",
