@@ -11,7 +11,9 @@ from asyncpg import UniqueViolationError
 from pydantic_core import to_json
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
+from app.athletes.files.columns import NEEDED
 from app.athletes.files.reading import Entry
+from app.athletes.files.records import taken_reason
 from app.athletes.files.report import Counts, Outcome, Rejection
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
@@ -27,7 +29,6 @@ from app.core.resources.text import name_key
 
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)
-_NEEDED = ("name", "category")
 FEW = 1000
 """Up to this many athletes, a scan of the whole table is as fast as any other plan."""
 
@@ -77,7 +78,7 @@ class AthletesStorage:
             # Another request may have created this athlete in the meantime: now it is found.
             return await self._database.transaction(put)
         except UniqueViolationError as error:
-            reason = f"{' and '.join(taken_fields(error))} is already taken by another athlete"
+            reason = taken_reason(taken_fields(error), "already taken by another athlete")
             outcome = Outcome()
             outcome.reject(Rejection(entry.row, reason))
             return outcome
@@ -94,7 +95,7 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     outcome = Outcome()
     accepted: list[tuple[Entry, UUID | None]] = []
     for entry, athlete_id in zip(entries, await _locked(entries, transaction), strict=True):
-        absent = [column for column in _NEEDED if column not in entry.values]
+        absent = [column for column in NEEDED if column not in entry.values]
         if athlete_id is None and absent:
             needed = " and ".join(f"a {column}" for column in absent)
             reason = f"there is no such athlete, and a new one needs {needed}"
