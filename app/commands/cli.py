@@ -115,7 +115,8 @@ def import_athletes(
     ] = False,
 ) -> None:
     """Create and update athletes from a CSV file (an upsert by id or reference)."""
-    from app.commands.data.transfer import import_file, import_options
+    from app.commands.data.options import import_options
+    from app.commands.data.transfer import import_file
 
     options = import_options(
         encoding=encoding, mapped=mapped or (), given=given or (), dates=dates, dry_run=dry_run

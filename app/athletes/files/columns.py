@@ -26,7 +26,7 @@ _MOST_COMPARED, _LONGEST_COMPARED = 100, 30
 
 def plain_cell(cell: str) -> str:
     """Return the text of a cell: ``="00042"``, which keeps zeros in a spreadsheet, is ``00042``."""
-    if cell.startswith('="') and (text := _FORMULA_OF_TEXT.fullmatch(cell)):
+    if '="' in cell and (text := _FORMULA_OF_TEXT.fullmatch(cell.strip())):
         return text[1].replace('""', '"')
     return cell
 
@@ -34,7 +34,7 @@ def plain_cell(cell: str) -> str:
 def title_key(title: str) -> str:
     """Return the key for comparing titles: ``Birth Date`` and ``birth_date`` are one title."""
     try:
-        cleaned = str(clean_text(plain_cell(title.strip())))
+        cleaned = str(clean_text(plain_cell(title)))
     except PydanticCustomError:
         return title
     return name_key(cleaned).strip('"').replace("_", "").replace(" ", "")
@@ -70,11 +70,13 @@ class Columns:
             )
         if twice := [column for column in titled if by_title.count(column) > 1]:
             raise Invalid(f"The first row repeats a column: {', '.join(twice)}.")
-        self._places: Mapping[str, Sequence[int]] = titled | mapped
-        self.names = frozenset(self._places) | frozenset(self._given)
+        places = titled | mapped
+        self._single = [(column, first) for column, (first, *more) in places.items() if not more]
+        self._joined = [(column, several) for column, several in places.items() if several[1:]]
+        self.names = frozenset(places) | frozenset(self._given)
         self.missing = [column for column in NEEDED if column not in self.names]
         """The columns that a new athlete needs and this file does not have."""
-        used = {place for places in self._places.values() for place in places}
+        used = {place for several in places.values() for place in several}
         unused: dict[str, str] = {}
         for place, key in enumerate(keys):
             if key and place not in used:
@@ -94,12 +96,10 @@ class Columns:
             )
         if len(cells) < width:  # spreadsheets leave out empty cells at the end
             cells = cells + [""] * (width - len(cells))
-        found = {
-            column: plain_cell(cells[places[0]].strip())
-            if len(places) == 1
-            else _joined(column, [plain_cell(cells[place].strip()) for place in places])
-            for column, places in self._places.items()
-        }
+        found = {column: plain_cell(cells[place]) for column, place in self._single}
+        for column, places in self._joined:
+            parts = (plain_cell(cells[place]).strip() for place in places)
+            found[column] = (SEPARATOR if column == "centres" else " ").join(filter(None, parts))
         return found | self._given
 
     def _suggested(self, unused: Mapping[str, str]) -> list[str]:
@@ -129,10 +129,6 @@ def _shown(title: str) -> str:
         return str(clean_text(title))
     except PydanticCustomError:
         return title
-
-
-def _joined(column: str, cells: Sequence[str]) -> str:
-    return (SEPARATOR if column == "centres" else " ").join(filter(None, cells))
 
 
 def _wrong(option: str, detail: str) -> Invalid:

@@ -11,6 +11,7 @@ from app.core.resources.text import clean_text
 DateOrder = Literal["dmy", "mdy"]
 """Whether a date such as ``05/06/1994`` begins with the day or with the month."""
 
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEAR_FIRST = re.compile(r"([0-9]{4})([-/.]) ?([0-9]{1,2})\2 ?([0-9]{1,2})\.?")
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.]) ?([0-9]{1,2})\2 ?([0-9]{4})")
 _SHORT_YEAR = re.compile(r"[0-9]{1,2}([-/.]) ?[0-9]{1,2}\1 ?[0-9]{2}")
@@ -24,10 +25,10 @@ def read_date(cell: object, info: ValidationInfo) -> object:
 
     The validation context has the order of a date with slashes or hyphens that ends with the year.
     """
-    text = clean_text(cell)
-    if not isinstance(text, str):
-        return text
-    day = _MIDNIGHT.sub("", text)
+    if not isinstance(cell, str) or _ISO.fullmatch(cell):
+        return cell
+    text = str(clean_text(cell))
+    day = _MIDNIGHT.sub("", text) if ":" in text else text
     if found := _YEAR_FIRST.fullmatch(day):
         return _iso(found[1], found[3], found[4])
     if found := _YEAR_LAST.fullmatch(day):

@@ -25,7 +25,7 @@ def _of_column(entry: str) -> str:
             {"columns": ", ".join(COLUMNS)},
         )
     if not text:
-        raise PydanticCustomError("text_empty", "Text should follow the equals sign")
+        raise PydanticCustomError("text_empty", "Input should have a text after the equals sign")
     return entry
 
 

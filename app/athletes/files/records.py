@@ -30,11 +30,11 @@ SEPARATOR = ";"
 
 _MEASURES = {"height": HEIGHT, "weight": WEIGHT}
 _SEXES = {
-    **dict.fromkeys(("f", "w", "woman"), "female"),
-    **dict.fromkeys(("m", "man"), "male"),
-    **dict.fromkeys(("x", "d"), "other"),
+    **dict.fromkeys(("female", "f", "w", "woman"), "female"),
+    **dict.fromkeys(("male", "m", "man"), "male"),
+    **dict.fromkeys(("other", "x", "d"), "other"),
 }
-"""Other words for a sex. ``h`` is not one: where it means a man, ``m`` often means a woman."""
+"""The sex that a word means. ``h`` is none: where it means a man, ``m`` often means a woman."""
 
 
 def _names(cell: object) -> object:
@@ -47,10 +47,9 @@ def _names(cell: object) -> object:
 
 
 def _sex(cell: object) -> object:
-    text = clean_text(cell)
-    if not isinstance(text, str):
-        return text
-    return _SEXES.get(text.lower(), text.lower())
+    if not isinstance(cell, str):
+        return cell
+    return _SEXES.get(cell) or _SEXES.get(str(clean_text(cell)).lower(), cell)
 
 
 class RecordId(SQLModel):

@@ -115,7 +115,8 @@ async def _check(response: httpx.Response, media_type: str) -> None:
     if kind == PROBLEM_MEDIA_TYPE:
         await response.aread()
         why = response.json()["detail"]
-    raise Unavailable(f"{response.url} answered {response.status_code}. {why}")
+    url = response.url.copy_with(query=None)
+    raise Unavailable(f"{url} answered {response.status_code}. {why}")
 
 
 class RemoteStorage:

@@ -5,14 +5,12 @@ import filecmp
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, TextIO, get_args
-
-from pydantic import ValidationError
+from typing import BinaryIO, TextIO
 
 from app.athletes.files.columns import title_key
 from app.athletes.files.importing import Storage, begun_report, stored_batches
@@ -21,40 +19,12 @@ from app.athletes.files.reading import AthletesFile
 from app.athletes.files.report import ImportReport, Rejection
 from app.commands.data.targets import Target, on_target
 from app.commands.progress import progress
-from app.core.csv.dialect import Encoding, supported_encoding
 from app.core.errors import DomainError
 from app.core.resources.fields import new_id
 
 ADDED_COLUMNS = ["line", "reason"]
 """The first columns of a file of rejected rows: a row's line in the import, and the reason."""
 BYTE_ORDER_MARK = "\ufeff"
-
-
-def import_options(
-    *,
-    encoding: str | None,
-    mapped: Sequence[str],
-    given: Sequence[str],
-    dates: str | None,
-    dry_run: bool,
-) -> ImportOptions:
-    """Validate the options of a command line; exit on an error."""
-    if encoding is not None and (found := supported_encoding(encoding)) is None:
-        supported = ", ".join(get_args(Encoding))
-        sys.exit(f"error: --encoding is not one that is supported: {supported}")
-    options = {
-        "encoding": found if encoding is not None else None,
-        "map": mapped,
-        "set": given,
-        "dates": dates,
-        "dry_run": dry_run,
-    }
-    try:
-        return ImportOptions.model_validate(options)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-        said = wrong["msg"].removeprefix("Input ").removeprefix("Text ")
-        sys.exit(f"error: --{wrong['loc'][0]} {said}")
 
 
 def import_file(
@@ -125,12 +95,12 @@ def _print_report(report: ImportReport, rejected: Path, written: int) -> None:
     if report.ignored_columns:
         print(f"  ignored columns: {', '.join(report.ignored_columns)}")
     for option in report.suggested_map:
-        print(f'  {option.partition("=")[0]} may be called otherwise: --map "{option}"')
+        print(f'  a column looks like {option.partition("=")[0]}: --map "{option}"')
     if report.missing_columns:
         needed = " and ".join(report.missing_columns)
         print(
-            f"  the file has no column {needed}, which new athletes need: name it with"
-            ' --map "name=First Name + Last Name", or give all rows one value with'
+            f"  new athletes need {needed}, and the file has no such column: name it, for example"
+            ' --map "name=First Name + Last Name", or give all rows one value, for example'
             " --set category=Open"
         )
     if written == report.rejected:

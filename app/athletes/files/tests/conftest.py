@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import httpx
@@ -5,7 +6,7 @@ import pytest
 
 from app.conftest import API, Json
 
-Query = dict[str, str | list[str]]
+Query = Mapping[str, str | Sequence[str]]
 
 
 class Import(Protocol):
@@ -30,12 +31,15 @@ def import_csv(client: httpx.AsyncClient) -> Import:
 
 
 async def post_csv(
-    client: httpx.AsyncClient, file: str | bytes, query: Query | None = None, **headers: str
+    client: httpx.AsyncClient,
+    file: str | bytes,
+    query: Query | None = None,
+    content_type: str = "text/csv",
 ) -> httpx.Response:
     content = file.encode() if isinstance(file, str) else file
-    declared = {"Content-Type": "text/csv"} | headers
+    headers = {"Content-Type": content_type}
     return await client.post(
-        f"{API}/athletes/import", content=content, headers=declared, params=query
+        f"{API}/athletes/import", content=content, headers=headers, params=query
     )
 
 

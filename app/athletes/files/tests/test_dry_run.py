@@ -54,7 +54,8 @@ async def there(import_csv: Import) -> None:
                 "M-2,Ana,other@example.com,Masters,"),
         # Rows that cannot be read, that repeat a value, and that conflict with stored ones.
         file_of("M-9,Ida,mara@example.com,Teens,West", "M-9,Ida,,Rx,", ",,,,x", "M-3,Eva,x,Rx,",
-                "M-1,Mara L.,mara@example.com,Rx,North;West", "M-2,Ana,ana@example.com,rx,south", "M-7,Kim,,Teens,East"),
+                "M-1,Mara L.,mara@example.com,Rx,North;West", "M-2,Ana,ana@example.com,rx,south",
+                "M-7,Kim,,Teens,East"),
     ],
     ids=["several batches", "a freed address", "a taken address", "rejected rows"],
 )  # fmt: skip
@@ -74,12 +75,9 @@ async def test_the_options_are_those_of_the_import(
     import_csv: Import, connection: asyncpg.Connection
 ) -> None:
     file = "Nr;Who\n1;Mara\n"
-    options: dict[str, str | list[str]] = {
-        "map": ["reference=Nr", "name=Who"],
-        "set": ["category=Rx"],
-    }
+    options = {"map": ["reference=Nr", "name=Who"], "set": ["category=Rx"]}
 
-    report = await import_csv(file, options | DRY)
+    report = await import_csv(file, {**options, **DRY})
 
     assert counts(report) == {"read": 1, "created": 1, "new_categories": 1}
     assert await connection.fetchval("SELECT count(*) FROM athletes") == 0

@@ -411,7 +411,7 @@ class TestRefusing:
     async def test_a_body_that_is_not_declared_csv_is_refused(
         self, client: httpx.AsyncClient, declared: str
     ) -> None:
-        response = await post_csv(client, MARA, **{"Content-Type": declared})
+        response = await post_csv(client, MARA, content_type=declared)
         assert problem(response) == (415, "/problems/unsupported-media-type", [])
 
     @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ class TestRefusing:
     async def test_supported_parameters_of_the_media_type_are_accepted(
         self, client: httpx.AsyncClient, declared: str
     ) -> None:
-        response = await post_csv(client, MARA, **{"Content-Type": declared})
+        response = await post_csv(client, MARA, content_type=declared)
         assert response.status_code == 200
 
     async def test_a_file_over_the_limit_is_refused_declared_or_streamed(
