@@ -1,8 +1,9 @@
 """Options of an import: how to read a file whose columns or dates are written in another way."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -50,23 +51,22 @@ def split_entry(entry: str) -> tuple[str, str, str]:
     return column.rstrip(), equals, text.lstrip()
 
 
-def _entry_of(columns: list[str]) -> str:
-    return rf"^({'|'.join(columns)})={_VISIBLE}"
+def _documented(columns: Iterable[str]) -> WithJsonSchema:
+    pattern = rf"^\s*({'|'.join(columns)})\s*={_VISIBLE}"
+    return WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": pattern})
 
 
-Mapped = Annotated[
-    str,
-    Text(LONGEST),
-    AfterValidator(_of_column),
-    Field(json_schema_extra={"pattern": _entry_of(list(COLUMNS))}),
-]
+Mapped = Annotated[str, Text(LONGEST), AfterValidator(_of_column), _documented(COLUMNS)]
+"""A column and its titles: ``name=First Name + Last Name``."""
+
 Given = Annotated[
     str,
     Text(LONGEST),
     AfterValidator(_of_column),
     AfterValidator(_for_all_rows),
-    Field(json_schema_extra={"pattern": _entry_of([one for one in COLUMNS if one not in UNIQUE])}),
+    _documented(column for column in COLUMNS if column not in UNIQUE),
 ]
+"""A column and its value for all rows: ``category=Open``."""
 
 
 class ImportOptions(BaseModel):

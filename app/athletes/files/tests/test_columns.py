@@ -106,7 +106,7 @@ def test_a_given_value_takes_the_place_of_a_column_of_the_file() -> None:
 
 
 def test_a_mapped_column_takes_the_place_of_a_column_of_the_file() -> None:
-    file = AthletesFile(BytesIO(b"Name,Who,Town\nBox,Mara,A\n"), options("name=Who"))
+    file = AthletesFile(BytesIO(b"Name,Person,Town\nBox,Mara,A\n"), options("name=Person"))
     assert file.columns.ignored == ["Name", "Town"]
 
 

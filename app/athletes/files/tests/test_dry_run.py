@@ -74,8 +74,8 @@ async def test_a_dry_run_reports_what_the_import_does_and_stores_nothing(
 async def test_the_options_are_those_of_the_import(
     import_csv: Import, connection: asyncpg.Connection
 ) -> None:
-    file = "Nr;Who\n1;Mara\n"
-    options = {"map": ["reference=Nr", "name=Who"], "set": ["category=Rx"]}
+    file = "Nr;Person\n1;Mara\n"
+    options = {"map": ["reference=Nr", "name=Person"], "set": ["category=Rx"]}
 
     report = await import_csv(file, {**options, **DRY})
 
