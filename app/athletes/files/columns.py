@@ -148,7 +148,8 @@ def _mapped(keys: Sequence[str], options: ImportOptions) -> dict[str, list[int]]
     """Return the places of the cells for each mapped column."""
     places: dict[str, list[int]] = {}
     for place, key in enumerate(keys):
-        places.setdefault(key, []).append(place)
+        if key:
+            places.setdefault(key, []).append(place)
     mapped = {}
     for column, text in _by_column("?map", options.mapped).items():
         # A title may have a plus itself.
@@ -179,4 +180,7 @@ def _hint(header: CSVRow, keys: Sequence[str]) -> str:
     alike = {_alike(key, list(_COLUMN_OF)) for key in keys[:_MOST_COMPARED]} - {""}
     like = ", ".join(_COLUMN_OF[key] for key in sorted(alike))
     looks = f" Some look like {like}." if like else ""
-    return f"{looks} Columns that are called otherwise can be mapped, like name=First Name."
+    return (
+        f"{looks} Columns that are called otherwise can be mapped:"
+        ' --map "name=First Name" (over HTTP ?map=).'
+    )

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -30,21 +37,6 @@ def _of_column(entry: str) -> str:
     return entry
 
 
-def _for_all_rows(entry: str) -> str:
-    column, _, value = split_entry(entry)
-    if column in UNIQUE:
-        raise PydanticCustomError(
-            "unique",
-            "Input gives all athletes the same {column}, which is unique",
-            {"column": column},
-        )
-    try:
-        record_of({column: value})
-    except ValueError as error:
-        raise PydanticCustomError("value", "{reason}", {"reason": str(error)}) from None
-    return entry
-
-
 def split_entry(entry: str) -> tuple[str, str, str]:
     """Split ``name=First Name`` into the column, the equals sign and the text after it."""
     column, equals, text = entry.partition("=")
@@ -63,7 +55,6 @@ Given = Annotated[
     str,
     Text(LONGEST),
     AfterValidator(_of_column),
-    AfterValidator(_for_all_rows),
     _documented(column for column in COLUMNS if column not in UNIQUE),
 ]
 """A column and its value for all rows: ``category=Open``."""
@@ -86,17 +77,33 @@ class ImportOptions(BaseModel):
         " `name=First Name + Last Name`. A plus is `%2B` in a URL.",
         examples=[["name=First Name + Last Name", "sex=Gender"]],
     )
+    dates: DateOrder | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Whether `05/06/1994` begins with the day (`dmy`) or the month (`mdy`)."
+        " Without it, such a date rejects its row.",
+    )
     given: list[Given] = Field(
         default=[],
         alias="set",
         description="A column and its value for all rows: `category=Open`.",
         examples=[["category=Open"]],
     )
-    dates: DateOrder | SkipJsonSchema[None] = Field(
-        default=None,
-        description="Whether `05/06/1994` begins with the day (`dmy`) or the month (`mdy`)."
-        " Without it, such a date rejects its row.",
-    )
     dry_run: QueryBoolean = Field(
         default=False, description="Whether to report everything and store nothing."
     )
+
+    @field_validator("given")
+    @classmethod
+    def _suits_all_rows(cls, entries: list[str], info: ValidationInfo) -> list[str]:
+        for column, _, value in map(split_entry, entries):
+            if column in UNIQUE:
+                raise PydanticCustomError(
+                    "unique",
+                    "Input gives all athletes the same {column}, which is unique",
+                    {"column": column},
+                )
+            try:
+                record_of({column: value}, info.data.get("dates"))
+            except ValueError as error:
+                raise PydanticCustomError("value", "{reason}", {"reason": str(error)}) from None
+        return entries

@@ -117,7 +117,7 @@ def _not_encoded(line: int, encoding: str) -> str:
     if encoding == "utf-8":
         return (
             f"Line {line} is not UTF-8. Save the file as CSV in UTF-8, or name its encoding,"
-            " such as cp1252."
+            " as in --encoding cp1252 (over HTTP ?encoding=cp1252)."
         )
     return (
         f"Line {line} is not {encoding}. Is the file cut off, or does it have another encoding?"

@@ -105,6 +105,13 @@ def test_a_given_value_takes_the_place_of_a_column_of_the_file() -> None:
     assert file.columns.ignored == ["category"]
 
 
+def test_a_given_date_is_read_in_the_given_order() -> None:
+    given = options(set=["birth_date=05/06/1994"], dates="mdy")
+    file = AthletesFile(BytesIO(b"name\nMara\n"), given)
+    ((entry,),) = (batch.entries for batch in file.batches())
+    assert str(entry.values["birth_date"]) == "1994-05-06"
+
+
 def test_a_mapped_column_takes_the_place_of_a_column_of_the_file() -> None:
     file = AthletesFile(BytesIO(b"Name,Person,Town\nBox,Mara,A\n"), options("name=Person"))
     assert file.columns.ignored == ["Name", "Town"]
@@ -115,6 +122,7 @@ def test_a_mapped_column_takes_the_place_of_a_column_of_the_file() -> None:
     [
         ("name\n", "sex=Gender", "The first row does not have the title that is mapped to sex."),
         ("A\n", "name=A + B", "The first row does not have title 2 that is mapped to name."),
+        ("A,,B\n", 'name="', "The first row does not have the title that is mapped to name."),
         ("A\n", "name=A+B", "The first row does not have the title that is mapped to name."),
         ("A,a\n", "name=A", "The first row has the title that is mapped to name more than once:"),
         ("A,B,_b\n", "name=A + B", "The first row has title 2 that is mapped to name more than"),
@@ -160,6 +168,7 @@ def test_the_error_for_a_column_that_is_given_twice(
         ({"set": ["category"]}, "Input should begin with a column and an equals sign"),
         ({"set": ["sex=often"]}, "sex should be female, male or other; F, M and X are read too"),
         ({"set": ["category=" + "x" * 51]}, "category should have at most 50 characters"),
+        ({"set": ["birth_date=05/06/1994"]}, "birth_date should say whether the day or the month"),
         ({"set": ["reference=M-1"]}, "Input gives all athletes the same reference, which is"),
         ({"set": ["email=a@example.com"]}, "Input gives all athletes the same email, which is"),
         ({"encoding": "excel"}, "Input should be 'utf-8', 'utf-16-le'"),
@@ -220,7 +229,8 @@ def test_ignored_titles_that_look_like_columns_are_suggested(
             "Naam,E-Mail,Town",
             "The first row must name the columns: id, reference, name, email, national_id,"
             " birth_date, sex, category, centres, height, weight, or some of them. Some look like"
-            " email, name. Columns that are called otherwise can be mapped, like name=First Name.",
+            " email, name. Columns that are called otherwise can be mapped:"
+            ' --map "name=First Name" (over HTTP ?map=).',
         ),
     ],
 )

@@ -88,7 +88,8 @@ async def test_another_encoding_is_never_guessed(client: httpx.AsyncClient) -> N
 
     assert problem(response) == (400, "/problems/malformed-body", [])
     assert response.json()["detail"] == (
-        "Line 2 is not UTF-8. Save the file as CSV in UTF-8, or name its encoding, such as cp1252."
+        "Line 2 is not UTF-8. Save the file as CSV in UTF-8, or name its encoding, as in"
+        " --encoding cp1252 (over HTTP ?encoding=cp1252)."
     )
     assert await names(client, "athletes") == []
 

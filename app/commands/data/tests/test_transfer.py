@@ -312,8 +312,8 @@ def test_an_import_suggests_how_to_name_columns(file: Path, capsys: Captured) ->
     with pytest.raises(SystemExit) as ended:
         import_file(file, None, None)
     assert str(ended.value.code).endswith(
-        "or some of them. Some look like email. Columns that are called otherwise can be mapped,"
-        " like name=First Name."
+        "or some of them. Some look like email. Columns that are called otherwise can be mapped:"
+        ' --map "name=First Name" (over HTTP ?map=).'
     )
 
     import_file(file, None, None, ImportOptions.model_validate({"map": ["reference=member"]}))
