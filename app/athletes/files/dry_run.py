@@ -1,11 +1,12 @@
 """A dry run: store the rows of a file in one transaction, and roll it back."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar
-from uuid import UUID
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import sqlalchemy as sa
 
+from app.athletes.files.report import Outcome
 from app.athletes.files.storing import AthletesStorage
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
@@ -32,6 +33,7 @@ async def dry_run(database: Runner, work: Callable[[AthletesStorage], Awaitable[
     read its file again.
     """
     begun = False
+    results: list[Result] = []
 
     async def work_and_undo(transaction: Transaction) -> None:
         nonlocal begun
@@ -40,53 +42,34 @@ async def dry_run(database: Runner, work: Callable[[AthletesStorage], Awaitable[
                 "Concurrent requests changed the same athletes during the dry run; try again."
             )
         begun = True
-        raise _Undo(await work(_UndoneStorage(_Savepoints(transaction))))
+        results.append(await work(_UndoneStorage(transaction)))
+        raise _Undo
 
-    try:
+    with suppress(_Undo):
         await database.transaction(work_and_undo)
-    except _Undo as undo:
-        result: Result = undo.result
-        return result
-    raise AssertionError("the transaction was committed")
+    return results[0]
 
 
-class _Undo(Exception, Generic[Result]):
-    """Carries the result of the work out of a transaction that must be rolled back."""
-
-    def __init__(self, result: Result) -> None:
-        self.result = result
+class _Undo(Exception):
+    pass
 
 
 class _UndoneStorage(AthletesStorage):
+    """A storage in a transaction: each of its own transactions is a savepoint."""
+
+    async def _in_transaction(self, work: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
+        await self._database.rows(_SAVE, {})
+        try:
+            outcome = await self._database.transaction(work)
+        except Exception:
+            await self._database.rows(_ROLL_BACK, {})
+            raise
+        await self._database.rows(_RELEASE, {})
+        return outcome
+
     async def _count_rows(self) -> None:
         """Make the database plan again, as there are more rows now.
 
         ``ANALYZE`` would hold a lock until the end, and would count rows that are undone.
         """
         await self._database.rows(_PLAN_AGAIN, {})
-
-
-class _Savepoints:
-    """Runs each transaction of the storage as a savepoint of one transaction."""
-
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
-
-    async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
-        return await self._transaction.row(statement, values)
-
-    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
-        return await self._transaction.rows(statement, values)
-
-    async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
-        return await self._transaction.row_by_id(statement, row_id)
-
-    async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        await self._transaction.rows(_SAVE, {})
-        try:
-            result = await work(self._transaction)
-        except Exception:
-            await self._transaction.rows(_ROLL_BACK, {})
-            raise
-        await self._transaction.rows(_RELEASE, {})
-        return result

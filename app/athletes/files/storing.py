@@ -1,6 +1,6 @@
 """Store the rows of a file in the database, each batch in one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
@@ -51,7 +51,7 @@ class AthletesStorage:
         if len(entries) == 1:
             return await self._store_alone(entries[0])
         try:
-            outcome = await self._database.transaction(partial(_put, entries))
+            outcome = await self._in_transaction(partial(_put, entries))
             if outcome.counts.created:
                 await self._count_rows()
             return outcome
@@ -60,6 +60,9 @@ class AthletesStorage:
             outcome = await self.store(entries[:middle])
             outcome.add(await self.store(entries[middle:]))
             return outcome
+
+    async def _in_transaction(self, work: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
+        return await self._database.transaction(work)
 
     async def _count_rows(self) -> None:
         """Analyze the tables once the athletes have doubled, long before autovacuum does it.
@@ -73,10 +76,10 @@ class AthletesStorage:
     async def _store_alone(self, entry: Entry) -> Outcome:
         put = partial(_put, [entry])
         with suppress(UniqueViolationError):
-            return await self._database.transaction(put)
+            return await self._in_transaction(put)
         try:
             # Another request may have created this athlete in the meantime: now it is found.
-            return await self._database.transaction(put)
+            return await self._in_transaction(put)
         except UniqueViolationError as error:
             reason = taken_reason(taken_fields(error), "already taken by another athlete")
             outcome = Outcome()

@@ -53,7 +53,7 @@ def import_file(
             )
     took = f"{time.monotonic() - start:.1f} s"
     print(f"{path}: {report.read} read in {took}{', nothing stored' if options.dry_run else ''}")
-    _print_report(report, rejected, rows.count)
+    print_report(report, rejected, rows.count)
 
 
 def export_file(path: Path, url: str | None) -> None:
@@ -83,7 +83,8 @@ async def _export(target: Target, opened: BinaryIO) -> None:
             show(None, f"{opened.tell() / 1e6:.1f} MB")
 
 
-def _print_report(report: ImportReport, rejected: Path, written: int) -> None:
+def print_report(report: ImportReport, rejected: Path, written: int) -> None:
+    """Print the counts of a report, with hints; ``written`` rows are in the file ``rejected``."""
     print(f"  {report.created} created, {report.updated} updated, {report.unchanged} unchanged")
     if report.new_categories or report.new_centres:
         print(f"  new categories: {report.new_categories}, new centres: {report.new_centres}")

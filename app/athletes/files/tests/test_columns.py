@@ -112,6 +112,12 @@ def test_a_given_date_is_read_in_the_given_order() -> None:
     assert str(entry.values["birth_date"]) == "1994-05-06"
 
 
+def test_ignored_titles_are_named_once_without_invisible_characters() -> None:
+    header = "name,\u200bTown, town,TO_WN,Loc\0ker\n"
+    file = AthletesFile(BytesIO(header.encode()))
+    assert file.columns.ignored == ["Town", "Loc\0ker"]
+
+
 def test_a_mapped_column_takes_the_place_of_a_column_of_the_file() -> None:
     file = AthletesFile(BytesIO(b"Name,Person,Town\nBox,Mara,A\n"), options("name=Person"))
     assert file.columns.ignored == ["Name", "Town"]

@@ -8,10 +8,11 @@ import asyncpg
 import pytest
 
 from app.athletes.files.options import ImportOptions
+from app.athletes.files.report import ImportReport
 from app.commands import progress as progress_module
 from app.commands.data.options import import_options
 from app.commands.data.sample import add_sample_data
-from app.commands.data.transfer import export_file, import_file
+from app.commands.data.transfer import export_file, import_file, print_report
 from app.commands.database import database_url
 from app.commands.progress import progress
 from app.conftest import execute
@@ -305,6 +306,11 @@ def test_a_dry_run_prints_the_report_and_stores_nothing(
     assert asyncio.run(ask(own_database, "SELECT count(*) FROM categories")) == 0
     import_file(file, None, None)
     assert said(capsys)[1:] == printed[1:]
+
+
+def test_a_report_says_how_many_rejected_rows_a_service_has_named(capsys: Captured) -> None:
+    print_report(ImportReport(read=1500, rejected=1500), Path("rejected.csv"), 1000)
+    assert said(capsys)[-1] == "  1500 rejected, and the first 1000 put into rejected.csv"
 
 
 def test_an_import_suggests_how_to_name_columns(file: Path, capsys: Captured) -> None:
