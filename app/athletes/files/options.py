@@ -72,6 +72,7 @@ class ImportOptions(BaseModel):
     )
     mapped: list[Mapped] = Field(
         default=[],
+        max_length=len(COLUMNS),
         alias="map",
         description="A column and the titles that it has in this file, joined by ` + `:"
         " `name=First Name + Last Name`. A plus is `%2B` in a URL.",
@@ -84,6 +85,7 @@ class ImportOptions(BaseModel):
     )
     given: list[Given] = Field(
         default=[],
+        max_length=len(COLUMNS),
         alias="set",
         description="A column and its value for all rows: `category=Open`.",
         examples=[["category=Open"]],
