@@ -95,9 +95,18 @@ def _of_parameter(operation: Operation, number: int, parameter: Schema) -> Itera
             *(operation.id, f"{inside} {name}", what, place, value, operation.method),
             path=re.sub(r"{\w+}", NOBODY, this),
             query={name: text} if inside == "query" else None,
-            headers={name: text} if inside == "header" else None,
-            body=operation.example if operation.body else None,
+            headers=_type_of_body(operation) | ({name: text} if inside == "header" else {}),
+            body=_example_of_body(operation),
         )
+
+
+def _type_of_body(operation: Operation) -> dict[str, str]:
+    return {"Content-Type": operation.takes} if operation.takes else {}
+
+
+def _example_of_body(operation: Operation) -> str | None:
+    """Return the example; a file has a byte order mark, so that it suits every encoding."""
+    return f"\ufeff{operation.example}" if operation.takes == "text/csv" else operation.example
 
 
 def _texts_of_parameter(schema: Schema) -> Iterator[tuple[str, str, str]]:

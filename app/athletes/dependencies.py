@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.athletes.crud import AthletesCRUD
-from app.athletes.files.storing import AthletesStorage
 from app.core.http.dependencies import DatabaseDep
 
 
@@ -15,11 +14,3 @@ async def get_athletes(database: DatabaseDep) -> AthletesCRUD:
 
 
 AthletesDep = Annotated[AthletesCRUD, Depends(get_athletes)]
-
-
-async def get_athletes_storage(database: DatabaseDep) -> AthletesStorage:
-    """Create the storage of a file of athletes for a request."""
-    return AthletesStorage(database)
-
-
-AthletesStorageDep = Annotated[AthletesStorage, Depends(get_athletes_storage)]

@@ -1,18 +1,22 @@
 """The endpoints of athletes, and of their enrolments at centres."""
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.athletes.crud import AthletesCRUD
-from app.athletes.dependencies import AthletesDep, AthletesStorageDep
+from app.athletes.dependencies import AthletesDep
+from app.athletes.files.dry_run import dry_run
 from app.athletes.files.exporting import exported_athletes
 from app.athletes.files.importing import import_file
+from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile
 from app.athletes.files.records import EXAMPLE
 from app.athletes.files.report import ImportReport
+from app.athletes.files.storing import AthletesStorage
 from app.athletes.models import (
     AthleteCreate,
     AthleteLookup,
@@ -85,8 +89,13 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
 @router.post(
     "/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE), dependencies=STREAMS
 )
-async def import_athletes(storage: AthletesStorageDep, request: Request) -> ImportReport:
-    """Create and update athletes from a CSV file in UTF-8.
+async def import_athletes(
+    options: Annotated[ImportOptions, Query()], database: DatabaseDep, request: Request
+) -> ImportReport:
+    """Create and update athletes from a CSV file.
+
+    The file is separated by commas, semicolons or tabs. It is UTF-8, or UTF-16 with a byte order
+    mark, or has the `encoding` that the query names.
 
     Each row is one athlete, found by `id`, else by `reference`. Athletes, categories and centres
     that do not exist are created. A row that cannot be stored is rejected, and the other rows are
@@ -95,7 +104,10 @@ async def import_athletes(storage: AthletesStorageDep, request: Request) -> Impo
     """
     longest = request.app.state.settings.max_import_size
     async with received_csv(request, longest) as body:
-        return await import_file(await asyncio.to_thread(AthletesFile, body), storage)
+        file = await asyncio.to_thread(AthletesFile, body, options)
+        if options.dry_run:
+            return await dry_run(database, partial(import_file, file))
+        return await import_file(file, AthletesStorage(database))
 
 
 @router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=STREAMS)

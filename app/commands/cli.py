@@ -69,7 +69,7 @@ URL = Annotated[
 
 @cli.command("import", rich_help_panel=DATA, epilog="Example: python3 manage.py import members.csv")
 def import_athletes(
-    file: Annotated[Path, Argument(help="CSV file in UTF-8.")],
+    file: Annotated[Path, Argument(help="CSV file, separated by commas, semicolons or tabs.")],
     url: URL = None,
     rejected: Annotated[
         Path | None,
@@ -77,11 +77,51 @@ def import_athletes(
             help="File for the rejected rows; by default FILE.rejected.csv.", show_default=False
         ),
     ] = None,
+    mapped: Annotated[
+        list[str] | None,
+        Option(
+            "--map",
+            metavar="COLUMN=TITLES",
+            help='A column that is called otherwise: "name=First Name + Last Name". Repeatable.',
+            show_default=False,
+        ),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="COLUMN=VALUE",
+            help="A value for all rows: category=Open. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    dates: Annotated[
+        str | None,
+        Option(
+            metavar="dmy|mdy",
+            help="What 05/06/1994 begins with: the day (dmy) or the month (mdy).",
+            show_default=False,
+        ),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        Option(
+            help="Encoding of a file that is not UTF-8 or UTF-16, such as cp1252.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Report everything, and store nothing.")
+    ] = False,
 ) -> None:
     """Create and update athletes from a CSV file (an upsert by id or reference)."""
+    from app.commands.data.options import import_options
     from app.commands.data.transfer import import_file
 
-    import_file(from_caller(file), rejected and from_caller(rejected), url)
+    options = import_options(
+        encoding=encoding, mapped=mapped or (), given=given or (), dates=dates, dry_run=dry_run
+    )
+    import_file(from_caller(file), rejected and from_caller(rejected), url, options)
 
 
 @cli.command("export", rich_help_panel=DATA, epilog="Example: python3 manage.py export all.csv")

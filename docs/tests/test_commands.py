@@ -132,8 +132,12 @@ def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
 def test_the_import_page_shows_the_actual_reports(paste: Paste, tmp_path: Path) -> None:
     output = paste(IMPORT.blocks("sh")).replace(f"{tmp_path}/", "")
 
-    report, *_ = IMPORT.blocks("")
-    assert without_seconds(report) in without_seconds(output)
+    for report in IMPORT.blocks("")[:2]:
+        assert without_seconds(report) in without_seconds(output)
+    again, dry = (json.loads(line) for line in output.splitlines() if line.startswith("{"))
+    assert (again["unchanged"], again["rejected"]) == (2, 1)
+    assert (dry["unchanged"], dry["rejected"]) == (1, 1)
+    assert dry["ignored_columns"] == ["Gender", "Membership"]
     rejected, exported = (
         list(csv.reader((tmp_path / name).read_text("utf-8-sig").splitlines()))
         for name in ("members.csv.rejected.csv", "athletes.csv")
@@ -141,6 +145,13 @@ def test_the_import_page_shows_the_actual_reports(paste: Paste, tmp_path: Path) 
     shown = [[cell.strip() for cell in row.split("|")[1:-1]] for row in tables(IMPORT.text)]
     assert [row[:4] for row in rejected[1:]] == [row[:4] for row in shown if row[0] == "4"]
     assert {row[1] for row in exported} >= {"reference", "R-17", "R-18", "R-19"}
+    people = {row[1]: [row[2], *row[5:8], row[10]] for row in exported}
+    assert people["00042"] == ["Zoë Groß", "1994-05-17", "female", "Open", "61.50 kg"]
+    assert people["00043"] == ["Jörg; Süß", "2001-01-03", "male", "Open", "81.50 kg"]
+    assert people["1017"] == ["Mara Lind", "1994-05-17", "female", "Open", ""]
+    rejected_client = (tmp_path / "clients.csv.rejected.csv").read_text("utf-8-sig")
+    _, (_, reason, *_) = csv.reader(rejected_client.splitlines())
+    assert f"The reason is: {reason}." in " ".join(IMPORT.text.split())
 
 
 def without_seconds(report: str) -> str:

@@ -43,9 +43,19 @@ async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[
             done += outcome.counts.read
 
 
+def begun_report(file: AthletesFile) -> ImportReport:
+    """Return the report on a file whose rows are not stored yet."""
+    columns = file.columns
+    return ImportReport(
+        ignored_columns=columns.ignored,
+        suggested_map=columns.suggested,
+        missing_columns=columns.missing,
+    )
+
+
 async def import_file(file: AthletesFile, storage: Storage) -> ImportReport:
     """Store a file and return the report; raise ``Unavailable`` if the storage fails."""
-    report = ImportReport(ignored_columns=file.ignored)
+    report = begun_report(file)
     async for outcome in stored_batches(file, storage):
         report.take(outcome)
     return report

@@ -9,9 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from app.core.resources.text import clean_text
 
-_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_NUMBER = r"[0-9]{1,9}(?:[.,][0-9]{1,9})?"
 _MEASURE = re.compile(rf"({_NUMBER}) ?([a-z]*)")
-_FEET_AND_INCHES = re.compile(r"([0-9]{1,9})' ?(?:((?:1[01]|[0-9])(?:\.[0-9]{1,9})?)(?:\"|'')?)?")
+_FEET_AND_INCHES = re.compile(r"([0-9]{1,9})' ?(?:((?:1[01]|[0-9])(?:[.,][0-9]{1,9})?)(?:\"|'')?)?")
 _TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2032": "'", "\u201d": '"', "\u2033": '"'})
 
 
@@ -34,14 +34,21 @@ class Measure:
             return text
         text = text.lower().translate(_TYPOGRAPHY)
         if "ft" in self.worth and (length := _FEET_AND_INCHES.fullmatch(text)):
-            amount = int(length[1]) * self.worth["ft"] + Decimal(length[2] or 0) * self.worth["in"]
+            amount = (
+                int(length[1]) * self.worth["ft"] + _number(length[2] or "0") * self.worth["in"]
+            )
         elif (measure := _MEASURE.fullmatch(text)) and (measure[2] or self.unit) in self.worth:
-            amount = Decimal(measure[1]) * self.worth[measure[2] or self.unit]
+            amount = _number(measure[1]) * self.worth[measure[2] or self.unit]
         else:
             raise PydanticCustomError(
                 "measure", "Input should be like {example}", {"example": self.example}
             )
         return amount.quantize(self.places, ROUND_HALF_UP)
+
+
+def _number(text: str) -> Decimal:
+    """Convert a number with a decimal point or comma; the pattern allows no thousands separator."""
+    return Decimal(text.replace(",", "."))
 
 
 HEIGHT = Measure(

@@ -1,34 +1,27 @@
 """Read a CSV file of athletes in batches of valid rows; other rows are rejected with a reason."""
 
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from pydantic_core import PydanticCustomError
 
-from app.athletes.files.records import COLUMNS, record_of
+from app.athletes.files.columns import Columns, known_titles, title_key
+from app.athletes.files.options import ImportOptions
+from app.athletes.files.records import UNIQUE, record_of, taken_reason
 from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
-from app.core.csv.reader import CSVRow, check_text, read_rows
-from app.core.db.schema import source_of, table_of, unique_columns
+from app.core.csv.reader import CSVRow, read_dialect, read_rows
+from app.core.db.schema import table_of
 from app.core.db.statements import derived_columns
-from app.core.errors import Invalid
 from app.core.resources.text import clean_text
 
 ROWS_IN_BATCH = 1000
 """Larger batches are not faster, and make other requests wait longer."""
 CHARACTERS_IN_BATCH = 1_000_000
-UNEVEN = "the row has "
-"""The beginning of the reason if a row and the header have different numbers of cells."""
-
-_UNIQUE: dict[str, Callable[[str], str]] = {"id": str.lower} | {
-    source_of(column): column.info.get("derive", str)
-    for column in unique_columns(table_of(Athlete))
-}
-"""The unique columns, and the function that makes two spellings of a value equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +53,26 @@ class Batch:
 class AthletesFile:
     """A CSV file of athletes, with its columns in any order.
 
-    Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is no CSV file of athletes.
+    Raise ``MalformedBody`` if its encoding is another, and ``Invalid`` if it is no CSV file of
+    athletes, or does not have the columns that the options map.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        check_text(file)
-        self._rows = read_rows(file)
-        header = next(self._rows, CSVRow(1, []))
-        self.header = header.cells
-        self._columns = [title.strip().lower() for title in self.header]
-        known = [column for column in self._columns if column in COLUMNS]
-        if header.problem or not known:
-            raise Invalid(
-                "The first row must name the columns, separated by commas:"
-                f" {', '.join(COLUMNS)}, or some of them.{_other_separator(self.header)}"
-            )
-        if twice := [column for column, times in Counter(known).items() if times > 1]:
-            raise Invalid(f"The first row repeats a column: {', '.join(twice)}.")
-        self.ignored = list(
-            dict.fromkeys(
-                title
-                for title, column in zip(self.header, self._columns, strict=True)
-                if column and column not in COLUMNS
-            )
+    def __init__(self, file: BinaryIO, options: ImportOptions | None = None) -> None:
+        options = options or ImportOptions()
+        titles = known_titles(options)
+        self.dialect = read_dialect(
+            file, lambda title: title_key(title) in titles, options.encoding
         )
-        self._unique = {column: _UNIQUE[column] for column in _UNIQUE if column in known}
+        self._rows = read_rows(file, self.dialect)
+        self.columns = Columns(next(self._rows, CSVRow(1, [])), self.dialect, options)
+        self._dates = options.dates
+        self._unique = {column: UNIQUE[column] for column in UNIQUE if column in self.columns.names}
         self._earlier = _Earlier()
+        self._rows_in_batch, self._characters_in_batch = ROWS_IN_BATCH, CHARACTERS_IN_BATCH
+
+    def read_in_one_batch(self) -> None:
+        """Read all rows in one batch, which needs memory for all of them."""
+        self._rows_in_batch = self._characters_in_batch = sys.maxsize
 
     def batches(self) -> Iterator[Batch]:
         """Read the rows in batches."""
@@ -97,7 +84,7 @@ class AthletesFile:
                 batch.rejections.append(Rejection(row, str(error)))
             rows += 1
             characters += sum(map(len, row.cells))
-            if rows == ROWS_IN_BATCH or characters > CHARACTERS_IN_BATCH:
+            if rows == self._rows_in_batch or characters > self._characters_in_batch:
                 yield batch
                 batch, rows, characters = Batch(), 0, 0
         if rows:
@@ -107,15 +94,9 @@ class AthletesFile:
         """Convert a row to an entry; raise ``ValueError`` with the reason if it is invalid."""
         if row.problem:
             raise ValueError(row.problem)
-        if len(row.cells) != len(self._columns):
-            raise ValueError(
-                f"{UNEVEN}{len(row.cells)} cells, but the header has {len(self._columns)}:"
-                " is a cell missing, or is there an extra comma?"
-            )
-        row_cells = zip(self._columns, row.cells, strict=True)
-        cells = {column: cell for column, cell in row_cells if column in COLUMNS}
+        cells = self.columns.cells_of(row)
         self._earlier.take(row.line, self._unique_values(cells))
-        fields = record_of(cells).model_dump(exclude_unset=True)
+        fields = record_of(cells, self._dates).model_dump(exclude_unset=True)
         return Entry(row, {**fields, **derived_columns(table_of(Athlete), fields)})
 
     def _unique_values(self, cells: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -126,14 +107,6 @@ class AthletesFile:
                 if cell := clean_text(cells[column]):
                     values.append((column, derive(str(cell))))
         return values
-
-
-def _other_separator(header: Sequence[str]) -> str:
-    """Return a hint if something other than commas seems to separate the columns."""
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if any(separator in title for title in header):
-            return f" This file uses {name} instead: save it with commas."
-    return ""
 
 
 class _Earlier:
@@ -161,4 +134,4 @@ class _Earlier:
                 (earlier,) = self._database.execute(
                     "SELECT line FROM earlier WHERE name = ? AND value = ?", (column, value)
                 ).fetchone()
-                raise ValueError(f"{column} is also on line {earlier}")
+                raise ValueError(taken_reason([column], f"also on line {earlier}"))

@@ -1,16 +1,26 @@
 """An athlete as a row of a file: the columns, for both import and export."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from sqlmodel import SQLModel
 
+from app.athletes.files.dates import DateOrder, read_date
 from app.athletes.files.measures import HEIGHT, WEIGHT
-from app.athletes.models import AthletePerson, HeightCm, Name, Sex, WeightKg
+from app.athletes.models import (
+    Athlete,
+    AthletePerson,
+    BirthDate,
+    HeightCm,
+    Name,
+    Sex,
+    WeightKg,
+)
 from app.categories.models import Name as CategoryName
 from app.centres.models import Name as CentreName
+from app.core.db.schema import source_of, table_of, unique_columns
 from app.core.resources.fields import Id
 from app.core.resources.models import ABSENT
 from app.core.resources.text import clean_text, name_key
@@ -19,6 +29,12 @@ SEPARATOR = ";"
 """Separates the centres in a cell."""
 
 _MEASURES = {"height": HEIGHT, "weight": WEIGHT}
+_SEXES = {
+    **dict.fromkeys(("female", "f", "w", "woman"), "female"),
+    **dict.fromkeys(("male", "m", "man"), "male"),
+    **dict.fromkeys(("other", "x", "d"), "other"),
+}
+"""The sex that a word means. ``h`` is none: where it means a man, ``m`` often means a woman."""
 
 
 def _names(cell: object) -> object:
@@ -30,21 +46,24 @@ def _names(cell: object) -> object:
     return list({name_key(name): name for name in names}.values())
 
 
-def _in_lower_case(cell: object) -> object:
-    return cell.lower() if isinstance(cell, str) else cell
+def _sex(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    return _SEXES.get(cell) or _SEXES.get(str(clean_text(cell)).lower(), cell)
 
 
 class RecordId(SQLModel):
     """The first column of a file."""
 
-    id: Id | None = None
+    id: Annotated[Id | None, BeforeValidator(clean_text)] = None
 
 
 class AthleteRecord(AthletePerson, RecordId):
     """An athlete as a row of a file; the fields of absent columns are not set."""
 
     name: Name = ABSENT
-    sex: Annotated[Sex | None, BeforeValidator(_in_lower_case)] = None
+    birth_date: Annotated[BirthDate | None, BeforeValidator(read_date)] = None
+    sex: Annotated[Sex | None, BeforeValidator(_sex)] = None
     category: CategoryName = ABSENT
     centres: Annotated[list[CentreName], BeforeValidator(_names)] = []
     height_cm: Annotated[HeightCm | None, Field(alias="height"), BeforeValidator(HEIGHT.read)] = (
@@ -58,16 +77,23 @@ class AthleteRecord(AthletePerson, RecordId):
 COLUMNS = {field.alias or name: name for name, field in AthleteRecord.model_fields.items()}
 """The field of each column, in the order of an export."""
 
+UNIQUE: Mapping[str, Callable[[str], str]] = {"id": str.lower} | {
+    source_of(column): column.info.get("derive", str)
+    for column in unique_columns(table_of(Athlete))
+}
+"""The unique columns, and the function that makes two spellings of a value equal."""
+
 EXAMPLE = """\
 reference,name,sex,category,centres,height,weight
 M-1042,Mara Lindqvist,female,Rx,CrossFit Northside;The Garage,5'6",141.6 lb
 """
 
 
-def record_of(cells: Mapping[str, str]) -> AthleteRecord:
+def record_of(cells: Mapping[str, str], dates: DateOrder | None = None) -> AthleteRecord:
     """Validate the cells of a row, given by column; an empty cell becomes ``None``.
 
-    Raise ``ValueError`` with a message that says which columns are wrong and what to correct.
+    ``dates`` is the order of dates such as ``05/06/1994``, which are invalid without it. Raise
+    ``ValueError`` with a message that says which columns are wrong and what to correct.
     """
     stripped = {column: cell.strip() or None for column, cell in cells.items()}
     for column, cell in stripped.items():
@@ -75,7 +101,7 @@ def record_of(cells: Mapping[str, str]) -> AthleteRecord:
             # Most often, this is two rows in one cell.
             raise ValueError(f"{column} has a line break: is a quotation mark out of place?")
     try:
-        return AthleteRecord.model_validate(stripped)
+        return AthleteRecord.model_validate(stripped, context={"dates": dates})
     except ValidationError as error:
         raise ValueError("; ".join(map(_reason, error.errors(include_url=False)))) from None
 
@@ -97,10 +123,20 @@ def _reason(error: ErrorDetails) -> str:
             return _out_of_range(column, error["input"], f"at most {bounds['le']}")
         case "uuid":
             return f"{column} is not one of ours; put member numbers in reference"
+        case "literal_error":
+            return f"{column} should be female, male or other; F, M and X are read too"
         case "unusable_character":
             return f"{named} has a character that cannot be shown"
     subject, _, rest = error["msg"].partition(" ")
     return f"{named} {rest}" if subject in {"Input", "Text"} else f"{named}: {error['msg']}"
+
+
+def taken_reason(columns: Sequence[str], where: str) -> str:
+    """Say that unique values are also elsewhere, and what to do about an email address."""
+    reason = f"{' and '.join(columns)} is {where}"
+    if "email" not in columns:
+        return reason
+    return f"{reason}; an email belongs to one athlete: leave it empty for the other"
 
 
 def _out_of_range(column: str, amount: object, limit: str) -> str:

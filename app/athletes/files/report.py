@@ -73,6 +73,17 @@ class ImportReport(Counts):
     """The result of an import: read = created + updated + unchanged + rejected."""
 
     ignored_columns: list[str] = Field(default=[], examples=[["country"]])
+    suggested_map: list[str] = Field(
+        default=[],
+        description="Values of `map` for ignored columns whose titles look like known ones.",
+        examples=[["email=E-Mail"]],
+    )
+    missing_columns: list[str] = Field(
+        default=[],
+        description="Columns that a new athlete needs and the file does not have; empty as soon as"
+        " a row is stored, because such a file can still change athletes.",
+        examples=[[]],
+    )
     rejections: list[RejectedRow] = Field(
         default=[],
         description=f"The first {REPORTED_ROWS} rejected rows.",
@@ -82,6 +93,8 @@ class ImportReport(Counts):
     def take(self, outcome: Outcome) -> None:
         """Add the result for more rows to the report."""
         self.add(outcome.counts)
+        if self.rejected < self.read:
+            self.missing_columns = []
         for rejection in outcome.rejections[: REPORTED_ROWS - len(self.rejections)]:
             reported = RejectedRow(line=rejection.row.line, reason=rejection.reason)
             self.rejections.append(reported)

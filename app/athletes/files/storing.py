@@ -1,6 +1,6 @@
 """Store the rows of a file in the database, each batch in one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any
@@ -11,7 +11,9 @@ from asyncpg import UniqueViolationError
 from pydantic_core import to_json
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
+from app.athletes.files.columns import NEEDED
 from app.athletes.files.reading import Entry
+from app.athletes.files.records import taken_reason
 from app.athletes.files.report import Counts, Outcome, Rejection
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
@@ -27,7 +29,6 @@ from app.core.resources.text import name_key
 
 _ATHLETES = table_of(Athlete)
 _ENROLMENTS = table_of(Enrolment)
-_NEEDED = ("name", "category")
 FEW = 1000
 """Up to this many athletes, a scan of the whole table is as fast as any other plan."""
 
@@ -50,7 +51,7 @@ class AthletesStorage:
         if len(entries) == 1:
             return await self._store_alone(entries[0])
         try:
-            outcome = await self._database.transaction(partial(_put, entries))
+            outcome = await self._in_transaction(partial(_put, entries))
             if outcome.counts.created:
                 await self._count_rows()
             return outcome
@@ -59,6 +60,9 @@ class AthletesStorage:
             outcome = await self.store(entries[:middle])
             outcome.add(await self.store(entries[middle:]))
             return outcome
+
+    async def _in_transaction(self, work: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
+        return await self._database.transaction(work)
 
     async def _count_rows(self) -> None:
         """Analyze the tables once the athletes have doubled, long before autovacuum does it.
@@ -72,12 +76,12 @@ class AthletesStorage:
     async def _store_alone(self, entry: Entry) -> Outcome:
         put = partial(_put, [entry])
         with suppress(UniqueViolationError):
-            return await self._database.transaction(put)
+            return await self._in_transaction(put)
         try:
             # Another request may have created this athlete in the meantime: now it is found.
-            return await self._database.transaction(put)
+            return await self._in_transaction(put)
         except UniqueViolationError as error:
-            reason = f"{' and '.join(taken_fields(error))} is already taken by another athlete"
+            reason = taken_reason(taken_fields(error), "already taken by another athlete")
             outcome = Outcome()
             outcome.reject(Rejection(entry.row, reason))
             return outcome
@@ -94,7 +98,7 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     outcome = Outcome()
     accepted: list[tuple[Entry, UUID | None]] = []
     for entry, athlete_id in zip(entries, await _locked(entries, transaction), strict=True):
-        absent = [column for column in _NEEDED if column not in entry.values]
+        absent = [column for column in NEEDED if column not in entry.values]
         if athlete_id is None and absent:
             needed = " and ".join(f"a {column}" for column in absent)
             reason = f"there is no such athlete, and a new one needs {needed}"

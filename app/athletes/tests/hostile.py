@@ -34,8 +34,11 @@ BAD_FILES: dict[str, tuple[int, bytes]] = {
     "an unknown header": (422, MARK.encode()),
     "a header with an open quotation mark": (422, b'"name,' + MARK.encode()),
     "a header that names a column twice": (422, b"name,NAME\n" + MARK.encode()),
-    "semicolons": (422, b"name;category\n" + MARK.encode()),
-    "UTF-16": (400, f"name\n{MARK}".encode("utf-16")),
+    "bars for separators": (422, b"name|category\n" + MARK.encode()),
+    "a named separator that is not supported": (422, b"sep=|\nname|" + MARK.encode()),
+    "a named separator alone": (422, b"sep=;\n"),
+    "UTF-16 that ends in the middle": (400, f"name\n{MARK}".encode("utf-16") + b"\0"),
+    "a lone surrogate in UTF-16": (400, f"name\n{MARK}".encode("utf-16") + b"\0\xd8a\0"),
     "UTF-16 without a mark": (422, f"name\n{MARK}".encode("utf-16-be")),
     "UTF-32": (400, f"name\n{MARK}".encode("utf-32")),
     "invalid UTF-8": (400, b"name\n" + MARK.encode() + b"\xff"),
@@ -80,6 +83,30 @@ REJECTED_ROWS: dict[str, str] = {
     "51 characters for a category": f"a,b,{'c' * 51},,,,,,,\n",
 }
 """Rows that are rejected, without effect on other rows."""
+BAD_OPTIONS: dict[str, str] = {
+    "no title": "map=name=",
+    "an invisible title": "map=name=%E2%80%8B",
+    "no column": f"map=={MARK}",
+    "an unknown column": f"map={MARK}={MARK}",
+    "a title that is not there": f"map=name={MARK}",
+    "100 titles": f"map=name={f'{MARK}+%2B+' * 100}x",
+    "a title in another column": "map=name=reference&map=name=reference",
+    "a column twice": "set=sex=F&set=sex=F",
+    "a mapped column": "map=category=name&set=category=Rx",
+    "a unique column": f"set=national_id={MARK}",
+    "a bad value": f"set=height={MARK}",
+    "3 000 mappings": "&".join(["map=name=reference"] * 3000),
+    "a null byte": f"set=category={MARK}%00",
+    "a codec that is no encoding": "encoding=unicode_escape",
+    "a path for an encoding": "encoding=../../etc",
+    "another order": "dates=ymd",
+}
+"""Options of an import that are refused."""
+STRANGE_OPTIONS: dict[str, str] = {
+    "an encoding of two bytes": "encoding=utf-16-le",
+    "an encoding of several bytes": "encoding=gb18030",
+}
+"""Options of an import whose answer depends on the file."""
 
 
 def _people() -> Iterator[Hostile]:
@@ -107,6 +134,20 @@ def _files() -> Iterator[Hostile]:
             yield hostile(f"{kind}, chunked", "POST", path, status, CSV, body=body, chunked=True)
     for kind, row in REJECTED_ROWS.items():
         yield hostile(kind, "POST", path, 200, CSV, body=ROWS + row)
+    for kind, query in BAD_OPTIONS.items():
+        target = f"{path}?{query}"
+        breaks = f"?{query.partition('=')[0]}" if "&set" not in query else "?set"
+        yield hostile(kind, "POST", target, 422, CSV, body=ROWS + "a,,c\n", breaks=breaks)
+    for kind, query in STRANGE_OPTIONS.items():
+        for file, (_, body) in BAD_FILES.items():
+            if len(body) == TWENTY_MB:
+                continue
+            name = f"{kind}: {file}"
+            yield hostile(name, "POST", f"{path}?{query}", {400, 422}, CSV, body=body)
+    for kind, row in REJECTED_ROWS.items():
+        for query in ("dry_run=true", "dates=mdy&map=name=category&set=sex=F&dry_run=true"):
+            name = f"{kind}, {query}"
+            yield hostile(name, "POST", f"{path}?{query}", 200, CSV, body=ROWS + row)
     marked = f"\ufeff\ufeffname,category\n{MARK},{MARK}\n"
     yield hostile("two byte order marks", "POST", path, {200, 422}, CSV, body=marked)
 

@@ -2,16 +2,18 @@
 
 import csv
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO, StringIO
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from app.athletes.files.importing import Storage
-from app.athletes.files.reading import Entry
+from app.athletes.files.options import ImportOptions
+from app.athletes.files.reading import AthletesFile, Entry
 from app.athletes.files.report import Counts, ImportReport, Outcome, Rejection
+from app.core.csv.dialect import Dialect
 from app.core.csv.reader import read_rows
 from app.core.errors import PROBLEM_MEDIA_TYPE, Unavailable
 from app.core.settings import get_settings
@@ -22,6 +24,7 @@ LAST_PORT = 65535
 LONGEST_PAGE = 100
 
 Json = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class Service:
@@ -54,14 +57,27 @@ class Service:
             following = page["next"] and str(self._client.base_url.join(page["next"]))
         return items
 
-    async def import_csv(self, file: bytes) -> ImportReport:
-        """Import a CSV file through the service."""
-        async with self._answer("POST", "athletes/import", file, "text/csv") as response:
+    async def import_csv(self, file: bytes, options: ImportOptions | None = None) -> ImportReport:
+        """Import a CSV file in UTF-8 through the service."""
+        path = "athletes/import"
+        if options:
+            # The encoding is that of the file on this machine, not of what is sent.
+            query = options.model_dump(by_alias=True, exclude={"encoding"}, exclude_defaults=True)
+            path += f"?{httpx.QueryParams(query)}"
+        async with self._answer("POST", path, file, "text/csv") as response:
             return ImportReport.model_validate(await _json_of(response))
 
-    def storage(self, header: Sequence[str]) -> Storage:
-        """Return the storage for the rows of a file with this header."""
-        return RemoteStorage(self, header)
+    async def store(
+        self,
+        file: AthletesFile,
+        options: ImportOptions,
+        work: Callable[[Storage], Awaitable[Result]],
+    ) -> Result:
+        """Do some work with the storage for the rows of a file; a dry run stores nothing."""
+        if options.dry_run:
+            # A request does not see what another dry run would have stored.
+            file.read_in_one_batch()
+        return await work(RemoteStorage(self, file.columns.header, options))
 
     async def export(self) -> AsyncIterator[bytes]:
         """Yield all athletes as CSV, in chunks."""
@@ -99,23 +115,27 @@ async def _check(response: httpx.Response, media_type: str) -> None:
     if kind == PROBLEM_MEDIA_TYPE:
         await response.aread()
         why = response.json()["detail"]
-    raise Unavailable(f"{response.url} answered {response.status_code}. {why}")
+    url = response.url.copy_with(query=None)
+    raise Unavailable(f"{url} answered {response.status_code}. {why}")
 
 
 class RemoteStorage:
     """Sends the rows of a file in batches small enough that each rejection is reported."""
 
-    def __init__(self, service: Service, header: Sequence[str]) -> None:
+    def __init__(self, service: Service, header: Sequence[str], options: ImportOptions) -> None:
         self._service = service
         self._header = header
+        self._options = options
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
         """Send a batch of rows as a CSV file."""
         text = StringIO()
-        csv.writer(text).writerows([self._header, *(entry.row.cells for entry in entries)])
+        # Quoted titles, so that no separator within one can be taken for that of the file.
+        csv.writer(text, quoting=csv.QUOTE_ALL).writerow(self._header)
+        csv.writer(text).writerows(entry.row.cells for entry in entries)
         file = text.getvalue().encode()
-        report = await self._service.import_csv(file)
-        _header, *sent = read_rows(BytesIO(file))
+        report = await self._service.import_csv(file, self._options)
+        _header, *sent = read_rows(BytesIO(file), Dialect())
         row_at = {row.line: entry.row for row, entry in zip(sent, entries, strict=True)}
         counts = Counts.model_validate(report.model_dump(include=set(Counts.model_fields)))
         rejections = [Rejection(row_at[one.line], one.reason) for one in report.rejections]

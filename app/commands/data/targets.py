@@ -2,15 +2,18 @@
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
 
 import httpx
 import structlog
 
+from app.athletes.files.dry_run import dry_run
 from app.athletes.files.exporting import exported_athletes
 from app.athletes.files.importing import Storage
+from app.athletes.files.options import ImportOptions
+from app.athletes.files.reading import AthletesFile
 from app.athletes.files.storing import AthletesStorage
 from app.commands.data.remote import Service, service_at
 from app.commands.database import migrate_to_head, service_database
@@ -27,8 +30,13 @@ Result = TypeVar("Result")
 class Target(Protocol):
     """The target of an import or export; its methods raise ``Unavailable`` on failure."""
 
-    def storage(self, header: Sequence[str]) -> Storage:
-        """Return the storage for the rows of a file with this header."""
+    async def store(
+        self,
+        file: AthletesFile,
+        options: ImportOptions,
+        work: Callable[[Storage], Awaitable[Result]],
+    ) -> Result:
+        """Do some work with the storage for the rows of a file; a dry run stores nothing."""
 
     def export(self) -> AsyncIterator[bytes]:
         """Yield all athletes as CSV, in chunks."""
@@ -40,9 +48,16 @@ class LocalDatabase:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def storage(self, header: Sequence[str]) -> Storage:
-        """Return the storage for the rows of a file with this header."""
-        return AthletesStorage(self._database)
+    async def store(
+        self,
+        file: AthletesFile,
+        options: ImportOptions,
+        work: Callable[[Storage], Awaitable[Result]],
+    ) -> Result:
+        """Do some work with the storage for the rows of a file; a dry run stores nothing."""
+        if options.dry_run:
+            return await dry_run(self._database, work)
+        return await work(AthletesStorage(self._database))
 
     def export(self) -> AsyncIterator[bytes]:
         """Yield all athletes as CSV, in chunks."""

@@ -5,14 +5,17 @@ import filecmp
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from app.athletes.files.importing import stored_batches
-from app.athletes.files.reading import UNEVEN, AthletesFile
+from app.athletes.files.columns import title_key
+from app.athletes.files.importing import Storage, begun_report, stored_batches
+from app.athletes.files.options import ImportOptions
+from app.athletes.files.reading import AthletesFile
 from app.athletes.files.report import ImportReport, Rejection
 from app.commands.data.targets import Target, on_target
 from app.commands.progress import progress
@@ -21,11 +24,15 @@ from app.core.resources.fields import new_id
 
 ADDED_COLUMNS = ["line", "reason"]
 """The first columns of a file of rejected rows: a row's line in the import, and the reason."""
+BYTE_ORDER_MARK = "\ufeff"
 
 
-def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
+def import_file(
+    path: Path, rejected: Path | None, url: str | None, options: ImportOptions | None = None
+) -> None:
     """Import a file, write its rejected rows to another file, and print a report."""
     start = time.monotonic()
+    options = options or ImportOptions()
     rejected = rejected or path.with_name(f"{path.name}.rejected.csv")
     with _errors_in_one_line(), path.open("rb") as opened:
         if not opened.seekable():
@@ -36,12 +43,17 @@ def import_file(path: Path, rejected: Path | None, url: str | None) -> None:
                 " choose another with --rejected"
             )
         try:
-            file = AthletesFile(opened)
+            file = AthletesFile(opened, options)
         except DomainError as error:
             sys.exit(f"error: {path}: {error.detail}")
-        with rejected_rows(rejected, file.header) as rows:
-            report = on_target(url, lambda target: _import(file, opened, target, rows))
-    _print_report(report, path, rejected, time.monotonic() - start)
+        with rejected_rows(rejected, file) as rows:
+            report = on_target(
+                url,
+                lambda target: target.store(file, options, partial(_import, file, opened, rows)),
+            )
+    took = f"{time.monotonic() - start:.1f} s"
+    print(f"{path}: {report.read} read in {took}{', nothing stored' if options.dry_run else ''}")
+    print_report(report, rejected, rows.count)
 
 
 def export_file(path: Path, url: str | None) -> None:
@@ -52,12 +64,12 @@ def export_file(path: Path, url: str | None) -> None:
 
 
 async def _import(
-    file: AthletesFile, opened: BinaryIO, target: Target, rows: "RejectedRows"
+    file: AthletesFile, opened: BinaryIO, rows: "RejectedRows", storage: Storage
 ) -> ImportReport:
-    report = ImportReport(ignored_columns=file.ignored)
+    report = begun_report(file)
     size = os.fstat(opened.fileno()).st_size
     with progress("import") as show:
-        async for outcome in stored_batches(file, target.storage(file.header)):
+        async for outcome in stored_batches(file, storage):
             report.take(outcome)
             rows.add(outcome.rejections)
             show(opened.tell() / size, f"{report.read} rows, {report.rejected} rejected")
@@ -71,8 +83,8 @@ async def _export(target: Target, opened: BinaryIO) -> None:
             show(None, f"{opened.tell() / 1e6:.1f} MB")
 
 
-def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: float) -> None:
-    print(f"{path}: {report.read} read in {seconds:.1f} s")
+def print_report(report: ImportReport, rejected: Path, written: int) -> None:
+    """Print the counts of a report, with hints; ``written`` rows are in the file ``rejected``."""
     print(f"  {report.created} created, {report.updated} updated, {report.unchanged} unchanged")
     if report.new_categories or report.new_centres:
         print(f"  new categories: {report.new_categories}, new centres: {report.new_centres}")
@@ -83,45 +95,66 @@ def _print_report(report: ImportReport, path: Path, rejected: Path, seconds: flo
         )
     if report.ignored_columns:
         print(f"  ignored columns: {', '.join(report.ignored_columns)}")
-    print(f"  {report.rejected} rejected{f' and put into {rejected}' if report.rejected else ''}")
+    for option in report.suggested_map:
+        print(f'  a column looks like {option.partition("=")[0]}: --map "{option}"')
+    if report.missing_columns:
+        needed = " and ".join(report.missing_columns)
+        print(
+            f"  new athletes need {needed}, and the file has no such column: name it, for example"
+            ' --map "name=First Name + Last Name", or give all rows one value, for example'
+            " --set category=Open"
+        )
+    if written == report.rejected:
+        where = f" and put into {rejected}" if written else ""
+    else:
+        where = f", and the first {written} put into {rejected}"
+    print(f"  {report.rejected} rejected{where}")
 
 
 class RejectedRows:
     """Writes rejected rows with all their cells, each after its line number and the reason."""
 
-    def __init__(self, opened: TextIO, header: Sequence[str]) -> None:
-        self._writer = csv.writer(opened)
+    def __init__(self, opened: TextIO, file: AthletesFile) -> None:
+        header, dialect = file.columns.header, file.dialect
+        if dialect.separator_line:
+            opened.write(f"sep={dialect.separator}\r\n")
+        self._writer = csv.writer(opened, delimiter=dialect.separator)
         self._columns = len(header)
         # A file of rejected rows that is imported again has these columns already.
-        self._replaced = len(ADDED_COLUMNS) if header[:2] == ADDED_COLUMNS else 0
+        has_added = [title_key(title) for title in header[:2]] == ADDED_COLUMNS
+        self._replaced = len(ADDED_COLUMNS) if has_added else 0
         self._writer.writerow([*ADDED_COLUMNS, *header[self._replaced :]])
-        self.any = False
+        self.count = 0
 
     def add(self, rejections: Iterable[Rejection]) -> None:
         """Write some more rejected rows."""
         for rejection in rejections:
             cells = rejection.row.cells
-            has_added = len(cells) == self._columns or (
-                len(cells) > 1 and cells[1].startswith(UNEVEN)
-            )
+            # A row that was pasted into such a file may not have the two columns.
+            has_added = len(cells) == self._columns or (len(cells) > 2 and cells[0].isdecimal())
             kept = cells[self._replaced :] if has_added else cells
             self._writer.writerow([rejection.row.line, rejection.reason, *kept])
-            self.any = True
+            self.count += 1
 
 
 @contextmanager
-def rejected_rows(path: Path, header: Sequence[str]) -> Iterator[RejectedRows]:
+def rejected_rows(path: Path, file: AthletesFile) -> Iterator[RejectedRows]:
     """Yield the writer of the file of rejected rows; no file is written if no row is rejected.
 
-    An earlier file that differs may have been corrected by hand, so it is kept under another name.
+    It has the encoding and the separator of the imported file, so that the program which wrote
+    that file opens this one too. An earlier file that differs may have been corrected by hand, so
+    it is kept under another name.
     """
+    encoding = file.dialect.encoding
     with completed(path) as part:
-        with part.open("w", encoding="utf-8-sig", newline="") as opened:  # spreadsheets need a BOM
-            rows = RejectedRows(opened, header)
+        with part.open("w", encoding=encoding, errors="replace", newline="") as opened:
+            if encoding.startswith("utf-"):
+                opened.write(BYTE_ORDER_MARK)  # spreadsheets recognise the encoding by it
+            rows = RejectedRows(opened, file)
             yield rows
-        if not rows.any:
+        if not rows.count:
             part.unlink()
-        if path.exists() and not (rows.any and filecmp.cmp(part, path, shallow=False)):
+        if path.exists() and not (rows.count and filecmp.cmp(part, path, shallow=False)):
             names = (path.with_name(f"{path.stem}.{number}{path.suffix}") for number in count(1))
             kept = next(name for name in names if not name.exists())
             print(f"The earlier {path} is kept as {path.rename(kept)}.")

@@ -291,6 +291,16 @@ def _csv_file(text: str) -> str:
     return file.getvalue() + text
 
 
+def _options_of_file(options: Json) -> Json:
+    """Return the options of an import with values that suit each generated file.
+
+    A mapped title must be in the file, no column can be both mapped and set, and the file is UTF-8.
+    Hostile requests have other values.
+    """
+    suitable = {"map": ["national_id=name"], "set": ["sex=F"], "encoding": "iso8859-1"}
+    return {name: suitable[name] for name in suitable.keys() & options.keys()}
+
+
 known: dict[str, Rows] = {}
 
 
@@ -310,8 +320,10 @@ def before_call(context: HookContext, case: Case[Any], kwargs: Json) -> None:
     phase = case.meta.phase.name
     if phase is not TestPhase.STATEFUL:  # its links lead to rows already
         _rows(case).aim_at_rows(case)
-    if isinstance(case.body, str) and phase is not TestPhase.EXAMPLES:
-        case.body = _csv_file(case.body)
+    if isinstance(case.body, str):
+        case.query = {**case.query, **_options_of_file(case.query)}
+        if phase is not TestPhase.EXAMPLES:
+            case.body = _csv_file(case.body)
     _rows(case).make_acceptable(case)
 
 

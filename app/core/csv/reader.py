@@ -1,15 +1,13 @@
-"""A tolerant reader of CSV files: the text is checked as a whole, then read row by row."""
+"""A tolerant reader of CSV files, row by row."""
 
 import csv
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import TextIOWrapper
 from typing import BinaryIO, NamedTuple
 
-from app.core.errors import Invalid, MalformedBody
+from app.core.csv.dialect import SEPARATORS, Dialect, Encoding, checked_dialect
 
-LONGEST_LINE = 2**20
-"""In bytes. A file with a longer line is not CSV, and would take too much memory."""
 LONGEST_ROW = 100_000
 """In characters. A longer row is assumed to have an unclosed quotation mark."""
 
@@ -23,55 +21,38 @@ class CSVRow(NamedTuple):
     problem: str = ""
 
 
-def check_text(file: BinaryIO) -> None:
-    """Check the whole text of a file, and seek back to its beginning.
+def read_dialect(
+    file: BinaryIO, is_title: Callable[[str], bool], encoding: Encoding | None = None
+) -> Dialect:
+    """Check the whole text of a file, and return its dialect; ``checked_dialect`` has the errors.
 
-    Raise ``MalformedBody`` if it is not UTF-8, and ``Invalid`` if it is empty or has a line that
-    is longer than ``LONGEST_LINE``.
+    If the first line does not name the separator, the header tells it: it is the separator that
+    gives most titles for which ``is_title`` returns true, and then most titles.
     """
-    if file.read(2) in {b"\xff\xfe", b"\xfe\xff"}:
-        raise MalformedBody("The file is UTF-16, not UTF-8. Save it as CSV in UTF-8.")
-    file.seek(0)
-    number = 0
-    for number, line in enumerate(_lines_of(file), 1):
-        if len(line) > LONGEST_LINE:
-            raise Invalid(f"Line {number} is longer than 1 MiB: this is not a CSV file of rows.")
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            raise MalformedBody(
-                f"Line {number} is not UTF-8. Save the file as CSV in UTF-8."
-            ) from None
-    if not number:
-        raise Invalid("The file is empty.")
-    file.seek(0)
+    dialect = checked_dialect(file, encoding)
+    if dialect.separator_line:
+        return dialect
+
+    def titles(separator: str) -> tuple[int, int]:
+        header = next(read_rows(file, replace(dialect, separator=separator)), CSVRow(1, []))
+        return sum(map(is_title, header.cells)), len(header.cells)
+
+    return replace(dialect, separator=max(SEPARATORS, key=titles))
 
 
-def _lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file, with any line ending; a line that is too long comes in pieces."""
-    begun = b""
-    while piece := file.read(LONGEST_LINE):
-        if piece.endswith(b"\r"):
-            piece += file.read(1)  # it may be the LF of a CRLF
-        *lines, begun = re.split(rb"\r\n|\r|\n", begun + piece)
-        yield from lines
-        if len(begun) > LONGEST_LINE:
-            yield begun
-            begun = b""
-    if begun:
-        yield begun
-
-
-def read_rows(file: BinaryIO) -> Iterator[CSVRow]:
-    """Yield the rows of a file that ``check_text`` accepted, the header first.
+def read_rows(file: BinaryIO, dialect: Dialect) -> Iterator[CSVRow]:
+    """Yield the rows of a file, the header first, if ``read_dialect`` accepts it.
 
     Rows with only blank cells are skipped. A row that is not valid CSV (RFC 4180) has one cell,
     its first line, and reading continues with the next line.
     """
-    text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    file.seek(len(dialect.mark))
+    text = TextIOWrapper(file, encoding=dialect.encoding, newline="")
     lines = _Lines(text)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
     try:
+        if dialect.separator_line:
+            next(lines)
         while True:
             lines.begin_row()
             try:

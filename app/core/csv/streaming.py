@@ -93,14 +93,19 @@ async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
 
 @asynccontextmanager
 async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO]:
-    """Receive a body of at most ``longest`` bytes, whose ``Content-Type`` is CSV in UTF-8.
+    """Receive a body of at most ``longest`` bytes, whose ``Content-Type`` is CSV.
+
+    Another charset than UTF-8 is refused there, because a query parameter names the encoding.
 
     Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
     """
     _, *parameters = request.headers.get("content-type", "").split(";")
     charsets = [one for one in map(str.strip, parameters) if _CHARSET.match(one)]
     if declared_type(request) != "text/csv" or not all(map(_UTF_8.fullmatch, charsets)):
-        raise UnsupportedMediaType("The Content-Type of the body must be text/csv, in UTF-8.")
+        raise UnsupportedMediaType(
+            "The Content-Type of the body must be text/csv, with no charset but UTF-8;"
+            " the query can name another encoding."
+        )
     with SpooledTemporaryFile(IN_MEMORY) as file:
         async for piece in body_pieces(request, longest):
             file.write(piece)

@@ -31,7 +31,7 @@ from starlette.responses import Response
 from starlette.routing import Match, request_response
 from starlette.types import ASGIApp, Scope
 
-from app.core.http.routes import APP, ContractRoute, Handler, RouteTable, Target, is_model
+from app.core.http.routes import APP, ContractRoute, Handler, RouteTable, Target, is_list, is_model
 
 Errors = list[dict[str, Any]]
 
@@ -111,11 +111,12 @@ def _is_known(dependant: Dependant) -> bool:
 
 
 def _has_one_value(field: ModelField) -> bool:
-    """Return whether a parameter is a single value, or a query model; lists are not supported."""
+    """Return whether a parameter is a single value, or a query model of such values."""
     kind = field.field_info.annotation
     if is_model(kind):
         assert isinstance(field.field_info, params.Param)
-        return field.field_info.in_ == params.ParamTypes.query
+        kinds = [one.annotation for one in kind.model_fields.values()]
+        return field.field_info.in_ == params.ParamTypes.query and not any(map(is_list, kinds))
     return not field_annotation_is_sequence(kind)
 
 

@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, NamedTuple, NoReturn, TypeGuard
+from typing import Any, NamedTuple, NoReturn, TypeGuard, get_args, get_origin
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -46,7 +46,7 @@ class ContractRoute(APIRoute):
 
         A request with a body reaches the handler as a ``JSONRequest``.
         """
-        known = _query_names(self.dependant)
+        known = _query_parameters(self.dependant)
         takes_body = self.body_field is not None
         creates = takes_body and self.status_code == HTTPStatus.CREATED
         is_empty = self.status_code == HTTPStatus.NO_CONTENT
@@ -189,30 +189,42 @@ def is_model(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _query_names(dependant: Any) -> frozenset[str]:
-    """Name the query parameters of a route, including those of its dependencies and models."""
-    names: set[str] = set()
+def _query_parameters(dependant: Any) -> dict[str, bool]:
+    """Return the query parameters of a route, and whether each is a list, which can be repeated.
+
+    Includes the parameters of dependencies and models.
+    """
+    known: dict[str, bool] = {}
+    for needed in dependant.dependencies:
+        known |= _query_parameters(needed)
     for parameter in dependant.query_params:
-        model = parameter.field_info.annotation
-        if is_model(model):
-            names |= {field.alias or name for name, field in model.model_fields.items()}
+        kind = parameter.field_info.annotation
+        if is_model(kind):
+            for name, field in kind.model_fields.items():
+                known[field.alias or name] = is_list(field.annotation)
         else:
-            names.add(parameter.alias)
-    return frozenset(names.union(*map(_query_names, dependant.dependencies)))
+            known[parameter.alias] = is_list(kind)
+    return known
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
-    """Raise ``Invalid`` if a query parameter is unknown or repeated."""
+def is_list(kind: object) -> bool:
+    """Return whether the type of a parameter is a list, or an optional one."""
+    return any(get_origin(one) is list for one in (kind, *get_args(kind)))
+
+
+def _check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """Raise ``Invalid`` if a query parameter is unknown, or repeated and no list."""
     names = [name for name, _ in request.query_params.multi_items()]
-    if known.issuperset(names) and len(set(names)) == len(names):
+    if len(set(names)) == len(names) and known.keys() >= set(names):
         return
     errors = []
     for name, times in Counter(names).items():
         if name not in known:
             code, detail = "extra_forbidden", "There is no such parameter."
-        elif times > 1:
+        elif times > 1 and not known[name]:
             code, detail = "repeated", "This parameter is repeated."
         else:
             continue
         errors.append(FieldError(pointer=f"?{name}", code=code, detail=detail))
-    raise Invalid("The query is not valid; see the errors.", errors)
+    if errors:
+        raise Invalid("The query is not valid; see the errors.", errors)

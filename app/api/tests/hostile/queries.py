@@ -125,17 +125,19 @@ Words = Mapping[str, set[str]]
 
 
 def queries(document: Document) -> Iterator[Hostile]:
-    """Send bad and unusual parameter values to every GET, and an unknown one to every operation."""
-    asked = [operation for operation in operations(document) if operation.method == "GET"]
+    """Send bad and unusual values for every parameter, and an unknown one to every operation."""
+    every = list(operations(document))
+    asked = [operation for operation in every if operation.method == "GET"]
     samples = {name: _sample(name, one.query[name]) for one in asked for name in one.query}
     words: dict[str, set[str]] = {}
-    for one in asked:
+    for one in every:
         for name, schema in one.query.items():
             words.setdefault(name, set()).update(schema.get("enum", ()))
+    for operation in every:
+        for name, schema in operation.query.items():
+            yield from _of_parameter(operation, name, schema, words)
     for operation in asked:
         path = operation.target
-        for name, schema in operation.query.items():
-            yield from _of_parameter(path, name, schema, words)
         if operation.lists:
             sort = operation.query["sort"]["default"]
             for some, answer in ((BAD_QUERIES, 422), (GOOD_QUERIES, 200)):
@@ -153,7 +155,7 @@ def queries(document: Document) -> Iterator[Hostile]:
                 target, kind = f"{path}?{name}={quote(value, safe=':<>')}", "a parameter of others"
                 breaks = f"?{name}"
                 yield hostile(f"{path}: {kind}, {name}", "GET", target, 422, breaks=breaks)
-    for operation in operations(document):
+    for operation in every:
         target = f"{operation.target}?unknown={MARK}"
         name = f"{operation.method} {target}"
         yield hostile(name, operation.method, target, 422, breaks="?unknown")
@@ -164,14 +166,16 @@ def queries(document: Document) -> Iterator[Hostile]:
                     yield hostile(f"{path}: {kind}", "GET", f"{API}/{path}?{query}", answer)
 
 
-def _of_parameter(path: str, name: str, schema: Schema, words: Words) -> Iterator[Hostile]:
-    asked, breaks = f"{path}?{name}=", f"?{name}"
+def _of_parameter(
+    operation: Operation, name: str, schema: Schema, words: Words
+) -> Iterator[Hostile]:
+    breaks = f"?{name}"
     for kind, bad in _bad(name, schema, words).items():
-        yield hostile(f"{path}: {name} {kind}", "GET", asked + bad, 422, breaks=breaks)
+        yield _asking(operation, f"{name} {kind}", f"{name}={bad}", 422, breaks)
     for kind, bad in NOT_UTF_8.items():
-        yield hostile(f"{path}: {name} {kind}", "GET", asked + bad, 400)
+        yield _asking(operation, f"{name} {kind}", f"{name}={bad}", 400)
     for kind, good in _good(schema).items():
-        yield hostile(f"{path}: {name} {kind}", "GET", asked + good, 200)
+        yield _asking(operation, f"{name} {kind}", f"{name}={good}", 200)
     once = f"{name}={quote(_sample(name, schema), safe=':<>')}"
     escaped = f"%{ord(name[0]):x}{once[1:]}"
     upper = f"{name.upper()}={MARK}"
@@ -183,8 +187,21 @@ def _of_parameter(path: str, name: str, schema: Schema, words: Words) -> Iterato
         # In Python, the parameter `from` has the name `from_`, which queries must not accept.
         ("with an underscore", f"{name}_={quote(OFFSET)}", f"{breaks}_"),
     ):
-        target = f"{path}?{query}"
-        yield hostile(f"{path}: {name} {kind}", "GET", target, 422, breaks=pointer)
+        yield _asking(operation, f"{name} {kind}", query, 422, pointer)
+
+
+def _asking(operation: Operation, kind: str, query: str, answer: int, breaks: str = "") -> Hostile:
+    """Make a request with a query, and with the example of the body if there is one."""
+    headers = [("Content-Type", operation.takes)] if operation.takes else []
+    return hostile(
+        f"{operation.target}: {kind}",
+        operation.method,
+        f"{operation.target}?{query}",
+        answer,
+        *headers,
+        body=operation.example or "",
+        breaks=breaks,
+    )
 
 
 def _bad(name: str, schema: Schema, words: Words) -> Values:
@@ -204,6 +221,8 @@ def _bad(name: str, schema: Schema, words: Words) -> Values:
     if kind == "date-time":
         bad = {kind: quote(bad) for kind, bad in BAD_MOMENTS.items()}
         return bad | {"a plus that is a space": OFFSET}
+    if kind == "array":
+        return _bad(name, schema["items"], words)
     if kind == "text" and "pattern" in schema:
         invisible = INVISIBLE_NAMES_SOUGHT if name.startswith("name") else {}
         return BAD_TEXTS_SOUGHT | invisible

@@ -1,20 +1,26 @@
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import httpx
 import pytest
 
 from app.conftest import API, Json
 
-Import = Callable[[str], Awaitable[Json]]
+Query = Mapping[str, str | Sequence[str]]
+
+
+class Import(Protocol):
+    """Imports a file with the options of a query, and returns the report."""
+
+    async def __call__(self, text: str | bytes, query: Query | None = None) -> Json: ...
 
 
 @pytest.fixture
 def import_csv(client: httpx.AsyncClient) -> Import:
     """Return a function that imports a file and returns the report."""
 
-    async def import_csv(text: str) -> Json:
-        response = await post_csv(client, text)
+    async def import_csv(text: str | bytes, query: Query | None = None) -> Json:
+        response = await post_csv(client, text, query)
         assert response.status_code == 200, response.text
         report: Json = response.json()
         done = report["created"] + report["updated"] + report["unchanged"] + report["rejected"]
@@ -24,10 +30,17 @@ def import_csv(client: httpx.AsyncClient) -> Import:
     return import_csv
 
 
-async def post_csv(client: httpx.AsyncClient, file: str | bytes, **headers: str) -> httpx.Response:
+async def post_csv(
+    client: httpx.AsyncClient,
+    file: str | bytes,
+    query: Query | None = None,
+    content_type: str = "text/csv",
+) -> httpx.Response:
     content = file.encode() if isinstance(file, str) else file
-    declared = {"Content-Type": "text/csv"} | headers
-    return await client.post(f"{API}/athletes/import", content=content, headers=declared)
+    headers = {"Content-Type": content_type}
+    return await client.post(
+        f"{API}/athletes/import", content=content, headers=headers, params=query
+    )
 
 
 async def athlete_of(client: httpx.AsyncClient, reference: str) -> Json:

@@ -44,6 +44,19 @@ def test_cells_are_parsed_into_stored_values() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cells", "sex"),
+    [
+        (["F", "f", "Female", "FEMALE", "\u200bf", "W", "woman"], "female"),
+        (["M", "m", "Male", "MALE", "man"], "male"),
+        (["other", "Other", "X", "d"], "other"),
+        ([" ", ""], None),
+    ],
+)
+def test_usual_words_for_a_sex_are_read_in_any_case(cells: list[str], sex: str | None) -> None:
+    assert {record_of({"sex": cell}).sex for cell in cells} == {sex}
+
+
+@pytest.mark.parametrize(
     ("column", "cell", "reason"),
     [
         ("id", "17", "id is not one of ours; put member numbers in reference"),
@@ -53,10 +66,11 @@ def test_cells_are_parsed_into_stored_values() -> None:
         ("name", "a\x00b", "name has a character that cannot be shown"),
         ("email", "mara", "email should be an email address"),
         ("national_id", "x" * 21, "national_id should have at most 20 characters"),
-        ("birth_date", "17/05/1994", "birth_date should be a date like 1990-12-31"),
+        ("birth_date", "17 May 1994", "birth_date should be a date like 1990-12-31"),
         ("birth_date", "1994-02-30", "birth_date: There is no such day"),
         ("birth_date", "1894-05-17", "birth_date should be a date from 1900-01-01 to today"),
-        ("sex", "F", "sex should be 'female', 'male' or 'other'"),
+        ("sex", "0", "sex should be female, male or other; F, M and X are read too"),
+        ("sex", "h", "sex should be female, male or other; F, M and X are read too"),
         ("category", "", "category is empty"),
         ("category", "x" * 51, "category should have at most 50 characters"),
         ("centres", "North;" + "x" * 101, "a name in centres should have at most 100 characters"),
@@ -76,4 +90,4 @@ def test_a_rejection_reason_names_the_column_and_the_expected_value(
 
 def test_a_rejection_reason_lists_all_errors_of_the_row() -> None:
     with pytest.raises(ValueError, match=r"^name is empty; sex should be .*; height is 2\.0 cm"):
-        record_of({"name": "", "sex": "F", "category": "Rx", "height": "2 cm"})
+        record_of({"name": "", "sex": "h", "category": "Rx", "height": "2 cm"})

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from app.athletes.files.reading import ROWS_IN_BATCH
+from app.commands.data.options import import_options
 from app.commands.data.sample import add_sample_data
 from app.commands.data.transfer import export_file, import_file
 from app.commands.tests.launcher import Launcher, launched, output_of
@@ -75,6 +76,67 @@ def test_files_are_imported_into_and_exported_from_a_running_service(
         references = {row["reference"] for row in csv.DictReader(exported)}
     sample = {f"SAMPLE-{number:03}" for number in range(1, 201)}
     assert references == {f"M-{number}" for number in range(2500)} - {"M-1233", "M-2344"} | sample
+
+
+GYM = (
+    "Nr;Vor;Nach;Tag;Mail\n"
+    "1;Zoë;Groß;6/5/1994;zoe@example.com\n"
+    "2;Ida;Groß;7/5/2014;ZOE@example.com\n"
+    "3;Jörg;Süß;31.12.1990;\n"
+)
+GYM_MAP = ["reference=Nr", "name=Vor + Nach", "birth_date=Tag", "email=Mail"]
+GYM_SET = ["category=Open", "centres=Nord;Süd"]
+
+
+def test_the_options_give_the_same_reports_with_and_without_a_service(
+    service: Launcher, own_database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, rejected = tmp_path / "gym.csv", tmp_path / "gym.csv.rejected.csv"
+    rows = "".join(f"X-{number};Max;Muster;1.1.1990;\n" for number in range(ROWS_IN_BATCH))
+    file.write_bytes((GYM + rows + "4;Eva;Lind;1.1.1991;zoe@EXAMPLE.com\n").encode("cp1252"))
+    read = ROWS_IN_BATCH + 4
+
+    options = [f"--map={one}" for one in GYM_MAP] + [f"--set={one}" for one in GYM_SET]
+    options += ["--dates=dmy", "--encoding", "cp1252", "--dry-run"]
+    reports = [output_of("import", str(file), *options, DATABASE_URL=own_database)]
+    files = [rejected.read_text("cp1252").splitlines()]
+    for dry_run in (True, False):
+        given = import_options(
+            encoding="cp1252", mapped=GYM_MAP, given=GYM_SET, dates="dmy", dry_run=dry_run
+        )
+        import_file(file, None, service.url, given)
+        reports.append(capsys.readouterr().out)
+        files.append(rejected.read_text("cp1252").splitlines())
+    export_file(tmp_path / "all.csv", service.url)
+
+    assert [report.splitlines()[1:] for report in reports] == [
+        [
+            f"  {read - 2} created, 0 updated, 0 unchanged",
+            "  new categories: 1, new centres: 2",
+            f"  2 rejected and put into {rejected}",
+        ]
+    ] * 3
+    why = "an email belongs to one athlete: leave it empty for the other"
+    assert (
+        files
+        == [
+            [
+                "line;reason;Nr;Vor;Nach;Tag;Mail",
+                f'3;"email is also on line 2; {why}";2;Ida;Groß;7/5/2014;ZOE@example.com',
+                f'{read + 1};"email is also on line 2; {why}";4;Eva;Lind;1.1.1991;zoe@EXAMPLE.com',
+            ]
+        ]
+        * 3
+    )
+    with (tmp_path / "all.csv").open(newline="") as exported:
+        stored = {row["reference"]: row for row in csv.DictReader(exported)}
+    assert len(stored) == read - 2
+    assert {one: stored["1"][one] for one in ("name", "birth_date", "category", "centres")} == {
+        "name": "Zoë Groß",
+        "birth_date": "1994-05-06",
+        "category": "Open",
+        "centres": "Nord;Süd",
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from io import BytesIO
 
 import pytest
 
-from app.core.csv.reader import LONGEST_LINE, LONGEST_ROW, CSVRow, check_text, read_rows
+from app.core.csv.dialect import LONGEST_LINE, Dialect, checked_dialect
+from app.core.csv.reader import LONGEST_ROW, CSVRow, read_rows
 from app.core.errors import Invalid, MalformedBody
 
 BROKEN = "the row is not valid CSV: is a quotation mark out of place?"
@@ -11,8 +12,7 @@ BROKEN = "the row is not valid CSV: is a quotation mark out of place?"
 
 def rows(text: str | bytes) -> list[CSVRow]:
     file = BytesIO(text if isinstance(text, bytes) else text.encode())
-    check_text(file)
-    return list(read_rows(file))
+    return list(read_rows(file, checked_dialect(file)))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -80,7 +80,7 @@ def test_a_file_may_be_longer_than_the_longest_line(end: bytes) -> None:
 
 def test_reading_rows_does_not_close_the_file() -> None:
     file = BytesIO(b"name\nMara\n")
-    list(read_rows(file))
+    list(read_rows(file, Dialect()))
     assert not file.closed
 
 
@@ -91,7 +91,7 @@ def test_reading_rows_does_not_close_the_file() -> None:
         ("Josefína\n".encode("cp1252"), MalformedBody, "Line 1 is not UTF-8. Save the file as"),
         (b"name\nMara\nJos\xe9\n", MalformedBody, "Line 3 is not UTF-8. Save the file as CSV"),
         (b"name\nMara\nJos\xc3", MalformedBody, "Line 3 is not UTF-8. Save the file as CSV"),
-        ("name\nMara\n".encode("utf-16"), MalformedBody, "The file is UTF-16, not UTF-8."),
+        ("name\nMara\n".encode("utf-32"), MalformedBody, "The file is UTF-32. Save it as CSV in"),
         (b"name\rMara\rJos\xe9\r", MalformedBody, "Line 3 is not UTF-8. Save the file as CSV"),
         (b"name\n" + b"a" * (LONGEST_LINE + 1), Invalid, "Line 2 is longer than 1 MiB"),
         (b"name\r\n" + b"a" * 3 * LONGEST_LINE, Invalid, "Line 2 is longer than 1 MiB"),
@@ -101,4 +101,4 @@ def test_an_unreadable_file_is_refused_as_a_whole(
     text: bytes, error: type[Exception], detail: str
 ) -> None:
     with pytest.raises(error, match=detail):
-        check_text(BytesIO(text))
+        checked_dialect(BytesIO(text))

@@ -363,6 +363,12 @@ class TestParameters:
     async def test_unknown_and_repeated_parameters_are_refused(self, query: str) -> None:
         assert problem(await self.ask(query))[:2] == (422, "/problems/invalid")
 
+    @pytest.mark.parametrize("query", ["?tag=a&tag=b", "?tag=a&limit=3&tag=b"])
+    async def test_only_a_list_can_be_repeated(self, query: str) -> None:
+        assert (await self.ask(query)).json() == f"{3 if 'limit' in query else 20}  ['a', 'b']"
+        repeated = await self.ask(f"{query}&plain=a&plain=b")
+        assert problem(repeated) == (422, "/problems/invalid", [("?plain", "repeated")])
+
     async def test_only_the_first_50_unknown_parameters_are_reported(self) -> None:
         query = "&".join(f"{'x' * 200}{number}=" for number in range(300))
 
@@ -382,8 +388,12 @@ class TestParameters:
             return query.limit
 
         @router.get("/asked")
-        async def asked(limit: Annotated[int, Depends(paging)], plain: str = "") -> str:
-            return f"{limit} {plain}"
+        async def asked(
+            limit: Annotated[int, Depends(paging)],
+            tag: Annotated[list[str] | None, Query()] = None,
+            plain: str = "",
+        ) -> str:
+            return f"{limit} {plain} {tag or ''}"
 
         app.include_router(router)
         transport = ASGITransport(app)

@@ -31,6 +31,11 @@ class Paging(BaseModel):
     name: str | None = None
 
 
+class Tagged(BaseModel):
+    tags: list[str] = Field(default=[], alias="tag")
+    kind: str | None = None
+
+
 class Thing(BaseModel):
     name: str
     size: int = 1
@@ -110,6 +115,11 @@ async def get_accepted() -> None:
 @router.get("/model")
 async def get_model() -> Thing:
     return Thing(name="a model")
+
+
+@router.get("/tagged")
+async def get_tagged(query: Annotated[Tagged, Query()]) -> Answer:
+    return JSONResponse(query.model_dump())
 
 
 @pytest.fixture
@@ -235,6 +245,15 @@ async def test_unsupported_declarations_are_left_to_fastapi(
 
 def test_a_list_of_values_is_left_to_fastapi() -> None:
     assert handler_of(route("get_several")) is None
+
+
+async def test_a_model_with_a_list_of_values_is_left_to_fastapi(client: AsyncClient) -> None:
+    response = await client.get("/tagged?tag=a&kind=x&tag=b")
+
+    assert handler_of(route("get_tagged")) is None
+    assert response.json() == {"tags": ["a", "b"], "kind": "x"}
+    repeated = await client.get("/tagged?tag=a&kind=x&kind=y")
+    assert problem(repeated) == (422, "/problems/invalid", [("?kind", "repeated")])
 
 
 def test_supported_declarations_take_the_fast_path() -> None:

@@ -1,0 +1,111 @@
+"""Options of an import: how to read a file whose columns or dates are written in another way."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from app.athletes.files.dates import DateOrder
+from app.athletes.files.records import COLUMNS, UNIQUE, record_of
+from app.core.csv.dialect import Encoding
+from app.core.resources.fields import QueryBoolean, Text, text_pattern
+
+LONGEST = 1000
+_VISIBLE = text_pattern().removeprefix("^")
+
+
+def _of_column(entry: str) -> str:
+    column, equals, text = split_entry(entry)
+    if column not in COLUMNS or not equals:
+        raise PydanticCustomError(
+            "column",
+            "Input should begin with a column and an equals sign, like name=First Name;"
+            " the columns are {columns}",
+            {"columns": ", ".join(COLUMNS)},
+        )
+    if not text:
+        raise PydanticCustomError("text_empty", "Input should have a text after the equals sign")
+    return entry
+
+
+def split_entry(entry: str) -> tuple[str, str, str]:
+    """Split ``name=First Name`` into the column, the equals sign and the text after it."""
+    column, equals, text = entry.partition("=")
+    return column.rstrip(), equals, text.lstrip()
+
+
+def _documented(columns: Iterable[str]) -> WithJsonSchema:
+    pattern = rf"^\s*({'|'.join(columns)})\s*={_VISIBLE}"
+    return WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": pattern})
+
+
+Mapped = Annotated[str, Text(LONGEST), AfterValidator(_of_column), _documented(COLUMNS)]
+"""A column and its titles: ``name=First Name + Last Name``."""
+
+Given = Annotated[
+    str,
+    Text(LONGEST),
+    AfterValidator(_of_column),
+    _documented(column for column in COLUMNS if column not in UNIQUE),
+]
+"""A column and its value for all rows: ``category=Open``."""
+
+
+class ImportOptions(BaseModel):
+    """The options of an import, over HTTP its query parameters."""
+
+    model_config = {"populate_by_name": True}
+
+    encoding: Encoding | SkipJsonSchema[None] = Field(
+        default=None,
+        description="The encoding of a file that is neither UTF-8 nor begins with a byte order"
+        " mark. It is never guessed.",
+    )
+    mapped: list[Mapped] = Field(
+        default=[],
+        max_length=len(COLUMNS),
+        alias="map",
+        description="A column and the titles that it has in this file, joined by ` + `:"
+        " `name=First Name + Last Name`. A plus is `%2B` in a URL.",
+        examples=[["name=First Name + Last Name", "sex=Gender"]],
+    )
+    dates: DateOrder | SkipJsonSchema[None] = Field(
+        default=None,
+        description="Whether `05/06/1994` begins with the day (`dmy`) or the month (`mdy`)."
+        " Without it, such a date rejects its row.",
+    )
+    given: list[Given] = Field(
+        default=[],
+        max_length=len(COLUMNS),
+        alias="set",
+        description="A column and its value for all rows: `category=Open`.",
+        examples=[["category=Open"]],
+    )
+    dry_run: QueryBoolean = Field(
+        default=False, description="Whether to report everything and store nothing."
+    )
+
+    @field_validator("given")
+    @classmethod
+    def _suits_all_rows(cls, entries: list[str], info: ValidationInfo) -> list[str]:
+        for column, _, value in map(split_entry, entries):
+            if column in UNIQUE:
+                raise PydanticCustomError(
+                    "unique",
+                    "Input gives all athletes the same {column}, which is unique",
+                    {"column": column},
+                )
+            try:
+                record_of({column: value}, info.data.get("dates"))
+            except ValueError as error:
+                raise PydanticCustomError("value", "{reason}", {"reason": str(error)}) from None
+        return entries

@@ -1,0 +1,145 @@
+"""Dry runs: the report of a real import, and nothing stored."""
+
+import asyncio
+
+import asyncpg
+import httpx
+import pytest
+
+from app.athletes.files.reading import ROWS_IN_BATCH
+from app.athletes.files.tests.conftest import Import, counts, post_csv
+from app.conftest import API, lock_waiters, problem
+
+HEADER = "reference,name,email,category,centres"
+TABLES = "athletes", "categories", "centres", "enrolments"
+STATE = " UNION ALL ".join(
+    f"SELECT '{table}', md5(string_agg(t::text, ';' ORDER BY t::text)) FROM {table} t"  # noqa: S608
+    for table in TABLES
+)
+DRY = {"dry_run": "true"}
+
+
+def file_of(*rows: str) -> str:
+    return "\n".join([HEADER, *rows])
+
+
+def people(first: int, last: int) -> list[str]:
+    """Return rows that name the same category and centre again and again."""
+    return [f"N-{n:05},Person {n},{n}@example.com,New,Box {n % 3}" for n in range(first, last)]
+
+
+@pytest.fixture
+async def there(import_csv: Import) -> None:
+    """Store athletes that the files change."""
+    await import_csv(
+        file_of(
+            "M-1,Mara,mara@example.com,Rx,North",
+            "M-2,Ana,ana@example.com,Rx,South",
+            "M-3,Eva,eva@example.com,Rx,",
+        )
+    )
+
+
+@pytest.mark.usefixtures("there")
+@pytest.mark.parametrize(
+    "file",
+    [
+        # A category and centres that the first batch creates are known in the next ones.
+        file_of(*people(0, 2 * ROWS_IN_BATCH + 10)),
+        # The first batch frees an address, which a row of the second one takes.
+        file_of("M-1,Mara,new@example.com,Rx,North", *people(0, ROWS_IN_BATCH),
+                "Z-1,Zoe,mara@example.com,Rx,"),
+        # The first batch takes an address that a row of the second one frees: it is rejected.
+        file_of("A-1,Ada,ana@example.com,Rx,", *people(0, ROWS_IN_BATCH),
+                "M-2,Ana,other@example.com,Masters,"),
+        # Rows that cannot be read, that repeat a value, and that conflict with stored ones.
+        file_of("M-9,Ida,mara@example.com,Teens,West", "M-9,Ida,,Rx,", ",,,,x", "M-3,Eva,x,Rx,",
+                "M-1,Mara L.,mara@example.com,Rx,North;West", "M-2,Ana,ana@example.com,rx,south",
+                "M-7,Kim,,Teens,East"),
+    ],
+    ids=["several batches", "a freed address", "a taken address", "rejected rows"],
+)  # fmt: skip
+async def test_a_dry_run_reports_what_the_import_does_and_stores_nothing(
+    import_csv: Import, connection: asyncpg.Connection, file: str
+) -> None:
+    before = await connection.fetch(STATE)
+
+    report = await import_csv(file, DRY)
+
+    assert await connection.fetch(STATE) == before
+    assert await import_csv(file) == report
+    assert await connection.fetch(STATE) != before
+
+
+async def test_the_options_are_those_of_the_import(
+    import_csv: Import, connection: asyncpg.Connection
+) -> None:
+    file = "Nr;Person\n1;Mara\n"
+    options = {"map": ["reference=Nr", "name=Person"], "set": ["category=Rx"]}
+
+    report = await import_csv(file, {**options, **DRY})
+
+    assert counts(report) == {"read": 1, "created": 1, "new_categories": 1}
+    assert await connection.fetchval("SELECT count(*) FROM athletes") == 0
+    assert await import_csv(file, options) == report
+
+
+async def test_dry_run_false_is_an_import(
+    import_csv: Import, connection: asyncpg.Connection
+) -> None:
+    await import_csv(file_of("M-1,Mara,,Rx,"), {"dry_run": "false"})
+    assert await connection.fetchval("SELECT count(*) FROM athletes") == 1
+
+
+class TestConcurrently:
+    """Dry runs on a database of their own."""
+
+    @pytest.fixture
+    def client(self, pooled_client: httpx.AsyncClient) -> httpx.AsyncClient:
+        return pooled_client
+
+    async def test_a_dry_run_is_rolled_back_and_releases_its_connection(
+        self, client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
+    ) -> None:
+        file = file_of(*people(0, ROWS_IN_BATCH + 500))
+
+        reports = [await import_csv(file, DRY) for _ in range(3)]
+
+        assert reports == [reports[0]] * 3
+        assert reports[0]["created"] == ROWS_IN_BATCH + 500
+        assert await other.fetchval("SELECT count(*) FROM athletes") == 0
+        assert await other.fetchval("SELECT count(*) FROM centres") == 0
+        idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        assert await other.fetchval(idle) == 0
+
+    async def test_a_dry_run_that_loses_the_database_answers_503(
+        self, client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
+    ) -> None:
+        await import_csv(file_of("M-1,Mara,,Rx,"))
+        async with other.transaction():
+            await other.execute("SELECT FROM athletes FOR UPDATE")
+            running = asyncio.ensure_future(post_csv(client, file_of("M-1,Ana,,Rx,"), DRY))
+            await lock_waiters(other)
+            await other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid != pg_backend_pid()"
+            )
+
+        assert problem(await running) == (503, "/problems/unavailable", [])
+
+    async def test_a_dry_run_is_not_retried_as_its_file_is_read_already(
+        self, client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
+    ) -> None:
+        await other.execute(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN RAISE SQLSTATE '40001'; END$$;"
+            "CREATE TRIGGER fail BEFORE INSERT ON athletes EXECUTE FUNCTION fail()"
+        )
+
+        response = await post_csv(client, file_of("M-1,Mara,,Rx,"), DRY)
+
+        assert problem(response) == (503, "/problems/unavailable", [])
+        assert response.json()["detail"] == (
+            "Concurrent requests changed the same athletes during the dry run; try again."
+        )
+        assert (await client.get(f"{API}/athletes")).status_code == 200

@@ -1,0 +1,39 @@
+"""The options of ``manage.py import``."""
+
+import sys
+from collections.abc import Sequence
+from typing import get_args
+
+from pydantic import ValidationError
+
+from app.athletes.files.options import ImportOptions
+from app.core.csv.dialect import Encoding, supported_encoding
+
+
+def import_options(
+    *,
+    encoding: str | None,
+    mapped: Sequence[str],
+    given: Sequence[str],
+    dates: str | None,
+    dry_run: bool,
+) -> ImportOptions:
+    """Validate the options of a command line; exit on an error."""
+    found = None
+    if encoding is not None and (found := supported_encoding(encoding)) is None:
+        supported = ", ".join(get_args(Encoding))
+        sys.exit(f"error: --encoding is not supported; choose one of {supported}")
+    options = {
+        "encoding": found,
+        "map": mapped,
+        "set": given,
+        "dates": dates,
+        "dry_run": dry_run,
+    }
+    try:
+        return ImportOptions.model_validate(options)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        subject, _, rest = wrong["msg"].partition(" ")
+        said = f" {rest}" if subject in {"Input", "Text"} else f": {wrong['msg']}"
+        sys.exit(f"error: --{wrong['loc'][0]}{said}")
