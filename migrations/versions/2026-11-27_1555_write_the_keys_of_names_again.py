@@ -42,7 +42,8 @@ def downgrade() -> None:
 
 def write_keys(key_of: Callable[[str], str]) -> None:
     """Write the keys that differ; stop before that if two unique names would get one key."""
-    # Reads continue. Writes wait, because the running service writes keys of the other kind.
+    # Reads continue. Writes wait; those of a service of the other version would still write keys of
+    # the other kind afterwards, so it must be stopped.
     op.execute("LOCK TABLE categories, centres, athletes IN SHARE ROW EXCLUSIVE MODE")
     with progress("keys of names") as show:
         unique = [(rows_of(name), staged(name, key_of, show)) for name in ("categories", "centres")]

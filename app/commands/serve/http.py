@@ -33,9 +33,12 @@ LONGEST_PIECE = 64 * 2**10
 
 
 class TimelyConfig(Config):
-    """Uvicorn's configuration with ``TimelyHttp``'s timeout for request headers, in seconds."""
+    """Uvicorn's configuration with what ``TimelyHttp`` needs."""
 
     headers_timeout: float
+    """Timeout for the headers of a request, in seconds."""
+    api_prefix: str
+    """The prefix of the API, without that of a proxy."""
 
 
 class TimelyHttp(HttpToolsProtocol):
@@ -86,7 +89,7 @@ class TimelyHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Note that the headers of a request are complete; check their length, and the prefix."""
         refused = self._refused
-        if self.root_path and self.url.startswith(f"{self.root_path}/".encode()):
+        if self.root_path and self._has_prefix():
             # The proxy does not strip the prefix, or there is none; uvicorn adds the prefix again.
             self.url = self.url[len(self.root_path) :]
         if len(self.url) > LONGEST_URL:
@@ -98,6 +101,14 @@ class TimelyHttp(HttpToolsProtocol):
             self.scope["state"][REFUSED] = refused
         super().on_headers_complete()
         self._in_headers = False
+
+    def _has_prefix(self) -> bool:
+        """Return whether a URL begins with the proxy's prefix, which may begin the API's own."""
+        own = f"{self.config.api_prefix}/".encode()
+        prefix = self.root_path.encode()
+        return self.url.startswith(prefix + own) or (
+            self.url.startswith(prefix + b"/") and not self.url.startswith(own)
+        )
 
     def send_400_response(self, msg: str) -> None:
         """Let the app answer a request that the parser rejects."""
@@ -188,7 +199,8 @@ def unchunked(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Applic
         try:
             await app(scope, receive, send_unchunked)
         finally:
-            if cycle.response_started and not cycle.response_complete:
+            incomplete = cycle.response_started and not cycle.response_complete
+            if incomplete and not cycle.disconnected:
                 connection = cycle.transport.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 cycle.transport.abort()

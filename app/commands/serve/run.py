@@ -86,6 +86,7 @@ class ServiceConfig(TimelyConfig):
             forwarded_allow_ips=list(settings.trusted_proxies),
         )
         self.headers_timeout = settings.body_timeout
+        self.api_prefix = settings.api_v1_prefix
         self.shutdown_delay = 0 if reload else settings.shutdown_delay
 
     def load(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi.responses import StreamingResponse
@@ -38,6 +39,15 @@ async def url() -> AsyncIterator[str]:
             yield b"half\r\n"
             await asyncio.sleep(0.05)
             raise RuntimeError("the other half")
+
+        return StreamingResponse(pieces())
+
+    @app.get("/endless")
+    async def endless() -> StreamingResponse:
+        async def pieces() -> AsyncIterator[bytes]:
+            while True:
+                yield b"more\r\n"
+                await asyncio.sleep(0.01)
 
         return StreamingResponse(pieces())
 
@@ -104,6 +114,19 @@ async def test_a_stream_that_fails_midway_resets_the_connection(
         await received(url, b"GET /midway HTTP/1.0\r\n\r\n")
 
     assert "unhandled error" in caplog.messages
+
+
+async def test_a_client_that_disconnects_midway_leaves_no_error(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+    writer.write(b"GET /endless HTTP/1.0\r\n\r\n")
+    await reader.readuntil(b"more")
+
+    writer.close()
+    await asyncio.sleep(0.2)
+
+    assert {record.exc_info for record in caplog.records} <= {None}
 
 
 async def test_an_export_is_plain_csv(own_database: str) -> None:

@@ -69,6 +69,21 @@ async def test_the_prefix_of_a_proxy_is_in_every_link() -> None:
     assert longer.json()["instance"] == "/gym/gymnasium/"
 
 
+async def test_the_prefix_of_a_proxy_may_begin_the_path_of_the_api() -> None:
+    settings = Settings(_env_file=None, root_path="/api", shutdown_delay=0)
+    async with (
+        serving(create_app(settings), settings) as (url, _),
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        answers = [
+            await client.put(asked) for asked in ("/api/v1/categories", "/api/api/v1/categories")
+        ]
+
+    for answer in answers:
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+        assert answer.json()["instance"] == "/api/api/v1/categories"
+
+
 async def test_a_request_that_outlasts_the_grace_period_gets_503(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
