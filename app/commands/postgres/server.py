@@ -99,8 +99,9 @@ class OwnPostgres(EmbeddedPostgres):
     def set(self, **settings: str) -> None:
         """Change settings of the running server, also for later starts."""
         assert self._process is not None
+        quoted = {name: value.replace("'", "''") for name, value in settings.items()}
         with (self._data / "postgresql.auto.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in quoted.items())
         self._process.send_signal(signal.SIGHUP)
 
     def follow(self, primary: "OwnPostgres | None") -> None:
