@@ -106,7 +106,7 @@ async def import_athletes(
     async with received_csv(request, longest) as body:
         file = await asyncio.to_thread(AthletesFile, body, options)
         if options.dry_run:
-            return await dry_run(database, partial(import_file, file))
+            return await dry_run(database, partial(import_file, file), request.is_disconnected)
         return await import_file(file, AthletesStorage(database))
 
 

@@ -28,6 +28,7 @@ REFUSED_WITHOUT_A_WORD = {
     ("datetime_out_of_range", ".*"): "no keyword has the range of a time",
     ("decimal_max_places", ".*"): "multipleOf is computed in binary, where 50.3 is not 503 * 0.1",
     ("email", "(?!255 characters).*"): "ajv has no idn-email, and jsonschema only looks for an @",
+    ("encoding", ".*"): "the names of an encoding are those that Python knows",
     ("int_parsing", ".*"): "20.0 is the integer 20 in JSON, but not in a URL",
     ("no_such_moment", "a leap second|the year 0000"): "PostgreSQL and Python have neither",
     ("reused", ".*"): "an idempotency key is refused because of an earlier request",

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from unicodedata import category
 
 from pydantic_core import PydanticCustomError
 
@@ -22,6 +23,8 @@ _PLUS = re.compile(r"\s+\+\s+")
 _ALIKE = 0.75
 """How similar a title must be to a known one to be suggested, from 0 to 1."""
 _MOST_COMPARED, _LONGEST_COMPARED = 100, 30
+_MOST_JOINED = 10
+"""How many titles an option can join."""
 
 
 def plain_cell(cell: str) -> str:
@@ -94,11 +97,13 @@ class Columns:
                 f"the row has {len(cells)} cells, but the header has {width}: is there an extra"
                 f" {self._separator}, or a quotation mark missing?"
             )
-        if len(cells) < width:  # spreadsheets leave out empty cells at the end
-            cells = cells + [""] * (width - len(cells))
-        found = {column: plain_cell(cells[place]) for column, place in self._single}
+        there = len(cells)  # spreadsheets leave out empty cells at the end
+        found = {
+            column: plain_cell(cells[place]) if place < there else ""
+            for column, place in self._single
+        }
         for column, places in self._joined:
-            parts = (plain_cell(cells[place]).strip() for place in places)
+            parts = (plain_cell(cells[place]).strip() for place in places if place < there)
             found[column] = (SEPARATOR if column == "centres" else " ").join(filter(None, parts))
         return found | self._given
 
@@ -106,7 +111,8 @@ class Columns:
         absent = [key for key, column in _COLUMN_OF.items() if column not in self.names]
         found: dict[str, str] = {}
         for key, title in list(unused.items())[:_MOST_COMPARED]:
-            if alike := _alike(key, absent):
+            # A title that is not shown as it is cannot be mapped.
+            if title_key(title) == key and (alike := _alike(key, absent)):
                 found.setdefault(alike, title)
         return [f"{_COLUMN_OF[key]}={title}" for key, title in found.items()]
 
@@ -125,10 +131,9 @@ def _alike(key: str, known: Sequence[str]) -> str:
 
 
 def _shown(title: str) -> str:
-    try:
-        return str(clean_text(title))
-    except PydanticCustomError:
-        return title
+    """Return a title with spaces for control characters, which may be commands to a terminal."""
+    plain = (" " if category(character) in {"Cc", "Cs"} else character for character in title)
+    return str(clean_text("".join(plain)))
 
 
 def _wrong(option: str, detail: str) -> Invalid:
@@ -154,6 +159,9 @@ def _mapped(keys: Sequence[str], options: ImportOptions) -> dict[str, list[int]]
     for column, text in _by_column("?map", options.mapped).items():
         # A title may have a plus itself.
         wanted = [text] if title_key(text) in places else _PLUS.split(text)
+        if len(wanted) > _MOST_JOINED:
+            joined = f"{column} is joined from {len(wanted)} titles: give at most {_MOST_JOINED}."
+            raise _wrong("?map", joined)
         found = [places.get(title_key(title), []) for title in wanted]
         for number, there in enumerate(found, 1):
             if len(there) != 1:

@@ -5,12 +5,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 import sqlalchemy as sa
+from asyncpg import ForeignKeyViolationError
 
 from app.athletes.files.report import Outcome
 from app.athletes.files.storing import AthletesStorage
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import Unavailable
+from app.core.errors import MalformedBody, Unavailable
 
 Result = TypeVar("Result")
 
@@ -25,12 +26,23 @@ _SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
 )
 
 
-async def dry_run(database: Runner, work: Callable[[AthletesStorage], Awaitable[Result]]) -> Result:
+_CHANGED = "Concurrent requests changed the same athletes during the dry run; try again."
+
+
+async def _never() -> bool:
+    return False
+
+
+async def dry_run(
+    database: Runner,
+    work: Callable[[AthletesStorage], Awaitable[Result]],
+    is_gone: Callable[[], Awaitable[bool]] = _never,
+) -> Result:
     """Do some work with a storage, undo all its changes, and return the result of the work.
 
     Each batch sees what the batches before it have stored, so the counts are those of a real
     import. Raise ``Unavailable`` if the transaction fails; it is not retried, as the work cannot
-    read its file again.
+    read its file again. Raise ``MalformedBody`` before a batch if the client is gone.
     """
     begun = False
     results: list[Result] = []
@@ -38,11 +50,13 @@ async def dry_run(database: Runner, work: Callable[[AthletesStorage], Awaitable[
     async def work_and_undo(transaction: Transaction) -> None:
         nonlocal begun
         if begun:
-            raise Unavailable(
-                "Concurrent requests changed the same athletes during the dry run; try again."
-            )
+            raise Unavailable(_CHANGED)
         begun = True
-        results.append(await work(_UndoneStorage(transaction)))
+        try:
+            results.append(await work(_UndoneStorage(transaction, is_gone)))
+        except ForeignKeyViolationError:
+            # An athlete, category or centre was deleted after it was found, as it was not locked.
+            raise Unavailable(_CHANGED) from None
         raise _Undo
 
     with suppress(_Undo):
@@ -55,9 +69,20 @@ class _Undo(Exception):
 
 
 class _UndoneStorage(AthletesStorage):
-    """A storage in a transaction: each of its own transactions is a savepoint."""
+    """A storage in a transaction: each of its own transactions is a savepoint.
+
+    It finds rows without locks, which would last until the end: only changed rows are locked.
+    """
+
+    _locks = False
+
+    def __init__(self, database: Runner, is_gone: Callable[[], Awaitable[bool]]) -> None:
+        super().__init__(database)
+        self._is_gone = is_gone
 
     async def _in_transaction(self, work: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
+        if await self._is_gone():
+            raise MalformedBody("The client disconnected before the end of the dry run.")
         await self._database.rows(_SAVE, {})
         try:
             outcome = await self._database.transaction(work)

@@ -12,6 +12,7 @@ from app.core.resources.text import clean_text
 _NUMBER = r"[0-9]{1,9}(?:[.,][0-9]{1,9})?"
 _MEASURE = re.compile(rf"({_NUMBER}) ?([a-z]*)")
 _FEET_AND_INCHES = re.compile(r"([0-9]{1,9})' ?(?:((?:1[01]|[0-9])(?:[.,][0-9]{1,9})?)(?:\"|'')?)?")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2032": "'", "\u201d": '"', "\u2033": '"'})
 
 
@@ -38,6 +39,13 @@ class Measure:
                 int(length[1]) * self.worth["ft"] + _number(length[2] or "0") * self.worth["in"]
             )
         elif (measure := _MEASURE.fullmatch(text)) and (measure[2] or self.unit) in self.worth:
+            # Nobody is a thousand metres tall, so in metres the comma is clear.
+            if measure[2] != "m" and _THOUSANDS.fullmatch(measure[1]):
+                raise PydanticCustomError(
+                    "thousands",
+                    "Input should have a decimal point, or another number of digits after the"
+                    " comma, as in 81.5 or 81,5: a comma and three digits may mean thousands",
+                )
             amount = _number(measure[1]) * self.worth[measure[2] or self.unit]
         else:
             raise PydanticCustomError(
@@ -47,7 +55,7 @@ class Measure:
 
 
 def _number(text: str) -> Decimal:
-    """Convert a number with a decimal point or comma; the pattern allows no thousands separator."""
+    """Convert a number with a decimal point or comma."""
     return Decimal(text.replace(",", "."))
 
 

@@ -1,11 +1,12 @@
 """Options of an import: how to read a file whose columns or dates are written in another way."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     Field,
     ValidationInfo,
     WithJsonSchema,
@@ -16,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from app.athletes.files.dates import DateOrder
 from app.athletes.files.records import COLUMNS, UNIQUE, record_of
-from app.core.csv.dialect import Encoding
+from app.core.csv.dialect import ENCODING_NAME, Encoding, supported_encoding
 from app.core.resources.fields import QueryBoolean, Text, text_pattern
 
 LONGEST = 1000
@@ -60,15 +61,37 @@ Given = Annotated[
 """A column and its value for all rows: ``category=Open``."""
 
 
+def _encoding(name: object) -> object:
+    if not isinstance(name, str):
+        return name
+    if (found := supported_encoding(name)) is None:
+        raise PydanticCustomError(
+            "encoding",
+            "Input is not supported; choose one of {encodings}",
+            {"encodings": ", ".join(get_args(Encoding))},
+        )
+    return found
+
+
+NamedEncoding = Annotated[
+    Encoding,
+    BeforeValidator(_encoding),
+    WithJsonSchema({"type": "string", "pattern": f"^{ENCODING_NAME}$"}),
+]
+"""A supported encoding, by any of its names: ``Windows-1252`` is ``cp1252``."""
+
+
 class ImportOptions(BaseModel):
     """The options of an import, over HTTP its query parameters."""
 
     model_config = {"populate_by_name": True}
 
-    encoding: Encoding | SkipJsonSchema[None] = Field(
+    encoding: NamedEncoding | SkipJsonSchema[None] = Field(
         default=None,
         description="The encoding of a file that is neither UTF-8 nor begins with a byte order"
-        " mark. It is never guessed.",
+        f" mark. It is never guessed. One of {', '.join(get_args(Encoding))}, or another name of"
+        " one of these, such as `Windows-1252`, `ISO-8859-1` or `latin-1`.",
+        examples=["cp1252", "Windows-1252"],
     )
     mapped: list[Mapped] = Field(
         default=[],

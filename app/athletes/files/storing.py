@@ -40,6 +40,9 @@ class _OneAthleteTwice(Exception):
 class AthletesStorage:
     """Stores the rows of a file: creates new athletes and updates existing ones."""
 
+    _locks = True
+    """Whether rows that are found are locked until their transaction ends."""
+
     def __init__(self, database: Runner) -> None:
         self._database = database
 
@@ -51,7 +54,7 @@ class AthletesStorage:
         if len(entries) == 1:
             return await self._store_alone(entries[0])
         try:
-            outcome = await self._in_transaction(partial(_put, entries))
+            outcome = await self._in_transaction(partial(_put, entries, self._locks))
             if outcome.counts.created:
                 await self._count_rows()
             return outcome
@@ -74,7 +77,7 @@ class AthletesStorage:
             await self._database.row(_count_query(), {})
 
     async def _store_alone(self, entry: Entry) -> Outcome:
-        put = partial(_put, [entry])
+        put = partial(_put, [entry], self._locks)
         with suppress(UniqueViolationError):
             return await self._in_transaction(put)
         try:
@@ -87,7 +90,7 @@ class AthletesStorage:
             return outcome
 
 
-async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
+async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) -> Outcome:
     """Create or update the athletes of some rows, and create the categories and centres they name.
 
     A row is rejected if its athlete does not exist and the file has no name or category for it.
@@ -97,7 +100,8 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     entries = sorted(entries, key=lambda entry: entry.key)
     outcome = Outcome()
     accepted: list[tuple[Entry, UUID | None]] = []
-    for entry, athlete_id in zip(entries, await _locked(entries, transaction), strict=True):
+    found = await _found(entries, locks, transaction)
+    for entry, athlete_id in zip(entries, found, strict=True):
         absent = [column for column in NEEDED if column not in entry.values]
         if athlete_id is None and absent:
             needed = " and ".join(f"a {column}" for column in absent)
@@ -110,8 +114,10 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     in_file = sorted((entry for entry, _ in accepted), key=lambda entry: entry.row.line)
     categories = [entry.values["category"] for entry in in_file if "category" in entry.values]
     centres = [name for entry in in_file for name in entry.values.get("centres", ())]
-    category_ids, new_categories = await _named(transaction, Category, CategoryCreate, categories)
-    centre_ids, new_centres = await _named(transaction, Centre, CentreCreate, centres)
+    category_ids, new_categories = await _named(
+        transaction, locks, Category, CategoryCreate, categories
+    )
+    centre_ids, new_centres = await _named(transaction, locks, Centre, CentreCreate, centres)
     rows = [
         {
             **entry.values,
@@ -139,32 +145,38 @@ async def _put(entries: Sequence[Entry], transaction: Transaction) -> Outcome:
     return outcome
 
 
-async def _locked(entries: Sequence[Entry], transaction: Transaction) -> list[UUID | None]:
-    """Find the athletes of some rows, by id or else by reference, and lock them.
+async def _found(
+    entries: Sequence[Entry], locks: bool, transaction: Transaction
+) -> list[UUID | None]:
+    """Find the athletes of some rows, by id or else by reference, and maybe lock them.
 
     An athlete that does not exist is ``None``.
     """
     ids = [entry.values.get("id") for entry in entries]
     references = [entry.values.get("reference") for entry in entries]
-    found = await transaction.rows(_lock_query(), {"ids": ids, "references": references})
-    there = {athlete_id for athlete_id, _ in found}
-    by_reference = {reference: athlete_id for athlete_id, reference in found if reference}
-    locked = [
+    there_now = await transaction.rows(_find_query(locks), {"ids": ids, "references": references})
+    there = {athlete_id for athlete_id, _ in there_now}
+    by_reference = {reference: athlete_id for athlete_id, reference in there_now if reference}
+    found = [
         row_id if row_id in there else by_reference.get(reference)
         for row_id, reference in zip(ids, references, strict=True)
     ]
-    known = [athlete_id for athlete_id in locked if athlete_id]
+    known = [athlete_id for athlete_id in found if athlete_id]
     if len(set(known)) < len(known):
         raise _OneAthleteTwice
-    return locked
+    return found
 
 
 async def _named(
-    transaction: Transaction, row: type[Row], create: type[Payload], names: Iterable[str]
+    transaction: Transaction,
+    locks: bool,
+    row: type[Row],
+    create: type[Payload],
+    names: Iterable[str],
 ) -> tuple[dict[str, UUID], int]:
     """Find or create the rows with some names; return ids by name key, and how many are new.
 
-    The rows cannot be deleted before the transaction ends.
+    If it locks them, they cannot be deleted before the transaction ends.
     """
     missing: dict[str, str] = {}
     for name in names:
@@ -173,7 +185,7 @@ async def _named(
     created = 0
     # Again for a name that another transaction creates or deletes between the two statements.
     while missing:
-        ids.update(await transaction.rows(_find_names_query(row), {"keys": list(missing)}))
+        ids.update(await transaction.rows(_find_names_query(row, locks), {"keys": list(missing)}))
         new = [
             create.model_validate({"name": name}).model_dump()
             for key, name in sorted(missing.items())
@@ -201,11 +213,11 @@ def _recordset(*columns: sa.Column[Any]) -> sa.CTE:
 
 
 @cache
-def _lock_query() -> Statement:
-    """Lock the athletes with some ids or references: ``id, reference``."""
+def _find_query(locks: bool) -> Statement:
+    """Find the athletes with some ids or references, and maybe lock them: ``id, reference``."""
     ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
     references = sa.bindparam("references", type_=ARRAY(sa.Text))
-    return Statement(
+    found = (
         sa.select(_ATHLETES.c.id, _ATHLETES.c.reference)
         .where(
             sa.or_(
@@ -213,21 +225,21 @@ def _lock_query() -> Statement:
             )
         )
         .order_by(_ATHLETES.c.id)
-        .with_for_update(key_share=True)
     )
+    return Statement(found.with_for_update(key_share=True) if locks else found)
 
 
 @cache
-def _find_names_query(row: type[Row]) -> Statement:
-    """Find the rows with some name keys, and lock them against deletion: ``name_key, id``."""
+def _find_names_query(row: type[Row], locks: bool) -> Statement:
+    """Find the rows with some name keys: ``name_key, id``; maybe lock them against deletion."""
     table = table_of(row)
     keys = sa.bindparam("keys", type_=ARRAY(sa.Text))
-    return Statement(
+    found = (
         sa.select(table.c.name_key, table.c.id)
         .where(table.c.name_key == sa.func.any(keys))
         .order_by(table.c.name_key)
-        .with_for_update(read=True, key_share=True)
     )
+    return Statement(found.with_for_update(read=True, key_share=True) if locks else found)
 
 
 @cache

@@ -2,12 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from typing import get_args
 
 from pydantic import ValidationError
 
 from app.athletes.files.options import ImportOptions
-from app.core.csv.dialect import Encoding, supported_encoding
 
 
 def import_options(
@@ -19,12 +17,8 @@ def import_options(
     dry_run: bool,
 ) -> ImportOptions:
     """Validate the options of a command line; exit on an error."""
-    found = None
-    if encoding is not None and (found := supported_encoding(encoding)) is None:
-        supported = ", ".join(get_args(Encoding))
-        sys.exit(f"error: --encoding is not supported; choose one of {supported}")
     options = {
-        "encoding": found,
+        "encoding": encoding,
         "map": mapped,
         "set": given,
         "dates": dates,

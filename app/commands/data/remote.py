@@ -20,6 +20,8 @@ from app.core.settings import get_settings
 
 PATIENCE = 60.0
 """Timeout of a request in seconds."""
+PATIENCE_OF_DRY_RUN = 3600.0
+"""Timeout of a dry run: all rows are in one request, and nothing comes back before its end."""
 LAST_PORT = 65535
 LONGEST_PAGE = 100
 
@@ -64,7 +66,8 @@ class Service:
             # The encoding is that of the file on this machine, not of what is sent.
             query = options.model_dump(by_alias=True, exclude={"encoding"}, exclude_defaults=True)
             path += f"?{httpx.QueryParams(query)}"
-        async with self._answer("POST", path, file, "text/csv") as response:
+        patience = PATIENCE_OF_DRY_RUN if options and options.dry_run else PATIENCE
+        async with self._answer("POST", path, file, "text/csv", patience) as response:
             return ImportReport.model_validate(await _json_of(response))
 
     async def store(
@@ -88,12 +91,20 @@ class Service:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, body: bytes = b"", content_type: str = ""
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "",
+        patience: float = PATIENCE,
     ) -> AsyncIterator[httpx.Response]:
         """Send a request and yield its response before the body is read."""
         headers = {"Content-Type": content_type} if content_type else {}
+        timeout = httpx.Timeout(PATIENCE, read=patience)
         try:
-            async with self._client.stream(method, path, content=body, headers=headers) as response:
+            async with self._client.stream(
+                method, path, content=body, headers=headers, timeout=timeout
+            ) as response:
                 yield response
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__

@@ -3,6 +3,7 @@
 import csv
 import filecmp
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -96,7 +97,8 @@ def print_report(report: ImportReport, rejected: Path, written: int) -> None:
     if report.ignored_columns:
         print(f"  ignored columns: {', '.join(report.ignored_columns)}")
     for option in report.suggested_map:
-        print(f'  a column looks like {option.partition("=")[0]}: --map "{option}"')
+        # Quoted for a shell: the title may hold anything, and the line is there to be pasted.
+        print(f"  a column looks like {option.partition('=')[0]}: --map {shlex.quote(option)}")
     if report.missing_columns:
         needed = " and ".join(report.missing_columns)
         print(

@@ -24,6 +24,9 @@ _Asian = Literal["cp874", "cp932", "euc_jp", "cp949", "gb18030", "big5"]
 Encoding = Literal[_Unicode, _Windows, _Latin, _Older, _Asian]
 """The encodings that a client can name; the names are those of Python's codecs."""
 
+ENCODING_NAME = "[A-Za-z0-9 ._-]{1,40}"
+"""A pattern for all names of encodings; Python would overlook some other characters."""
+
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16-le",
@@ -50,10 +53,12 @@ def supported_encoding(name: str) -> Encoding | None:
     """Return the supported encoding that has a name such as ``Windows-1252``, or None."""
     # Without a mark, UTF-16 is usually that of Windows. A mark tells it anyway.
     usual = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}
+    if not re.fullmatch(ENCODING_NAME, name):
+        return None
     try:
         found = codecs.lookup(name).name
         found = usual.get(found, found)
-    except (LookupError, ValueError):  # a name with NUL is a ValueError
+    except LookupError:
         return None
     return next((one for one in get_args(Encoding) if codecs.lookup(one).name == found), None)
 

@@ -1,15 +1,22 @@
 """A tolerant reader of CSV files, row by row."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import TextIOWrapper
 from typing import BinaryIO, NamedTuple
 
 from app.core.csv.dialect import SEPARATORS, Dialect, Encoding, checked_dialect
+from app.core.errors import Invalid
 
 LONGEST_ROW = 100_000
 """In characters. A longer row is assumed to have an unclosed quotation mark."""
+
+
+MOST_BLANK_LINES = 1000
+"""How many blank lines can be before the header."""
+_BLANK_LINE = re.compile(r'[\s,;"]*[\r\n]')  # no match at the end of the file
 
 
 class CSVRow(NamedTuple):
@@ -32,12 +39,27 @@ def read_dialect(
     dialect = checked_dialect(file, encoding)
     if dialect.separator_line:
         return dialect
+    _check_start(file, dialect)
 
     def titles(separator: str) -> tuple[int, int]:
         header = next(read_rows(file, replace(dialect, separator=separator)), CSVRow(1, []))
         return sum(map(is_title, header.cells)), len(header.cells)
 
     return replace(dialect, separator=max(SEPARATORS, key=titles))
+
+
+def _check_start(file: BinaryIO, dialect: Dialect) -> None:
+    """Raise ``Invalid`` if many lines are before the header, which each separator would read."""
+    file.seek(len(dialect.mark))
+    text = TextIOWrapper(file, encoding=dialect.encoding, newline="")
+    try:
+        if all(_BLANK_LINE.fullmatch(text.readline()) for _ in range(MOST_BLANK_LINES + 1)):
+            raise Invalid(
+                f"The first {MOST_BLANK_LINES} lines are blank: delete them, so that the file"
+                " begins with the names of the columns."
+            )
+    finally:
+        text.detach()  # otherwise the wrapper would close the file
 
 
 def read_rows(file: BinaryIO, dialect: Dialect) -> Iterator[CSVRow]:

@@ -1,3 +1,4 @@
+import time
 from io import BytesIO
 from typing import Any
 
@@ -7,6 +8,7 @@ from pydantic import ValidationError
 from app.athletes.files.columns import plain_cell, title_key
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile
+from app.core.csv.reader import CSVRow
 from app.core.errors import Invalid
 
 
@@ -115,7 +117,45 @@ def test_a_given_date_is_read_in_the_given_order() -> None:
 def test_ignored_titles_are_named_once_without_invisible_characters() -> None:
     header = "name,\u200bTown, town,TO_WN,Loc\0ker\n"
     file = AthletesFile(BytesIO(header.encode()))
-    assert file.columns.ignored == ["Town", "Loc\0ker"]
+    assert file.columns.ignored == ["Town", "Loc ker"]
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("\x1b[2JTown", "[2JTown"),
+        ("To\x07wn\x9b31m", "To wn 31m"),
+        ("Town\x1c\x7f", "Town"),
+        ("E-\x1bMail", "E- Mail"),
+    ],
+)
+def test_a_title_is_shown_without_control_characters_and_not_suggested(
+    title: str, shown: str
+) -> None:
+    file = AthletesFile(BytesIO(f"name,{title}\n".encode()))
+    assert (file.columns.ignored, file.columns.suggested) == ([shown], [])
+
+
+def test_a_short_row_costs_no_more_if_the_header_is_long() -> None:
+    file = AthletesFile(BytesIO(f"name,category,{',' * 90_000}x\n".encode()))
+    rows = [CSVRow(2, ["Mara"])] * 10_000
+    start = time.process_time()
+
+    assert all(file.columns.cells_of(row) == {"name": "Mara", "category": ""} for row in rows)
+
+    assert time.process_time() - start < 0.5  # two seconds if each row were filled up
+
+
+def test_a_column_joins_up_to_ten_titles() -> None:
+    header = ",".join("ABCDEFGHIJK")
+    ten = "name=" + " + ".join("ABCDEFGHIJ")
+
+    assert cells(f"{header}\n{header.lower()}\n", ten) == {"name": "a b c d e f g h i j"}
+    with pytest.raises(Invalid) as raised:
+        cells(f"{header}\n", f"{ten} + K")
+    assert [(one.pointer, one.detail) for one in raised.value.errors] == [
+        ("?map", "name is joined from 11 titles: give at most 10.")
+    ]
 
 
 def test_a_mapped_column_takes_the_place_of_a_column_of_the_file() -> None:
@@ -177,7 +217,7 @@ def test_the_error_for_a_column_that_is_given_twice(
         ({"set": ["birth_date=05/06/1994"]}, "birth_date should say whether the day or the month"),
         ({"set": ["reference=M-1"]}, "Input gives all athletes the same reference, which is"),
         ({"set": ["email=a@example.com"]}, "Input gives all athletes the same email, which is"),
-        ({"encoding": "excel"}, "Input should be 'utf-8', 'utf-16-le'"),
+        ({"encoding": "excel"}, "Input is not supported; choose one of utf-8, utf-16-le,"),
         ({"dates": "ymd"}, "Input should be 'dmy' or 'mdy'"),
         ({"dry_run": "yes"}, "Input should be true or false"),
     ],

@@ -1,14 +1,17 @@
 """Dry runs: the report of a real import, and nothing stored."""
 
 import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
 from app.athletes.files.reading import ROWS_IN_BATCH
-from app.athletes.files.tests.conftest import Import, counts, post_csv
-from app.conftest import API, lock_waiters, problem
+from app.athletes.files.tests.conftest import Import, athlete_of, counts, post_csv
+from app.conftest import API, Create, lock_waiters, problem
+from app.trainings.tests.conftest import Gym
 
 HEADER = "reference,name,email,category,centres"
 TABLES = "athletes", "categories", "centres", "enrolments"
@@ -126,6 +129,84 @@ class TestConcurrently:
             )
 
         assert problem(await running) == (503, "/problems/unavailable", [])
+
+    @pytest.fixture
+    async def half_done(
+        self, client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import
+    ) -> AsyncIterator[asyncio.Future[httpx.Response]]:
+        """Begin a dry run that waits for a centre, after it has found its athletes."""
+        await import_csv(file_of("M-1,Mara,,Rx,Box", "M-2,Ana,,Rx,Box"))
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(
+            "INSERT INTO centres SELECT (jsonb_populate_record(centres, jsonb_build_object("
+            "'id', gen_random_uuid(), 'name', 'New', 'name_key', 'new'))).*"
+            " FROM centres WHERE name = 'Box'"
+        )
+        file = file_of("M-1,Mara,,Rx,Box", "M-2,Ana,,Rx,Box;New")
+        running = asyncio.ensure_future(post_csv(client, file, DRY))
+        await lock_waiters(other)
+        yield running
+        await transaction.rollback()
+        assert (await running).status_code in {200, 503}
+
+    async def test_a_booking_of_an_athlete_in_the_file_does_not_wait_for_the_dry_run(
+        self,
+        client: httpx.AsyncClient,
+        create: Create,
+        half_done: asyncio.Future[httpx.Response],
+    ) -> None:
+        gym = await Gym.opened_by(client, create, "Gym")
+        athletes = [await athlete_of(client, reference) for reference in ("M-1", "M-2")]
+
+        async with asyncio.timeout(5):
+            training = await gym.training()
+            bookings = await gym.book(training, *(athlete["id"] for athlete in athletes))
+            for booking in bookings:
+                await gym.acted(booking, "cancel")
+
+        assert not half_done.done()
+
+    async def test_a_dry_run_answers_503_if_an_athlete_that_it_found_is_deleted(
+        self,
+        client: httpx.AsyncClient,
+        half_done: asyncio.Future[httpx.Response],
+        other: asyncpg.Connection,
+    ) -> None:
+        athlete = await athlete_of(client, "M-2")
+        async with asyncio.timeout(5):
+            deleted = await client.delete(f"{API}/athletes/{athlete['id']}")
+        assert deleted.status_code == 204
+        await other.execute("ROLLBACK; BEGIN")
+
+        assert problem(await half_done) == (503, "/problems/unavailable", [])
+
+    async def test_a_dry_run_ends_before_the_next_batch_if_the_client_disconnects(
+        self, client: httpx.AsyncClient, other: asyncpg.Connection
+    ) -> None:
+        transport = client._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        body = file_of(*people(0, 2 * ROWS_IN_BATCH)).encode()
+        messages: list[dict[str, object]] = [{"type": "http.request", "body": body}]
+        sent = []
+
+        async def receive() -> dict[str, object]:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": f"{API}/athletes/import",
+            "query_string": b"dry_run=true",
+            "headers": [(b"content-type", b"text/csv")],
+        }
+        await transport.app(scope, receive, send)
+
+        assert sent[0]["status"] == 400
+        assert b"disconnected before the end of the dry run" in sent[1]["body"]
 
     async def test_a_dry_run_is_not_retried_as_its_file_is_read_already(
         self, client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import

@@ -16,6 +16,8 @@ from app.athletes.files.measures import HEIGHT, WEIGHT
         ("176.25 cm", "176.3"),
         ("1.77 m", "177.0"),
         ("1,77 m", "177.0"),
+        ("1,775 m", "177.5"),
+        ("0,001", "0.0"),
         ("176,25", "176.3"),
         ("5'10,5\"", "179.1"),
         ("68 in", "172.7"),
@@ -77,6 +79,26 @@ def test_a_weight_becomes_kilograms_with_two_decimal_places(cell: str, kilograms
 def test_the_error_for_an_invalid_height_gives_examples(cell: str) -> None:
     with pytest.raises(PydanticCustomError, match=r"like 170 cm, 1\.7 m, 67 in or 5'7\""):
         HEIGHT.read(cell)
+
+
+@pytest.mark.parametrize("cell", ["100,000 kg", "81,500", "220,462 lb", "1,000"])
+def test_a_comma_before_three_digits_may_mean_thousands_and_is_refused(cell: str) -> None:
+    with pytest.raises(PydanticCustomError, match="should have a decimal point, or another"):
+        WEIGHT.read(cell)
+
+
+@pytest.mark.parametrize("cell", ["177,125 cm", "1,770", "67,125 in"])
+def test_a_height_with_a_comma_before_three_digits_is_refused_too(cell: str) -> None:
+    with pytest.raises(PydanticCustomError, match="a comma and three digits may mean thousands"):
+        HEIGHT.read(cell)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kilograms"),
+    [("81,50", "81.50"), ("81,5000", "81.50"), ("81.500", "81.50"), ("100.000 kg", "100.00")],
+)
+def test_a_point_or_another_number_of_digits_is_a_decimal(cell: str, kilograms: str) -> None:
+    assert str(WEIGHT.read(cell)) == kilograms
 
 
 @pytest.mark.parametrize("cell", ["heavy", "12 stone", "90 cm", "6'", "6 ft"])

@@ -1,6 +1,7 @@
 import asyncio
 import csv
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -327,12 +328,28 @@ def test_an_import_suggests_how_to_name_columns(file: Path, capsys: Captured) ->
     assert said(capsys)[1:] == [
         "  0 created, 0 updated, 0 unchanged",
         "  ignored columns: E-Mail, Name of member",
-        '  a column looks like email: --map "email=E-Mail"',
+        "  a column looks like email: --map email=E-Mail",
         "  new athletes need name and category, and the file has no such column: name it, for"
         ' example --map "name=First Name + Last Name", or give all rows one value, for example'
         " --set category=Open",
         f"  1 rejected and put into {file}.rejected.csv",
     ]
+
+
+@pytest.mark.parametrize(
+    ("title", "printed"),
+    [
+        ("E Mail", "'email=E Mail'"),
+        ("E-Mail$(id)", "'email=E-Mail$(id)'"),
+        ("E-Mail';`id`", "'email=E-Mail'\"'\"';`id`'"),
+    ],
+)
+def test_a_suggested_option_is_harmless_in_a_shell(
+    capsys: Captured, title: str, printed: str
+) -> None:
+    print_report(ImportReport(suggested_map=[f"email={title}"]), Path("rejected.csv"), 0)
+    assert f"  a column looks like email: --map {printed}" in said(capsys)
+    assert shlex.split(printed) == [f"email={title}"]
 
 
 def test_an_export_to_a_symbolic_link_keeps_the_link(tmp_path: Path) -> None:

@@ -1,13 +1,14 @@
 """How a file is written: its encoding and its separator."""
 
 import codecs
+import time
 from io import BytesIO
 from typing import get_args
 
 import pytest
 
 from app.core.csv.dialect import Dialect, Encoding, checked_dialect, supported_encoding
-from app.core.csv.reader import CSVRow, read_dialect, read_rows
+from app.core.csv.reader import MOST_BLANK_LINES, CSVRow, read_dialect, read_rows
 from app.core.errors import DomainError, Invalid, MalformedBody
 
 TITLES = {"name", "sex", "town"}
@@ -66,6 +67,10 @@ def test_a_byte_order_mark_takes_precedence_over_a_named_encoding() -> None:
         ("UTF8", "utf-8"),
         ("utf-8-sig", "utf-8"),
         ("UTF-16", "utf-16-le"),
+        ("ISO 8859-1", "iso8859-1"),
+        ("cp1252\u00e9", None),
+        ("cp1252,", None),
+        ("c" * 41, None),
         ("excel", None),
         ("unicode_escape", None),
         ("idna", None),
@@ -133,6 +138,22 @@ def test_a_header_that_only_looks_like_a_separator_line_is_a_header(first: str) 
     dialect, rows = read(f"{first}\n".encode())
     assert not dialect.separator_line
     assert rows[0].line == 1
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", ";;\n", '""\n', " \u00a0\n"])
+def test_a_header_may_be_after_a_thousand_blank_lines(blank: str) -> None:
+    _, rows = read(f"{blank * MOST_BLANK_LINES}name;sex\n".encode())
+    assert rows == [CSVRow(MOST_BLANK_LINES + 1, ["name", "sex"])]
+
+    with pytest.raises(Invalid, match="The first 1000 lines are blank: delete them, so that"):
+        read(f"{blank * (MOST_BLANK_LINES + 1)}name;sex\n".encode())
+
+
+def test_a_file_of_blank_lines_is_refused_at_once() -> None:
+    start = time.process_time()
+    with pytest.raises(Invalid):
+        read(b"\n" * 400_000)
+    assert time.process_time() - start < 0.3  # more if it were read for each separator
 
 
 def cut(encoding: str, cut: int) -> bytes:
