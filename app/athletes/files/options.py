@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from app.athletes.files.dates import DateOrder
 from app.athletes.files.records import COLUMNS, UNIQUE, record_of
-from app.core.csv.dialect import ENCODING_NAME, Encoding, supported_encoding
+from app.core.csv.dialect import LONGEST_NAME, Encoding, supported_encoding
 from app.core.resources.fields import QueryBoolean, Text, text_pattern
 
 LONGEST = 1000
@@ -76,7 +76,7 @@ def _encoding(name: object) -> object:
 NamedEncoding = Annotated[
     Encoding,
     BeforeValidator(_encoding),
-    WithJsonSchema({"type": "string", "pattern": f"^{ENCODING_NAME}$"}),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}),
 ]
 """A supported encoding, by any of its names: ``Windows-1252`` is ``cp1252``."""
 

@@ -100,6 +100,13 @@ BAD_OPTIONS: dict[str, str] = {
     "a codec that is no encoding": "encoding=unicode_escape",
     "a path for an encoding": "encoding=../../etc",
     "another order": "dates=ymd",
+    "no encoding": "encoding=",
+    "an unknown encoding": f"encoding={MARK}",
+    "a codec of bytes": "encoding=base64",
+    "an encoding with another letter": "encoding=cp1252%C3%A9",
+    "an encoding and NUL": "encoding=cp1252%00",
+    "an encoding and a line break": "encoding=cp1252%0A",
+    "a module": "encoding=app.core.csv",
 }
 """Options of an import that are refused."""
 STRANGE_OPTIONS: dict[str, str] = {

@@ -24,8 +24,10 @@ _Asian = Literal["cp874", "cp932", "euc_jp", "cp949", "gb18030", "big5"]
 Encoding = Literal[_Unicode, _Windows, _Latin, _Older, _Asian]
 """The encodings that a client can name; the names are those of Python's codecs."""
 
-ENCODING_NAME = "[A-Za-z0-9 ._-]{1,40}"
-"""A pattern for all names of encodings; Python would overlook some other characters."""
+LONGEST_NAME = 40
+"""Of an encoding."""
+# Python overlooks some other characters.
+_NAME = re.compile(rf"[A-Za-z0-9 ._-]{{1,{LONGEST_NAME}}}")
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -53,7 +55,7 @@ def supported_encoding(name: str) -> Encoding | None:
     """Return the supported encoding that has a name such as ``Windows-1252``, or None."""
     # Without a mark, UTF-16 is usually that of Windows. A mark tells it anyway.
     usual = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8"}
-    if not re.fullmatch(ENCODING_NAME, name):
+    if not _NAME.fullmatch(name):
         return None
     try:
         found = codecs.lookup(name).name
