@@ -8,6 +8,7 @@ from unicodedata import category
 
 from pydantic_core import PydanticCustomError
 
+from app.athletes.files.measures import MEASURES, unit_of, with_unit
 from app.athletes.files.options import ImportOptions, split_entry
 from app.athletes.files.records import COLUMNS, SEPARATOR
 from app.core.csv.dialect import SEPARATORS, Dialect
@@ -17,6 +18,9 @@ from app.core.resources.text import clean_text, name_key
 
 NEEDED = ("name", "category")
 """The columns that a new athlete needs."""
+
+NEVER_SUGGESTED = ("id", "national_id")
+"""Columns that another one must not be taken for: ``Nationality`` is no national id."""
 
 _FORMULA_OF_TEXT = re.compile(r'="((?:[^"]|"")*)"', re.DOTALL)
 _PLUS = re.compile(r"\s+\+\s+")
@@ -60,7 +64,11 @@ class Columns:
         mapped = _mapped(keys, options)
         if both := sorted(mapped.keys() & self._given):
             raise _wrong("?set", f"{both[0]} is in both map and set: give it once.")
-        by_title = [_COLUMN_OF.get(key, "") for key in keys]
+        taken = {place for several in mapped.values() for place in several}
+        # A title that is mapped is no longer that of its own column: ``reference=ID``.
+        by_title = [
+            "" if place in taken else _COLUMN_OF.get(key, "") for place, key in enumerate(keys)
+        ]
         titled = {
             column: [place]
             for place, column in enumerate(by_title)
@@ -76,6 +84,12 @@ class Columns:
         places = titled | mapped
         self._single = [(column, first) for column, (first, *more) in places.items() if not more]
         self._joined = [(column, several) for column, several in places.items() if several[1:]]
+        self._units = {
+            column: unit
+            for column, (place, *_) in places.items()
+            if column in MEASURES and (unit := unit_of(keys[place]))
+        }
+        """The units in titles, such as ``Height (in)``: those of numbers without a unit."""
         self.names = frozenset(places) | frozenset(self._given)
         self.missing = [column for column in NEEDED if column not in self.names]
         """The columns that a new athlete needs and this file does not have."""
@@ -105,10 +119,16 @@ class Columns:
         for column, places in self._joined:
             parts = (plain_cell(cells[place]).strip() for place in places if place < there)
             found[column] = (SEPARATOR if column == "centres" else " ").join(filter(None, parts))
+        for column, unit in self._units.items():
+            found[column] = with_unit(found[column], unit)
         return found | self._given
 
     def _suggested(self, unused: Mapping[str, str]) -> list[str]:
-        absent = [key for key, column in _COLUMN_OF.items() if column not in self.names]
+        absent = [
+            key
+            for key, column in _COLUMN_OF.items()
+            if column not in self.names and column not in NEVER_SUGGESTED
+        ]
         found: dict[str, str] = {}
         for key, title in list(unused.items())[:_MOST_COMPARED]:
             # A title that is not shown as it is cannot be mapped.

@@ -13,6 +13,8 @@ _NUMBER = r"[0-9]{1,9}(?:[.,][0-9]{1,9})?"
 _MEASURE = re.compile(rf"({_NUMBER}) ?([a-z]*)")
 _FEET_AND_INCHES = re.compile(r"([0-9]{1,9})' ?(?:((?:1[01]|[0-9])(?:[.,][0-9]{1,9})?)(?:\"|'')?)?")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
+_UNIT_OF_TITLE = re.compile(r"(?:height|weight)\W*?(cm|m|in|ft|kg|lbs?)\W*")
+_BARE = re.compile(_NUMBER)
 _TYPOGRAPHY = str.maketrans({"\u2019": "'", "\u2032": "'", "\u201d": '"', "\u2033": '"'})
 
 
@@ -71,3 +73,17 @@ WEIGHT = Measure(
     {"kg": Decimal(1), "lb": Decimal("0.45359237"), "lbs": Decimal("0.45359237")},
     "70 kg or 154.3 lb",
 )
+
+MEASURES = {"height": HEIGHT, "weight": WEIGHT}
+"""The columns with a quantity."""
+
+
+def unit_of(title_key: str) -> str:
+    """Return the unit in the key of a title, such as ``height(in)``; empty if it has none."""
+    found = _UNIT_OF_TITLE.fullmatch(title_key)
+    return found[1] if found else ""
+
+
+def with_unit(cell: str, unit: str) -> str:
+    """Return a cell with the unit of its title, if it is a number without a unit."""
+    return f"{cell.strip()} {unit}" if _BARE.fullmatch(cell.strip()) else cell

@@ -36,6 +36,13 @@ _MARKS = {
 }
 _MARKS_OF_UTF_32 = codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE
 _MOST_MARKS = 10
+_OTHER_FILES = {
+    b"PK\x03\x04": "an Excel workbook, or another ZIP file",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"\x1f\x8b": "compressed by gzip",
+    b"%PDF": "a PDF",
+}
+"""Files that people take for CSV files, by their first bytes."""
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n]?)"?[,;\t "]*', re.IGNORECASE)
 
 
@@ -76,6 +83,9 @@ def checked_dialect(file: BinaryIO, encoding: Encoding | None = None) -> Dialect
     start = file.read(4 * _MOST_MARKS)
     if start.startswith(_MARKS_OF_UTF_32):
         raise MalformedBody("The file is UTF-32. Save it as CSV in UTF-8.")
+    for first, kind in _OTHER_FILES.items():
+        if start.startswith(first):
+            raise MalformedBody(f"The file is {kind}. Save it as CSV in UTF-8.")
     mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
     # Programs that add a mark to a file that has one leave two.
     marks = mark * _count_at_start(start, mark) if mark else b""

@@ -80,7 +80,7 @@ def test_a_formula_of_text_is_read_quoted_as_csv_and_as_it_is() -> None:
         (["name=First Name", "sex=Gender"], {"name": "Mara", "sex": "F"}),
         (["name = First Name"], {"name": "Mara"}),
         (["centres=Gym + Second Gym"], {"centres": "North;South", "name": "Gym name"}),
-        (["reference=Name"], {"reference": "Gym name", "name": "Gym name"}),
+        (["reference=Name", "name=Name"], {"reference": "Gym name", "name": "Gym name"}),
     ],
 )
 def test_a_column_that_is_called_otherwise_is_mapped(
@@ -244,6 +244,30 @@ def test_full_cells_after_the_last_column_reject_the_row(separator: str, name: s
 
 
 @pytest.mark.parametrize(
+    ("title", "cell", "read"),
+    [
+        ("Height (in)", "70", "70 in"),
+        ("Height (in)", "70.5 ", "70.5 in"),
+        ("Height in", "178 cm", "178 cm"),
+        ("height [cm]", "178", "178 cm"),
+        ("HEIGHT_FT", "5'10\"", "5'10\""),
+        ("Height", "178", "178"),
+        ("Height (in)", "", ""),
+    ],
+)
+def test_the_unit_in_a_title_is_that_of_numbers_without_one(
+    title: str, cell: str, read: str
+) -> None:
+    quoted = cell.replace('"', '""')
+
+    assert cells(f'name,{title}\nMara,"{quoted}"\n', f"height={title}")["height"] == read
+
+
+def test_a_title_that_is_mapped_is_no_longer_that_of_its_own_column() -> None:
+    assert cells("ID,Name\n1001,Mara\n", "reference=ID") == {"name": "Mara", "reference": "1001"}
+
+
+@pytest.mark.parametrize(
     ("header", "suggested"),
     [
         ("name,E-Mail", ["email=E-Mail"]),
@@ -252,6 +276,7 @@ def test_full_cells_after_the_last_column_reject_the_row(separator: str, name: s
         ("name,e-mail,Email", []),
         ("name,E-Mail,e_mail_", []),
         ("name,Town,Locker,Line,Reason", []),
+        ("name,Nationality,Idx,Height (in)", ["height=Height (in)"]),
         ("name," + "e-mail" * 10, []),
     ],
 )
