@@ -15,7 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.core.resources.crud import Versions
 
-_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_TAG = re.compile(r'([Ww]/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _VERSION = re.compile(r'"([0-9]{1,9})-')
 
 

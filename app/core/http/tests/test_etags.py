@@ -185,7 +185,9 @@ class TestIfMatch:
         assert problem(changed) == problem(deleted) == STALE
         assert (await client.get(url)).json() == before
 
-    @pytest.mark.parametrize("expected", ["W/{}", 'W/"1-x"', 'W/"1-x", "2-y"', '"2-y",W/"9-z"'])
+    @pytest.mark.parametrize(
+        "expected", ["W/{}", "w/{}", 'W/"1-x"', 'W/"1-x", "2-y"', '"2-y",W/"9-z"']
+    )
     async def test_the_error_for_a_weak_etag_says_what_helps(
         self, client: AsyncClient, url: str, expected: str
     ) -> None:
