@@ -22,6 +22,17 @@ NEEDED = ("name", "category")
 NEVER_SUGGESTED = ("id", "national_id")
 """Columns that another one must not be taken for: ``Nationality`` is no national id."""
 
+_USUAL_TITLES = {
+    **dict.fromkeys(["dob", "dateofbirth", "birthday"], "birth_date"),
+    **dict.fromkeys(["mail", "emailaddress", "e-mail", "e-mailaddress"], "email"),
+    **dict.fromkeys(["memberid", "membernumber", "memberno", "clientid"], "reference"),
+    **dict.fromkeys(["level", "division"], "category"),
+    **dict.fromkeys(["gym", "box", "location"], "centres"),
+    **dict.fromkeys(["fullname", "membername", "athlete"], "name"),
+    "gender": "sex",
+}
+"""The columns that other programs call so, to be suggested."""
+
 _FORMULA_OF_TEXT = re.compile(r'="((?:[^"]|"")*)"', re.DOTALL)
 _PLUS = re.compile(r"\s+\+\s+")
 _ALIKE = 0.75
@@ -124,17 +135,17 @@ class Columns:
         return found | self._given
 
     def _suggested(self, unused: Mapping[str, str]) -> list[str]:
-        absent = [
-            key
-            for key, column in _COLUMN_OF.items()
+        absent = {
+            key: column
+            for key, column in (_COLUMN_OF | _USUAL_TITLES).items()
             if column not in self.names and column not in NEVER_SUGGESTED
-        ]
+        }
         found: dict[str, str] = {}
         for key, title in list(unused.items())[:_MOST_COMPARED]:
             # A title that is not shown as it is cannot be mapped.
-            if title_key(title) == key and (alike := _alike(key, absent)):
-                found.setdefault(alike, title)
-        return [f"{_COLUMN_OF[key]}={title}" for key, title in found.items()]
+            if title_key(title) == key and (alike := _alike(key, list(absent))):
+                found.setdefault(absent[alike], title)
+        return [f"{column}={title}" for column, title in found.items()]
 
 
 def known_titles(options: ImportOptions) -> frozenset[str]:

@@ -39,8 +39,15 @@ def read_date(cell: object, info: ValidationInfo) -> object:
                 "Input should say whether the day or the month is first: import it with --dates dmy"
                 " or --dates mdy (over HTTP ?dates=dmy or ?dates=mdy)",
             )
-        parts = (found[3], found[1]) if order == "dmy" else (found[1], found[3])
-        return _iso(found[4], *parts)
+        month, day_of_month = (found[3], found[1]) if order == "dmy" else (found[1], found[3])
+        if found[2] != "." and int(month) > 12 >= int(day_of_month):
+            raise PydanticCustomError(
+                "no_such_month",
+                "Input has no such month: if this file needs --dates {other}, import all of it"
+                " again, as other dates were swapped",
+                {"other": "mdy" if order == "dmy" else "dmy"},
+            )
+        return _iso(found[4], month, day_of_month)
     if _SHORT_YEAR.fullmatch(day):
         raise PydanticCustomError("short_year", "Input should have a year of four digits")
     if _SERIAL.fullmatch(day):

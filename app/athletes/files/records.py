@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 from sqlmodel import SQLModel
 
 from app.athletes.files.dates import DateOrder, read_date
-from app.athletes.files.measures import HEIGHT, WEIGHT
+from app.athletes.files.measures import HEIGHT, MEASURES, WEIGHT
 from app.athletes.models import (
     Athlete,
     AthletePerson,
@@ -28,7 +28,6 @@ from app.core.resources.text import clean_text, name_key
 SEPARATOR = ";"
 """Separates the centres in a cell."""
 
-_MEASURES = {"height": HEIGHT, "weight": WEIGHT}
 _SEXES = {
     **dict.fromkeys(("female", "f", "w", "woman"), "female"),
     **dict.fromkeys(("male", "m", "man"), "male"),
@@ -140,5 +139,5 @@ def taken_reason(columns: Sequence[str], where: str) -> str:
 
 
 def _out_of_range(column: str, amount: object, limit: str) -> str:
-    unit = _MEASURES[column].unit
+    unit = MEASURES[column].unit
     return f"{column} is {amount} {unit}, and should be {limit} {unit}"

@@ -277,6 +277,14 @@ def test_a_title_that_is_mapped_is_no_longer_that_of_its_own_column() -> None:
         ("name,E-Mail,e_mail_", []),
         ("name,Town,Locker,Line,Reason", []),
         ("name,Nationality,Idx,Height (in)", ["height=Height (in)"]),
+        (
+            "Full Name,DOB,Gender,Member ID,sex",
+            ["name=Full Name", "birth_date=DOB", "reference=Member ID"],
+        ),
+        (
+            "name,E-mail Address,Mail,Level,Gym",
+            ["email=E-mail Address", "category=Level", "centres=Gym"],
+        ),
         ("name," + "e-mail" * 10, []),
     ],
 )

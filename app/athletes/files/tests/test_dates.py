@@ -11,6 +11,10 @@ ASK = (
     " --dates mdy (over HTTP ?dates=dmy or ?dates=mdy)"
 )
 NO_SUCH_DAY = "birth_date: There is no such day"
+SWAPPED = (
+    "birth_date has no such month: if this file needs --dates {}, import all of it again, as"
+    " other dates were swapped"
+)
 FOUR_DIGITS = "birth_date should have a year of four digits"
 SERIAL = (
     "birth_date is a number, as spreadsheets store dates: format the column as a date like"
@@ -80,8 +84,10 @@ def test_the_order_decides_what_a_date_with_two_readings_means() -> None:
 @pytest.mark.parametrize(
     ("cell", "dates", "reason"),
     [
-        ("17/05/1994", "mdy", NO_SUCH_DAY),
-        ("05/17/1994", "dmy", NO_SUCH_DAY),
+        ("17/05/1994", "mdy", SWAPPED.format("dmy")),
+        ("05/17/1994", "dmy", SWAPPED.format("mdy")),
+        ("5.17.1994", None, NO_SUCH_DAY),
+        ("33/17/1994", "dmy", NO_SUCH_DAY),
         ("30.02.1994", None, NO_SUCH_DAY),
         ("1994/17/05", None, NO_SUCH_DAY),
         ("17.05.94", None, FOUR_DIGITS),

@@ -214,7 +214,7 @@ async def test_a_file_without_needed_columns_is_told_once(import_csv: Import) ->
         "read": 1,
         "rejected": 1,
         "ignored_columns": ["E-Mail", "Full Name"],
-        "suggested_map": ["email=E-Mail"],
+        "suggested_map": ["email=E-Mail", "name=Full Name"],
         "missing_columns": ["name", "category"],
     }
 
