@@ -9,14 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.athletes.crud import AthletesCRUD
 from app.athletes.dependencies import AthletesDep
-from app.athletes.files.dry_run import dry_run
+from app.athletes.files.dry_run import with_storage
 from app.athletes.files.exporting import exported_athletes
 from app.athletes.files.importing import import_file
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile
 from app.athletes.files.records import EXAMPLE
 from app.athletes.files.report import ImportReport
-from app.athletes.files.storing import AthletesStorage
 from app.athletes.models import (
     AthleteCreate,
     AthleteLookup,
@@ -105,9 +104,8 @@ async def import_athletes(
     longest = request.app.state.settings.max_import_size
     async with received_csv(request, longest) as body:
         file = await asyncio.to_thread(AthletesFile, body, options)
-        if options.dry_run:
-            return await dry_run(database, partial(import_file, file), request.is_disconnected)
-        return await import_file(file, AthletesStorage(database))
+        work = partial(import_file, file)
+        return await with_storage(database, options, work, request.is_disconnected)
 
 
 @router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=STREAMS)

@@ -1,19 +1,18 @@
-"""A dry run: store the rows of a file in one transaction, and roll it back."""
+"""The storage of an import. For a dry run, it is one transaction that is rolled back."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
 
 import sqlalchemy as sa
 from asyncpg import ForeignKeyViolationError
 
+from app.athletes.files.importing import Result, Work
+from app.athletes.files.options import ImportOptions
 from app.athletes.files.report import Outcome
 from app.athletes.files.storing import AthletesStorage
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import MalformedBody, Unavailable
-
-Result = TypeVar("Result")
 
 _SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
     Statement(sa.text(text))
@@ -33,9 +32,21 @@ async def _never() -> bool:
     return False
 
 
+async def with_storage(
+    database: Runner,
+    options: ImportOptions,
+    work: Work[Result],
+    is_gone: Callable[[], Awaitable[bool]] = _never,
+) -> Result:
+    """Do some work with a storage of the database; a dry run stores nothing."""
+    if options.dry_run:
+        return await dry_run(database, work, is_gone)
+    return await work(AthletesStorage(database))
+
+
 async def dry_run(
     database: Runner,
-    work: Callable[[AthletesStorage], Awaitable[Result]],
+    work: Work[Result],
     is_gone: Callable[[], Awaitable[bool]] = _never,
 ) -> Result:
     """Do some work with a storage, undo all its changes, and return the result of the work.

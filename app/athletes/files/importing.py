@@ -1,9 +1,9 @@
 """Import: store the athletes of a CSV file batch by batch, and report."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from app.athletes.files.reading import AthletesFile, Entry
 from app.athletes.files.report import ImportReport, Outcome
@@ -15,6 +15,11 @@ class Storage(Protocol):
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
         """Store the rows that can be stored, and reject the others."""
+
+
+Result = TypeVar("Result")
+Work = Callable[[Storage], Awaitable[Result]]
+"""Some work with the storage for the rows of a file."""
 
 
 async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[Outcome]:

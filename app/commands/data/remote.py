@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO, StringIO
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from app.athletes.files.importing import Storage
+from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile, Entry
 from app.athletes.files.report import Counts, ImportReport, Outcome, Rejection
@@ -26,7 +26,6 @@ LAST_PORT = 65535
 LONGEST_PAGE = 100
 
 Json = dict[str, Any]
-Result = TypeVar("Result")
 
 
 class Service:
@@ -70,12 +69,7 @@ class Service:
         async with self._answer("POST", path, file, "text/csv", patience) as response:
             return ImportReport.model_validate(await _json_of(response))
 
-    async def store(
-        self,
-        file: AthletesFile,
-        options: ImportOptions,
-        work: Callable[[Storage], Awaitable[Result]],
-    ) -> Result:
+    async def store(self, file: AthletesFile, options: ImportOptions, work: Work[Result]) -> Result:
         """Do some work with the storage for the rows of a file; a dry run stores nothing."""
         if options.dry_run:
             # A request does not see what another dry run would have stored.

@@ -9,12 +9,11 @@ from typing import Protocol, TypeVar
 import httpx
 import structlog
 
-from app.athletes.files.dry_run import dry_run
+from app.athletes.files.dry_run import with_storage
 from app.athletes.files.exporting import exported_athletes
-from app.athletes.files.importing import Storage
+from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile
-from app.athletes.files.storing import AthletesStorage
 from app.commands.data.remote import Service, service_at
 from app.commands.database import migrate_to_head, service_database
 from app.commands.signals import run_until_stopped
@@ -24,18 +23,12 @@ from app.core.errors import DomainError
 from app.core.settings import Settings, get_settings
 
 Place = TypeVar("Place")
-Result = TypeVar("Result")
 
 
 class Target(Protocol):
     """The target of an import or export; its methods raise ``Unavailable`` on failure."""
 
-    async def store(
-        self,
-        file: AthletesFile,
-        options: ImportOptions,
-        work: Callable[[Storage], Awaitable[Result]],
-    ) -> Result:
+    async def store(self, file: AthletesFile, options: ImportOptions, work: Work[Result]) -> Result:
         """Do some work with the storage for the rows of a file; a dry run stores nothing."""
 
     def export(self) -> AsyncIterator[bytes]:
@@ -48,16 +41,9 @@ class LocalDatabase:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def store(
-        self,
-        file: AthletesFile,
-        options: ImportOptions,
-        work: Callable[[Storage], Awaitable[Result]],
-    ) -> Result:
+    async def store(self, file: AthletesFile, options: ImportOptions, work: Work[Result]) -> Result:
         """Do some work with the storage for the rows of a file; a dry run stores nothing."""
-        if options.dry_run:
-            return await dry_run(self._database, work)
-        return await work(AthletesStorage(self._database))
+        return await with_storage(self._database, options, work)
 
     def export(self) -> AsyncIterator[bytes]:
         """Yield all athletes as CSV, in chunks."""

@@ -2,6 +2,8 @@
 
 import codecs
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import IncrementalNewlineDecoder, TextIOWrapper
 from typing import BinaryIO, Literal, get_args
@@ -58,6 +60,18 @@ class Dialect:
     """Whether the first line is not a row, but names the separator: ``sep=;``."""
 
 
+@contextmanager
+def opened_text(file: BinaryIO, encoding: str, mark: bytes) -> Iterator[TextIOWrapper]:
+    """Yield the text of a file after its byte order marks; the file stays open."""
+    file.seek(len(mark))
+    text = TextIOWrapper(file, encoding=encoding, newline="")
+    try:
+        yield text
+    finally:
+        if not file.closed:
+            text.detach()  # otherwise the wrapper would close the file
+
+
 def supported_encoding(name: str) -> Encoding | None:
     """Return the supported encoding that has a name such as ``Windows-1252``, or None."""
     # Without a mark, UTF-16 is usually that of Windows. A mark tells it anyway.
@@ -92,8 +106,8 @@ def checked_dialect(file: BinaryIO, encoding: Encoding | None = None) -> Dialect
     named: str = _MARKS[mark] if mark else encoding or "utf-8"
     file.seek(len(marks))
     _check_text(file, named)
-    file.seek(len(marks))
-    separator = _named_separator(file, named)
+    with opened_text(file, named, marks) as text:
+        separator = _named_separator(text)
     return Dialect(named, separator or ",", marks, separator is not None)
 
 
@@ -142,12 +156,9 @@ def _not_encoded(line: int, encoding: str) -> str:
     )
 
 
-def _named_separator(file: BinaryIO, encoding: str) -> str | None:
+def _named_separator(text: TextIOWrapper) -> str | None:
     """Return the separator that the first line names, or None if that line is a row."""
-    text = TextIOWrapper(file, encoding=encoding, newline="")
-    first = text.readline(100).rstrip("\r\n")
-    text.detach()  # otherwise the wrapper would close the file
-    named = _SEPARATOR_LINE.fullmatch(first)
+    named = _SEPARATOR_LINE.fullmatch(text.readline(100).rstrip("\r\n"))
     if named is None:
         return None
     if named[1] not in SEPARATORS:

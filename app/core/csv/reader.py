@@ -7,7 +7,7 @@ from dataclasses import replace
 from io import TextIOWrapper
 from typing import BinaryIO, NamedTuple
 
-from app.core.csv.dialect import SEPARATORS, Dialect, Encoding, checked_dialect
+from app.core.csv.dialect import SEPARATORS, Dialect, Encoding, checked_dialect, opened_text
 from app.core.errors import Invalid
 
 LONGEST_ROW = 100_000
@@ -50,16 +50,12 @@ def read_dialect(
 
 def _check_start(file: BinaryIO, dialect: Dialect) -> None:
     """Raise ``Invalid`` if many lines are before the header, which each separator would read."""
-    file.seek(len(dialect.mark))
-    text = TextIOWrapper(file, encoding=dialect.encoding, newline="")
-    try:
+    with opened_text(file, dialect.encoding, dialect.mark) as text:
         if all(_BLANK_LINE.fullmatch(text.readline()) for _ in range(MOST_BLANK_LINES + 1)):
             raise Invalid(
                 f"The first {MOST_BLANK_LINES} lines are blank: delete them, so that the file"
                 " begins with the names of the columns."
             )
-    finally:
-        text.detach()  # otherwise the wrapper would close the file
 
 
 def read_rows(file: BinaryIO, dialect: Dialect) -> Iterator[CSVRow]:
@@ -68,11 +64,9 @@ def read_rows(file: BinaryIO, dialect: Dialect) -> Iterator[CSVRow]:
     Rows with only blank cells are skipped. A row that is not valid CSV (RFC 4180) has one cell,
     its first line, and reading continues with the next line.
     """
-    file.seek(len(dialect.mark))
-    text = TextIOWrapper(file, encoding=dialect.encoding, newline="")
-    lines = _Lines(text)
-    reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
-    try:
+    with opened_text(file, dialect.encoding, dialect.mark) as text:
+        lines = _Lines(text)
+        reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
         if dialect.separator_line:
             next(lines)
         while True:
@@ -86,9 +80,6 @@ def read_rows(file: BinaryIO, dialect: Dialect) -> Iterator[CSVRow]:
                 continue
             if any(map(str.strip, cells)):
                 yield CSVRow(lines.first, cells)
-    finally:
-        if not file.closed:
-            text.detach()  # otherwise the wrapper would close the file
 
 
 class _RowTooLong(Exception):
