@@ -1,6 +1,7 @@
-"""uvicorn's HTTP protocol, with limits for request headers and one write for each response."""
+"""uvicorn's HTTP protocol, with limits for what a connection may hold, and one write a response."""
 
 import asyncio
+import re
 import socket
 import struct
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from httptools import HttpRequestParser
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.core.errors import (
@@ -17,19 +19,30 @@ from app.core.errors import (
     MalformedRequest,
     URITooLong,
 )
-from app.core.http.bodies import REFUSED
+from app.core.http.bodies import REFUSED, SLOWEST
 from app.core.http.middleware import RawHeaders
 
 LONGEST_URL = 2**16 - 1
 """The maximum length of a URL in bytes: the parser counts in 16 bits."""
-LONGEST_HEADERS = 128 * 2**10
+LONGEST_HEADERS = 64 * 2**10
 """The maximum length of the headers of a request in bytes."""
+MOST_HEADERS = 100
+"""The maximum number of headers of a request."""
+MOST_REQUESTS = 16
+"""The maximum number of pipelined requests of a connection that are parsed but not answered."""
+SHORTEST_REQUEST = len(b"GET / HTTP/1.1\r\n\r\n")
 LONGEST_READ = 256 * 2**10
 """The maximum length of the data that an event loop reads at once."""
 RESET = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` with which a connection is reset when it is closed."""
 LONGEST_PIECE = 64 * 2**10
 """Buffered bytes after which a write is sent at once instead of waiting for more."""
+
+# A request has at least two lines. Of the first one, all but the last line may be parsed already.
+_LINES = [
+    re.compile(rb"(?:[^\n]*\n){,%d}[^\n]*\n?" % (2 * requests - 2)) for requests in range(1, 17)
+]
+"""At index n, a pattern for data in which at most n + 1 requests end."""
 
 
 class TimelyConfig(Config):
@@ -42,9 +55,12 @@ class TimelyConfig(Config):
 
 
 class TimelyHttp(HttpToolsProtocol):
-    """Closes a connection if the headers of a request are not complete before the timeout.
+    """Limits what a connection may hold: headers, pipelined requests, and unread responses.
 
-    Between two requests uvicorn's own keep-alive timeout applies.
+    The connection is closed if the headers of a request are not complete before a timeout, or if
+    the client does not read its responses. Between two requests uvicorn's own keep-alive timeout
+    applies. Of pipelined requests, at most ``MOST_REQUESTS`` are parsed. Then nothing is read from
+    the connection until their responses are sent (back-pressure).
 
     The app answers requests that are not valid HTTP or too long, so that these errors are like all
     others. To HTTP/1.0 clients, nothing is sent in chunks.
@@ -52,10 +68,16 @@ class TimelyHttp(HttpToolsProtocol):
 
     config: TimelyConfig
     url = b""
+    flow: "Flow"
     _in_headers = True
     _deadline: asyncio.TimerHandle | None = None
+    """The timeout for headers."""
+    _read_deadline: asyncio.TimerHandle | None = None
+    """The timeout for a client that does not read."""
+    _unparsed = b""
+    """Data that are parsed once the responses to earlier requests are sent."""
     _received = 0
-    """The bytes in the pieces of data that have a part of the current headers."""
+    """The bytes in the pieces of data since the headers or the last part of the body began."""
     _newest = 0
     """The bytes in the newest piece."""
     _refused: DomainError | None = None
@@ -63,22 +85,63 @@ class TimelyHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout for the first request."""
-        super().connection_made(OnePiece(transport, self.loop))  # type: ignore[arg-type]
+        one_piece: Any = OnePiece(transport, self.loop, self.config.headers_timeout)
+        super().connection_made(one_piece)
+        self.flow = Flow(one_piece)
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data, and run the timeout only while headers are incomplete."""
+        """Parse the data, or as much of them as may be parsed before more responses are sent."""
         if self._refused:
             return
+        if self._unparsed or self.pipeline or len(data) > MOST_REQUESTS * SHORTEST_REQUEST:
+            self._unparsed += data
+            self._parse_unparsed()
+        else:
+            self._parse(data)
+
+    def _parse_unparsed(self) -> None:
+        """Parse the next requests; pause reading while too many of them wait for a response."""
+        data, begin = self._unparsed, 0
+        while begin < len(data) and not self._refused:
+            in_flight = self.cycle is not None and not self.cycle.response_complete
+            room = MOST_REQUESTS - len(self.pipeline) - in_flight
+            if room < 1:
+                break
+            lines = _LINES[room - 1].match(data, begin)
+            assert lines
+            self._parse(data[begin : lines.end()])
+            begin = lines.end()
+        self._unparsed = b"" if self._refused else data[begin:]
+        self.flow.hold(bool(self._unparsed))
+
+    def _parse(self, data: bytes) -> None:
+        """Parse the data, and run the timeout only while headers are incomplete."""
         self._newest = len(data)
         self._received += self._newest
         super().data_received(data)
-        if self._in_headers and self._received > LONGEST_HEADERS + LONGEST_READ:
-            self._refuse(_uri_too_long() if len(self.url) > LONGEST_URL else _headers_too_large())
-        if not self._in_headers:
+        if self._refused is None and (
+            self._received > LONGEST_HEADERS + LONGEST_READ
+            or (self.headers and len(self.headers) > MOST_HEADERS)
+        ):
+            self._refuse_length()
+        if self._answers():
             self._clear_deadline()
         elif self._deadline is None:
             self._set_deadline()
+
+    def _answers(self) -> bool:
+        """Return whether a request is in flight, and no headers of another one are incomplete."""
+        return not (self._in_headers or self.cycle is None or self.cycle.response_complete)
+
+    def _refuse_length(self) -> None:
+        """Refuse headers that are too long, or a body whose chunks have too long extras."""
+        if not self._in_headers:
+            self._refuse_body(_headers_too_large())
+        elif len(self.url) > LONGEST_URL:
+            self._refuse(_uri_too_long())
+        else:
+            self._refuse(_headers_too_large())
 
     def on_message_begin(self) -> None:
         """Note that the headers of a request begin."""
@@ -95,12 +158,20 @@ class TimelyHttp(HttpToolsProtocol):
         if len(self.url) > LONGEST_URL:
             refused = _uri_too_long()
             self.url = self.url[:LONGEST_URL]
-        elif self._received > LONGEST_HEADERS and _length(self.headers) > LONGEST_HEADERS:
+        elif len(self.headers) > MOST_HEADERS or (
+            self._received > LONGEST_HEADERS and _length(self.headers) > LONGEST_HEADERS
+        ):
             refused = _headers_too_large()
         if refused:
             self.scope["state"][REFUSED] = refused
         super().on_headers_complete()
         self._in_headers = False
+        self.headers = []  # for the trailers of a body, which are no headers of the request
+
+    def on_body(self, body: bytes) -> None:
+        """Note that a part of the body arrives."""
+        self._received = 0
+        super().on_body(body)
 
     def _has_prefix(self) -> bool:
         """Return whether a URL begins with the proxy's prefix, which may begin the API's own."""
@@ -115,9 +186,12 @@ class TimelyHttp(HttpToolsProtocol):
         if self._in_headers or not self.cycle.more_body:
             self._refuse(MalformedRequest("The request is not valid HTTP."))
             return
-        # The parser rejects a chunk of a body. The app notices it at the next piece of the body.
-        self._stop_reading(MalformedBody("The chunks of the body are not valid HTTP."))
-        self.cycle.scope["state"][REFUSED] = self._refused
+        self._refuse_body(MalformedBody("The chunks of the body are not valid HTTP."))
+
+    def _refuse_body(self, error: DomainError) -> None:
+        """Let the app answer a request whose body is refused; it notices at the next piece."""
+        self._stop_reading(error)
+        self.cycle.scope["state"][REFUSED] = error
         self.cycle.keep_alive = False
         self.cycle.body += b"?"
         self.cycle.message_event.set()
@@ -133,7 +207,7 @@ class TimelyHttp(HttpToolsProtocol):
         known = self.headers if self._in_headers and self.headers else []
         self.parser = HttpRequestParser(self)
         self.parser.feed_data(b"GET / HTTP/1.0\r\n\r\n")
-        self.headers += known
+        self.scope["headers"] += known  # type: ignore[operator]
 
     def _stop_reading(self, error: DomainError) -> None:
         self._refused = error
@@ -144,14 +218,36 @@ class TimelyHttp(HttpToolsProtocol):
             app = unchunked(app, cycle)
         super()._start_asgi_task(cycle, app)
 
+    def on_response_complete(self) -> None:
+        """Continue with the next requests."""
+        super().on_response_complete()
+        if self._unparsed and not self.pipeline and not self.transport.is_closing():
+            self._parse_unparsed()
+
+    def pause_writing(self) -> None:
+        """Start the timeout for a client that does not read."""
+        super().pause_writing()
+        unread = self.transport.get_write_buffer_size()
+        seconds = self.config.headers_timeout + unread / SLOWEST
+        self._read_deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Cancel the timeout: the client has read."""
+        if self._read_deadline is not None:
+            self._read_deadline.cancel()
+            self._read_deadline = None
+        super().resume_writing()
+
     def eof_received(self) -> None:
         """Flush before the end of file is handled: a half-closed client may still read."""
         self.transport.send_now()  # type: ignore[attr-defined]
         super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timeout."""
+        """Cancel the timeouts."""
         self._clear_deadline()
+        self.resume_writing()
+        self._unparsed = b""
         super().connection_lost(exc)
 
     def _set_deadline(self) -> None:
@@ -168,7 +264,9 @@ def _uri_too_long() -> URITooLong:
 
 
 def _headers_too_large() -> HeadersTooLarge:
-    return HeadersTooLarge(f"The headers are longer than {LONGEST_HEADERS} bytes.")
+    return HeadersTooLarge(
+        f"The headers are longer than {LONGEST_HEADERS} bytes, or more than {MOST_HEADERS}."
+    )
 
 
 def _length(headers: RawHeaders) -> int:
@@ -208,6 +306,23 @@ def unchunked(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Applic
     return answer
 
 
+class Flow(FlowControl):
+    """uvicorn's back-pressure, with a second reason to read nothing."""
+
+    _held = False
+
+    def hold(self, held: bool) -> None:
+        """Read nothing while ``held``, whatever the app wants to receive."""
+        if held != self._held:
+            self._held = held
+            self.pause_reading() if held else self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless reading is held."""
+        if not self._held:
+            super().resume_reading()
+
+
 class OnePiece:
     """A transport that joins the writes of one loop iteration, such as a head and its body.
 
@@ -222,9 +337,12 @@ class OnePiece:
     response. The client ends the connection, or uvicorn's keep-alive timeout.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, patience: float
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._patience = patience
         self._pieces: list[bytes] = []
         self._length = 0
 
@@ -248,6 +366,9 @@ class OnePiece:
             self._transport.write_eof()
         else:
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                # The transport would wait for ever for a client that does not read.
+                self._loop.call_later(self._patience, self._transport.abort)
 
     def send_now(self) -> None:
         """Send the buffered bytes."""

@@ -28,6 +28,8 @@ HURRY = signal.SIGUSR1
 TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 GRACE = 10
 """Seconds in which requests in flight may finish during a graceful shutdown."""
+STEP = 0.1
+"""The maximum length of a part of ``SHUTDOWN_DELAY``, in seconds."""
 
 
 def serve(host: str, port: int, workers: int, reload: bool) -> None:
@@ -142,9 +144,22 @@ class Stopping:
         self._stop_after(0, signal.SIGTERM if signum == HURRY else signum, frame)
 
     def _stop_after(self, delay: float, signum: int, frame: FrameType | None) -> None:
+        """Stop the server after a delay, which is counted in steps.
+
+        If this process or the machine pauses, that pause does not use up the delay: clients still
+        get responses with ``Connection: close``.
+        """
         stop = self._stop
         assert callable(stop)
-        self._loop.call_soon_threadsafe(lambda: self._loop.call_later(delay, stop, signum, frame))
+
+        def count_down(left: float) -> None:
+            if left > 0:
+                step = min(left, STEP)
+                self._loop.call_later(step, count_down, left - step)
+            else:
+                stop(signum, frame)
+
+        self._loop.call_soon_threadsafe(count_down, delay)
 
 
 def _end_with(launcher: BaseProcess) -> None:

@@ -12,7 +12,7 @@ HARMLESS: dict[str, Headers] = {
     "a request id of 60 000 letters": (("X-Request-ID", MARK + "x" * 60_000),),
     "a request id of nothing": (("X-Request-ID", ""),),
     "If-None-Match of garbage": (("If-None-Match", f'{MARK}, "", W/, "\xff", ","'),),
-    "If-None-Match of 10 000 tags": (("If-None-Match", f'"1-{MARK}", ' * 5000),),
+    "If-None-Match of 1 000 tags": (("If-None-Match", f'"1-{MARK}", ' * 1000),),
     "If-None-Match that ends in a tag": (("If-None-Match", f'"{MARK}' + '"' * 30_001),),
     "If-None-Match of a star among others": (("If-None-Match", f'*, "{MARK}"'),),
     "If-Modified-Since of garbage": (("If-Modified-Since", "9" * 5000),),
@@ -47,7 +47,7 @@ HARMLESS: dict[str, Headers] = {
     "a broken cookie": (("Cookie", f"{MARK}; =; a==b;;"),),
     "a broken authorization": (("Authorization", f"Basic {MARK}"),),
     "a header of 60 000 letters": (("X-Long", MARK * 7_500),),
-    "200 headers of one name": tuple(("X-Again", MARK) for _ in range(200)),
+    "90 headers of one name": tuple(("X-Again", MARK) for _ in range(90)),
     "bytes beyond ASCII": (("X-Bytes", b"\x80\xff" + MARK.encode()),),
     "an upgrade to another protocol": (("Connection", "upgrade"), ("Upgrade", "h2c")),
     "an upgrade to a web socket": (
@@ -71,7 +71,7 @@ STALE_TAGS: dict[str, Headers] = {
     "a version of 5 000 digits": (("If-Match", f'"{"9" * 5000}-0"'),),
     "another script's digits": (("If-Match", '"\u0661-0"'.encode()),),
     "bytes beyond ASCII": (("If-Match", b'"\xff\xfe"'),),
-    "5 000 tags": (("If-Match", ", ".join(f'"{n}-{MARK}"' for n in range(2, 5002))),),
+    "1 000 tags": (("If-Match", ", ".join(f'"{n}-{MARK}"' for n in range(2, 1002))),),
     "two headers": (("If-Match", f'"{MARK}"'), ("If-Match", '"999-0"')),
 }
 BAD_KEYS: dict[str, Headers] = {

@@ -56,8 +56,8 @@ BROKEN: dict[str, tuple[bytes, tuple[int, ...] | None]] = {
         b"GET /health/live HTTP/1.1\r\nX: " + _MARK * 25_000 + b"\r\n\r\n" + _LIVE,
         (431, 200),
     ),
-    "a header of 100 kB": (
-        b"GET /health/live HTTP/1.1\r\nX: " + _MARK * 12_500 + b"\r\n\r\n" + _LIVE,
+    "a header of 60 kB": (
+        b"GET /health/live HTTP/1.1\r\nX: " + _MARK * 7_500 + b"\r\n\r\n" + _LIVE,
         (200, 200),
     ),
     "a header that never ends": (b"GET /health/live HTTP/1.1\r\nX: " + _MARK * 125_000, (431,)),
@@ -71,7 +71,7 @@ BROKEN: dict[str, tuple[bytes, tuple[int, ...] | None]] = {
         (414, 200),
     ),
     "a target of 64 kB": (b"GET /" + b"x" * 65_534 + b" HTTP/1.1\r\nHost: x\r\n\r\n", (404,)),
-    "10 000 headers": (b"GET /health/live HTTP/1.1\r\n" + b"X: 1\r\n" * 10_000 + b"\r\n", (200,)),
+    "10 000 headers": (b"GET /health/live HTTP/1.1\r\n" + b"X: 1\r\n" * 10_000 + b"\r\n", (431,)),
     "lines that end in LF": (b"GET /health/live HTTP/1.1\nHost: x\n\n", (400,)),
     "a length below zero": (_POST + b"Content-Length: -1\r\n\r\n{}", (400,)),
     "a length with a plus": (_POST + b"Content-Length: +2\r\n\r\n{}", (400,)),

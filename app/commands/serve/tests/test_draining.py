@@ -145,6 +145,20 @@ async def test_one_process_that_stops_under_load_loses_no_request(
     assert set(acknowledged) <= set(found)
 
 
+async def test_a_pause_of_the_process_does_not_use_up_the_delay(own_database: str) -> None:
+    with launched("run", "--port=0", DATABASE_URL=own_database, SHUTDOWN_DELAY="1") as launcher:
+        url, service = launcher.url, launcher.process.pid
+        os.kill(service, signal.SIGTERM)
+        await not_ready(url)
+        os.kill(service, signal.SIGSTOP)
+        await asyncio.sleep(1.2)
+        os.kill(service, signal.SIGCONT)
+        await asyncio.sleep(0.2)
+
+        await not_ready(url)
+        assert await asyncio.to_thread(launcher.ended) == 0
+
+
 def names(url: str) -> list[str]:
     """Read the names of all categories."""
     found: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 
 from app.application import EXPOSED_HEADERS, create_app
-from app.commands.serve.http import LONGEST_HEADERS, LONGEST_URL
+from app.commands.serve.http import LONGEST_HEADERS, LONGEST_URL, MOST_HEADERS
 from app.commands.serve.run import Stopping
 from app.commands.serve.tests.connections import parsed, received, serving
 from app.conftest import API
@@ -77,6 +77,19 @@ REQUESTS: dict[str, tuple[int, str, bytes]] = {
         *(431, "headers-too-large"),
         b"GET / HTTP/1.1" + CLOSE + b"X: " + LONG[:LONGEST_HEADERS] + b"\r\n\r\n",
     ),
+    "too many headers": (
+        *(431, "headers-too-large"),
+        b"GET / HTTP/1.1" + CLOSE + b"X: y\r\n" * MOST_HEADERS + b"\r\n",
+    ),
+    "small headers that do not end": (
+        *(431, "headers-too-large"),
+        b"GET / HTTP/1.1" + HEAD + b"X: y\r\n" * 50_000,
+    ),
+    "too many trailers": (
+        *(431, "headers-too-large"),
+        CHUNKED + b"0\r\n" + b"X: y\r\n" * (MOST_HEADERS + 50),
+    ),
+    "a trailer that does not end": (431, "headers-too-large", CHUNKED + b"0\r\nX: " + LONG),
     "headers that do not end": (431, "headers-too-large", b"GET / HTTP/1.1" + HEAD + b"X: " + LONG),
 }
 """Requests with an Origin and a request ID; the status and the type of the response."""

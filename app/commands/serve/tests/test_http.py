@@ -14,6 +14,8 @@ class Wire:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closed = False
+        self.unread = 0
+        self.aborted = asyncio.Event()
 
     def write(self, data: bytes) -> None:
         assert not self.closed
@@ -25,6 +27,12 @@ class Wire:
     def is_closing(self) -> bool:
         return self.closed
 
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def abort(self) -> None:
+        self.aborted.set()
+
 
 @pytest.fixture
 def wire() -> Wire:
@@ -33,7 +41,7 @@ def wire() -> Wire:
 
 @pytest.fixture
 async def transport(wire: Wire) -> Any:
-    return OnePiece(wire, asyncio.get_running_loop())  # type: ignore[arg-type]
+    return OnePiece(wire, asyncio.get_running_loop(), 0.05)  # type: ignore[arg-type]
 
 
 async def test_writes_of_one_loop_iteration_are_sent_in_one_piece(
@@ -54,6 +62,16 @@ async def test_closing_sends_pending_data_first(wire: Wire, transport: Any) -> N
     await asyncio.sleep(0)
 
     assert (wire.written, wire.closed) == ([b"last"], True)
+
+
+async def test_a_closed_connection_does_not_wait_for_ever_for_its_client_to_read(
+    wire: Wire, transport: Any
+) -> None:
+    wire.unread = 1
+    transport.close()
+
+    async with asyncio.timeout(2):
+        await wire.aborted.wait()
 
 
 async def test_nothing_is_sent_after_the_client_has_disconnected(
