@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
 from app.api import v1
+from app.core.csv.streaming import FileLimits
 from app.core.db.pool import connected
 from app.core.http import health, openapi
 from app.core.http.middleware import (
@@ -22,7 +23,6 @@ from app.core.http.middleware import (
 )
 from app.core.http.problems import handle_errors
 from app.core.http.routes import RouteTable
-from app.core.limits import Limit
 from app.core.settings import Settings
 
 EXPOSED_HEADERS = [
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         if isinstance(route, Mount):  # the files of the docs
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
-    app.state.streams = Limit(settings.max_streams, settings.db_pool_wait)
+    app.state.files = FileLimits(settings)
     app.include_router(health.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
     app.router.routes.insert(0, _table(app, settings))

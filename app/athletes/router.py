@@ -27,7 +27,13 @@ from app.athletes.models import (
     AthleteUpdate,
 )
 from app.centres.models import CentrePage
-from app.core.csv.streaming import STREAMS, CSVResponse, csv_response, received_csv, takes_csv
+from app.core.csv.streaming import (
+    CSVResponse,
+    ExportReaderDep,
+    csv_response,
+    received_csv,
+    takes_csv,
+)
 from app.core.http.dependencies import DatabaseDep
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
@@ -85,9 +91,7 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
     return resource_response(await athletes.lookup(whom))
 
 
-@router.post(
-    "/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE), dependencies=STREAMS
-)
+@router.post("/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE))
 async def import_athletes(
     options: Annotated[ImportOptions, Query()], database: DatabaseDep, request: Request
 ) -> ImportReport:
@@ -108,10 +112,10 @@ async def import_athletes(
         return await with_storage(database, options, work, request.is_disconnected)
 
 
-@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=STREAMS)
-async def export_athletes(database: DatabaseDep) -> CSVResponse:
+@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS)
+async def export_athletes(reader: ExportReaderDep) -> CSVResponse:
     """Export all athletes as a CSV file in UTF-8, which can be imported again unchanged."""
-    return await csv_response(exported_athletes(database), "athletes.csv")
+    return await csv_response(exported_athletes(reader), "athletes.csv")
 
 
 @router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=GETS)

@@ -1,10 +1,15 @@
-"""A limit on concurrent work, with a FIFO queue."""
+"""Limits of one process: on concurrent work, with a FIFO queue or without, and on space."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from app.core.errors import Unavailable
+
+BUSY = "The service is busy; try again."
+SHARE = 4
+"""One client gets at most this part of ``Shares``: a quarter."""
 
 
 class Limit:
@@ -39,4 +44,57 @@ class Limit:
             async with asyncio.timeout(self._wait):
                 await self._places.acquire()
         except TimeoutError:
-            raise Unavailable("The service is busy; try again.") from None
+            raise Unavailable(BUSY) from None
+
+
+class Shares:
+    """At most ``places`` at once, of which each client gets at most a quarter; without a queue.
+
+    It is for work whose end the client decides, such as a transfer: a queue would wait for the
+    slowest client.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, client: str) -> Iterator[None]:
+        """Hold a place during a ``with``; raise ``Unavailable`` if the client gets none."""
+        share = -(-self._places // SHARE)
+        if self._taken.total() >= self._places or self._taken[client] >= share:
+            raise Unavailable(BUSY)
+        self._taken[client] += 1
+        try:
+            yield
+        finally:
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
+
+
+class Space:
+    """At most ``size`` bytes at once."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+
+    @contextmanager
+    def part(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that takes more bytes until the ``with`` ends.
+
+        The function raises ``Unavailable`` if there are not enough.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._free:
+                raise Unavailable(BUSY)
+            self._free -= size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._free += taken

@@ -113,8 +113,14 @@ class Settings(BaseSettings):
     db_pgbouncer: bool = False
     max_body_size: ByteSize = Field(default=ByteSize(64 * 2**10), ge=1)
     max_import_size: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)
-    max_streams: int = Field(default=4, ge=1, le=1000)
+    max_imports: int = Field(default=4, ge=1, le=1000)
+    max_exports: int = Field(default=4, ge=1, le=1000)
+    max_searches: int = Field(default=2, ge=1, le=1000)
+    max_transfers: int = Field(default=256, ge=1, le=10_000)
+    max_upload_space: ByteSize = Field(default=ByteSize(2**30), ge=1)
+    import_wait: Seconds = 30
     body_timeout: Seconds = 10
+    upload_timeout: Seconds = 600
     fast_path: bool = True
     shutdown_delay: float = Field(default=1, ge=0, le=3600)
     data_dir: Path = Path(".local")

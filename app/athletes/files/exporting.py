@@ -16,21 +16,21 @@ from app.categories.models import Category
 from app.centres.models import Centre
 from app.core.db.schema import table_of
 from app.core.db.statements import Statement
-from app.core.db.transactions import Runner
+from app.core.db.transactions import Reader
 
 ROWS_AT_ONCE = 1000
 
 _ATHLETES = table_of(Athlete)
 
 
-async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
+async def exported_athletes(reader: Reader) -> AsyncIterator[bytes]:
     """Yield all athletes as CSV in UTF-8, in pieces; an import accepts the result unchanged.
 
     Athletes are read in pages, in order of their ids. An athlete who exists from the first page to
     the last is written exactly once.
     """
     rows: list[Any] = [tuple(COLUMNS)]
-    page = await database.rows(_page_query(after=False), {})
+    page = await reader.rows(_page_query(after=False), {})
     while True:
         rows += page
         piece = StringIO()
@@ -38,7 +38,7 @@ async def exported_athletes(database: Runner) -> AsyncIterator[bytes]:
         yield piece.getvalue().encode()
         if len(page) < ROWS_AT_ONCE:
             return
-        page = await database.rows(_page_query(after=True), {"after": page[-1]["id"]})
+        page = await reader.rows(_page_query(after=True), {"after": page[-1]["id"]})
         rows = []
 
 

@@ -3,18 +3,23 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from app.core.db.transactions import LimitedReader, Reader
 from app.core.errors import Unavailable, UnsupportedMediaType
 from app.core.http.bodies import SLOWEST, body_pieces, declared_type
+from app.core.http.clients import client_address
+from app.core.http.dependencies import DatabaseDep
+from app.core.limits import Limit, Shares, Space
+from app.core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -22,8 +27,23 @@ logger = logging.getLogger(__name__)
 _CHARSET = re.compile(r"charset\b", re.IGNORECASE)
 _UTF_8 = re.compile(r"charset=(\"?)utf-?8\1", re.IGNORECASE)
 
-IN_MEMORY = 2**20
+IN_MEMORY = 2**16
 """The maximum size in bytes of a received file in memory; a larger file is on disk."""
+
+
+class FileLimits:
+    """The limits on files in one process.
+
+    A client that is slow takes only a share of the transfers. The places for what a file costs,
+    storing rows or reading them, are held for as long as the service needs.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.uploads = Shares(settings.max_transfers)
+        self.space = Space(settings.max_upload_space)
+        self.imports = Limit(settings.max_imports, settings.import_wait)
+        self.downloads = Shares(settings.max_transfers)
+        self.exports = Limit(settings.max_exports, settings.db_pool_wait)
 
 
 def takes_csv(example: str) -> dict[str, Any]:
@@ -32,14 +52,14 @@ def takes_csv(example: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def stream_place(request: Request) -> AsyncIterator[None]:
-    """Hold one of the places for streams until the response is sent; raise ``Unavailable``."""
-    async with request.app.state.streams.place():
-        yield
+async def export_reader(request: Request, database: DatabaseDep) -> AsyncIterator[Reader]:
+    """Yield what reads an export's rows; the download holds its place until it is sent."""
+    files: FileLimits = request.app.state.files
+    with files.downloads.place(client_address(request.scope)):
+        yield LimitedReader(database, files.exports)
 
 
-STREAMS = [Depends(stream_place)]
-"""Dependencies of endpoints that receive or send a file: these share a limit (``MAX_STREAMS``)."""
+ExportReaderDep = Annotated[Reader, Depends(export_reader)]
 
 
 class CSVResponse(StreamingResponse):
@@ -93,11 +113,12 @@ async def csv_response(pieces: AsyncIterator[bytes], name: str) -> CSVResponse:
 
 @asynccontextmanager
 async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO]:
-    """Receive a body of at most ``longest`` bytes, whose ``Content-Type`` is CSV.
+    """Receive a body of at most ``longest`` bytes, whose ``Content-Type`` is CSV, to import it.
 
-    Another charset than UTF-8 is refused there, because a query parameter names the encoding.
+    Another charset than UTF-8 is refused there, because a query parameter names the encoding. The
+    place among the imports is taken once the body has arrived.
 
-    Raise ``UnsupportedMediaType``, or what ``body_pieces`` raises.
+    Raise ``UnsupportedMediaType``, ``Unavailable``, or what ``body_pieces`` raises.
     """
     _, *parameters = request.headers.get("content-type", "").split(";")
     charsets = [one for one in map(str.strip, parameters) if _CHARSET.match(one)]
@@ -106,8 +127,27 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
             "The Content-Type of the body must be text/csv, with no charset but UTF-8;"
             " the query can name another encoding."
         )
-    with SpooledTemporaryFile(IN_MEMORY) as file:
+    files: FileLimits = request.app.state.files
+    with (
+        files.uploads.place(client_address(request.scope)),
+        files.space.part() as take,
+        SpooledTemporaryFile(IN_MEMORY) as file,
+    ):
         async for piece in body_pieces(request, longest):
-            file.write(piece)
-        file.seek(0)
-        yield cast(BinaryIO, file)
+            take(len(piece))
+            with _room():
+                file.write(piece)
+        with _room():
+            file.seek(0)
+        async with files.imports.place():
+            yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raise ``Unavailable`` if the disk has no room for a received file."""
+    try:
+        yield
+    except OSError as error:
+        logger.warning("cannot store a received file: %s", error)
+        raise Unavailable("The service has no room for the file; try again later.") from None

@@ -142,6 +142,8 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
     with _reaching():
         await connections
     pool = LimitedPool(connections, settings, size)
+    # The other connections of the pool stay free for statements that are fast.
+    searches = Limit(min(settings.max_searches, max(1, size - 1)), settings.db_pool_wait)
     try:
         async with pool.acquire() as connection:
             _check_version(connection)
@@ -149,9 +151,9 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
         if settings.db_pgbouncer:
             limits = _limits(settings).items()
             preamble = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in limits)
-            yield Database(pool, preamble, settings.db_pool_wait)
+            yield Database(pool, preamble, settings.db_pool_wait, searches)
         else:
-            yield Database(pool)
+            yield Database(pool, costly=searches)
     finally:
         # Closing waits for work in flight. After the timeout, asyncpg terminates the connections.
         with suppress(TimeoutError):

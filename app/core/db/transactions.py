@@ -13,6 +13,7 @@ import asyncpg
 from app.core.db.batching import Batches
 from app.core.db.statements import Statement
 from app.core.errors import Unavailable
+from app.core.limits import Limit
 
 logger = logging.getLogger(__name__)
 
@@ -58,14 +59,22 @@ class Pool(Protocol):
         """Acquire a connection during an ``async with``."""
 
 
-class Runner(Protocol):
-    """Runs statements: a database, or a transaction on it."""
+class Reader(Protocol):
+    """Runs single statements."""
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run a statement and return its first row, or None."""
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run a statement and return its rows."""
+
+
+class Runner(Reader, Protocol):
+    """Runs statements and transactions: a database, or a transaction on it."""
+
+    @property
+    def costly(self) -> Reader:
+        """What runs statements that take long, so that few of them run at once."""
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
@@ -74,11 +83,37 @@ class Runner(Protocol):
         """Run several statements in one transaction."""
 
 
+class LimitedReader:
+    """Runs statements on another reader, at most some of them at once.
+
+    It raises ``Unavailable`` if a statement waits too long for a place.
+    """
+
+    def __init__(self, reader: Reader, limit: Limit) -> None:
+        self._reader = reader
+        self._limit = limit
+
+    async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement and return its first row, or None."""
+        async with self._limit.place():
+            return await self._reader.row(statement, values)
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
+        """Run a statement and return its rows."""
+        async with self._limit.place():
+            return await self._reader.rows(statement, values)
+
+
 class Transaction:
     """A connection in a transaction; it may leave no state behind in the session."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+
+    @property
+    def costly(self) -> Reader:
+        """The transaction itself, which has its connection already."""
+        return self
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run a statement and return its first row, or None."""
@@ -115,13 +150,23 @@ class Database:
     A deadlock or a serialization failure is retried, up to ``RETRIES`` times. If the database does
     not answer, or not before a timeout, ``Unavailable`` is raised. With a ``preamble``, every
     statement runs in a transaction that begins with it. ``wait`` is the timeout for the beginning
-    of a transaction, in seconds; the default is asyncpg's own command timeout.
+    of a transaction, in seconds; the default is asyncpg's own command timeout. ``costly`` limits
+    the statements that take long; the default is one at once.
     """
 
-    def __init__(self, pool: Pool, preamble: str | None = None, wait: float | None = None) -> None:
+    costly: Reader
+
+    def __init__(
+        self,
+        pool: Pool,
+        preamble: str | None = None,
+        wait: float | None = None,
+        costly: Limit | None = None,
+    ) -> None:
         self._pool = pool
         self._preamble = preamble
         self._wait = wait
+        self.costly = LimitedReader(self, costly or Limit(1, 60))
         self._batches: dict[Statement, Batches] = {}
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:

@@ -90,8 +90,8 @@ async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
     """Yield a body of at most ``longest`` bytes, piece by piece.
 
     Raise ``ContentTooLarge`` if the declared or received length is more, ``BodyTimeout`` if the
-    body does not arrive before the timeout, which grows with the bytes received, and
-    ``MalformedBody`` if the client disconnects.
+    body does not arrive before the timeout, which grows with the bytes received up to
+    ``UPLOAD_TIMEOUT``, and ``MalformedBody`` if the client disconnects.
     """
     progress = _Progress(request, longest)
     pieces = aiter(request.stream())
@@ -112,7 +112,9 @@ class _Progress:
         _refuse_coding(request)
         self._state = request.scope["state"]
         self._longest = longest
-        self.end = asyncio.get_running_loop().time() + request.app.state.settings.body_timeout
+        begin, settings = asyncio.get_running_loop().time(), request.app.state.settings
+        self.end = begin + settings.body_timeout
+        self._latest_end = begin + settings.upload_timeout
         self._received = 0
         if int(request.headers.get("content-length", 0)) > longest:
             raise _too_long(longest)
@@ -124,7 +126,7 @@ class _Progress:
         self._received += len(piece)
         if self._received > self._longest:
             raise _too_long(self._longest)
-        self.end += len(piece) / SLOWEST
+        self.end = min(self.end + len(piece) / SLOWEST, self._latest_end)
 
 
 def _refuse_coding(request: Request) -> None:

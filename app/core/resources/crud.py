@@ -70,7 +70,8 @@ class CRUD(Generic[Create, Update]):
             start = "offset"
             values["offset"] = query.offset
         statement = queries.list_query(frozenset(filters), query.sort, start, query.total)
-        items, key, row_id, total = await self._database.row(statement, values)
+        reader = self._database.costly if query.is_costly else self._database
+        items, key, row_id, total = await reader.row(statement, values)
         cursor = None if row_id is None else Place(key, UUID(row_id)).cursor(list_name)
         return PageOfJSON(items, cursor, total)
 

@@ -17,6 +17,8 @@ from app.core.errors import Invalid
 from app.core.resources.fields import FROM_DIGITS, QueryBoolean, QueryInteger, SearchText
 
 LARGEST_PAGE = 100
+DEEP = 1000
+"""An offset above this is costly: the rows that are skipped take longer than the page."""
 
 Item = TypeVar("Item")
 
@@ -42,6 +44,11 @@ class ListQuery(BaseModel):
         """Return the given filters by name."""
         return self.model_dump(exclude=self.NO_FILTERS, exclude_none=True)
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether the query may read many more rows than those of the page."""
+        return self.total or (self.offset or 0) > DEEP
+
     def refuse_offset(self) -> None:
         """Raise ``Invalid`` if there is an offset; for a query with a cursor."""
         if self.offset is not None:
@@ -61,6 +68,11 @@ class NamedListQuery(ListQuery):
     sort: Literal["name", "-name", "created_at", "-created_at"] = Field(
         default="name", description="The field to sort by; `-` for descending."
     )
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether the query may read many more rows than those of the page."""
+        return super().is_costly or self.name is not None
 
 
 class Page(BaseModel, Generic[Item]):

@@ -1,7 +1,9 @@
 """Timeouts and size limits: bodies, locks, the pool's queue, statements and streams."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -10,7 +12,17 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
-from app.conftest import API, Json, lock_waiters, patient, problem, served, unavailable
+from app.conftest import (
+    API,
+    Json,
+    client_of,
+    lock_waiters,
+    patient,
+    problem,
+    served,
+    unavailable,
+)
+from app.core.csv.streaming import IN_MEMORY
 from app.core.db.pool import connected
 from app.core.db.statements import Statement
 from app.core.db.transactions import Database, Transaction
@@ -225,45 +237,157 @@ class TestLimit:
             pass
 
 
-class TestStreams:
-    async def test_imports_and_exports_have_a_limit_of_their_own(self, limited: Limited) -> None:
-        settings = limited(max_streams=1, db_pool_wait=0.2)
-        go_on = asyncio.Event()
+class TestFiles:
+    URL = f"{API}/athletes/import"
+    EXPORT = f"{API}/athletes/export"
+    HEADER = b"reference,name,category\n"
+    ROW = b"M-%d,Mara,Rx\n"
 
-        async def slow() -> AsyncIterator[bytes]:
-            yield b"reference,name,category\n"
+    def slow(self, number: int, go_on: asyncio.Event) -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield self.HEADER
             await go_on.wait()
-            yield b"M-1,Mara,Rx\n"
+            yield self.ROW % number
 
-        async with served(settings, 2) as client:
-            url = f"{API}/athletes/import"
-            first = asyncio.ensure_future(client.post(url, content=slow(), headers=CSV))
+        return pieces()
+
+    async def upload(self, client: AsyncClient, content: Any) -> Response:
+        return await client.post(self.URL, content=content, headers=CSV)
+
+    async def test_slow_uploads_hold_only_a_share_of_the_uploads(self, limited: Limited) -> None:
+        settings = limited(max_transfers=8, max_imports=1, max_exports=1)
+        go_on = asyncio.Event()
+        async with (
+            served(settings, 2) as client,
+            client_of(app_of(client), None, "192.0.2.7") as another,
+        ):
+            slow = [
+                asyncio.ensure_future(self.upload(client, self.slow(number, go_on)))
+                for number in range(2)
+            ]
             await asyncio.sleep(0.05)
-            second = await client.post(url, content=b"reference\n", headers=CSV)
-            export = await client.get(f"{API}/athletes/export")
-            others = await client.get(f"{API}/athletes")
+            third = await self.upload(client, self.HEADER)
+            others = await self.upload(another, self.HEADER + self.ROW % 7)
+            export = await client.get(self.EXPORT)
             go_on.set()
 
-            assert unavailable(second) == unavailable(export) == BUSY
-            assert others.status_code == 200
+            assert unavailable(third) == BUSY
+            assert others.json()["created"] == 1
+            assert export.text.count("Mara") == 1
+            assert [(await answer).json()["created"] for answer in slow] == [1, 1]
+            assert (await self.upload(client, self.HEADER)).status_code == 200
+
+    async def test_an_upload_has_a_total_timeout(self, limited: Limited) -> None:
+        settings = limited(body_timeout=5, upload_timeout=0.2)
+        async with served(settings, 2) as client:
+            refused = await self.upload(client, drops())
+
+        assert problem(refused) == (408, "/problems/body-timeout", [])
+
+    async def test_received_files_have_a_limit_in_bytes_together(self, limited: Limited) -> None:
+        settings = limited(max_upload_space=100)
+        go_on = asyncio.Event()
+        async with served(settings, 2) as client:
+            first = asyncio.ensure_future(self.upload(client, self.slow(1, go_on)))
+            await asyncio.sleep(0.05)
+            too_long = await self.upload(client, self.HEADER + self.ROW * 5)
+            go_on.set()
+
+            assert unavailable(too_long) == BUSY
             assert (await first).json()["created"] == 1
-            assert (await client.get(f"{API}/athletes/export")).status_code == 200
+            short = await self.upload(client, self.HEADER + self.ROW % 2)
+            assert short.json()["created"] == 1
+
+    async def test_a_full_disk_is_503(
+        self, limited: Limited, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        async with served(limited(), 2) as client:
+            refused = await self.upload(client, self.HEADER + b" " * IN_MEMORY)
+
+        assert unavailable(refused) == "The service has no room for the file; try again later."
+
+    async def test_imports_beyond_the_limit_wait_until_a_timeout(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        settings = limited(max_imports=1, import_wait=0.2, db_lock_timeout=60)
+        async with served(settings, 2) as client:
+            async with other.transaction():
+                await other.execute("LOCK TABLE athletes")
+                first = asyncio.ensure_future(self.upload(client, self.HEADER + self.ROW % 1))
+                await lock_waiters(other)
+                second = await self.upload(client, self.HEADER + self.ROW % 2)
+
+            assert unavailable(second) == BUSY
+            assert (await first).json()["created"] == 1
+
+    async def test_a_client_that_reads_slowly_does_not_hold_up_other_exports(
+        self, limited: Limited
+    ) -> None:
+        settings = limited(max_exports=1, db_pool_wait=0.2, body_timeout=1)
+        async with served(settings, 2) as client:
+            app = app_of(client)
+            slow = asyncio.ensure_future(export_to_a_client_that_does_not_read(app))
+            await asyncio.sleep(0.1)
+            export = await client.get(self.EXPORT)
+
+            assert not slow.done()
+            assert export.status_code == 200
+            await slow
 
     async def test_a_place_is_released_if_the_file_is_refused_or_not_read(
         self, limited: Limited, caplog: pytest.LogCaptureFixture
     ) -> None:
-        settings = limited(max_streams=1, db_pool_wait=0.2, body_timeout=0.1)
+        settings = limited(max_transfers=4, db_pool_wait=0.2, body_timeout=0.1)
         async with served(settings, 2) as client:
-            app: Any = client._transport.app  # type: ignore[attr-defined]
+            app = app_of(client)
             for _ in range(3):
-                refused = await client.post(f"{API}/athletes/import", content=b"a", headers=JSON)
+                refused = await client.post(self.URL, content=b"a", headers=JSON)
                 assert refused.status_code == 415
                 await export_to_a_client_that_does_not_read(app)
-            export = await client.get(f"{API}/athletes/export")
+            assert (await client.get(self.EXPORT)).status_code == 200
+            assert (await self.upload(client, self.HEADER)).status_code == 200
 
-        assert export.status_code == 200
         messages = [record.getMessage() for record in caplog.records]
         assert messages == ["response cut off: the client does not read"] * 3
+
+
+class TestSearches:
+    @pytest.mark.parametrize("query", ["name=a", "total=true", "offset=1001"])
+    async def test_costly_lists_leave_connections_free(
+        self, limited: Limited, query: str, other: asyncpg.Connection
+    ) -> None:
+        settings = limited(max_searches=1, db_pool_wait=0.3, db_lock_timeout=60)
+        async with served(settings, 2) as client:
+            async with other.transaction():
+                await other.execute("LOCK TABLE athletes")
+                slow = asyncio.ensure_future(client.get(f"{API}/athletes?{query}"))
+                await lock_waiters(other)
+                second = await client.get(f"{API}/centres?{query}")
+                others = await client.get(f"{API}/centres?name_prefix=a&offset=1000")
+
+            assert unavailable(second) == BUSY
+            assert others.status_code == 200
+            assert (await slow).status_code == 200
+
+    async def test_the_limit_is_below_the_size_of_the_pool(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        async with served(limited(max_searches=10, db_lock_timeout=60), 2) as client:
+            async with other.transaction():
+                await other.execute("LOCK TABLE athletes")
+                slow = [
+                    asyncio.ensure_future(client.get(f"{API}/athletes?name=a")) for _ in range(5)
+                ]
+                await lock_waiters(other)
+                free = await client.get(f"{API}/centres")
+
+            assert free.status_code == 200
+            assert {(await answer).status_code for answer in slow} == {200}
+
+
+def app_of(client: AsyncClient) -> Any:
+    return client._transport.app  # type: ignore[attr-defined]
 
 
 async def export_to_a_client_that_does_not_read(app: Any) -> None:

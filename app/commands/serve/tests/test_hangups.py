@@ -15,11 +15,13 @@ import pytest
 
 from app.commands.tests.launcher import Launcher, launched
 from app.conftest import API, lock_waiters
+from app.core.limits import SHARE
 
 pytestmark = pytest.mark.slow
 
 CONNECTIONS = 5
-STREAMS = 3
+TRANSFERS = 3
+"""The number of uploads that one client may send at once, and of exports that it may read."""
 PATIENT: Any = {
     f"DB_{name}": "60"
     for name in (
@@ -51,7 +53,9 @@ def service(own_database: str) -> Iterator[Launcher]:
         "--port=0",
         DATABASE_URL=own_database,
         DB_POOL_SIZE=str(CONNECTIONS),
-        MAX_STREAMS=str(STREAMS),
+        MAX_TRANSFERS=str(SHARE * TRANSFERS),
+        MAX_IMPORTS="1",
+        MAX_EXPORTS="1",
         **PATIENT,
     ) as launcher:
         assert launcher.url
@@ -205,7 +209,7 @@ async def test_clients_that_disconnect_leave_no_connection_or_stream_in_use(
     await at_rest(other)
 
     await every_connection_is_free(api, athlete, other)
-    await every_stream_is_free(service.url)
+    await every_place_is_free(service.url)
     await every_keyed_create_is_done_once(api, names, other)
 
 
@@ -224,23 +228,29 @@ async def every_connection_is_free(
     assert await other.fetchval(SESSIONS) == CONNECTIONS
 
 
-async def every_stream_is_free(url: str) -> None:
+async def every_place_is_free(url: str) -> None:
     body = "reference,name\nM-1,Ada\n"
     sent = request("POST", "/athletes/import", body, "Expect: 100-continue", "Connection: close")
 
     async def import_after_100_continue(together: asyncio.Barrier) -> bytes:
         async with connected(url, reset=False) as (reader, writer):
             writer.write(sent[: -len(body)])
-            # A request that has got a stream is asked for its body.
+            # A request that has got a place is asked for its body.
             assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             await together.wait()
             writer.write(sent[-len(body) :])
             return await reader.read()
 
-    together = asyncio.Barrier(STREAMS)
+    async def export() -> bytes:
+        async with connected(url, reset=False) as (reader, writer):
+            writer.write(request("GET", "/athletes/export", "", "Connection: close"))
+            return await reader.read()
+
+    together = asyncio.Barrier(TRANSFERS)
     async with asyncio.timeout(30):
         answers = await asyncio.gather(
-            *(import_after_100_continue(together) for _ in range(STREAMS))
+            *(import_after_100_continue(together) for _ in range(TRANSFERS)),
+            *(export() for _ in range(TRANSFERS)),
         )
     assert all(b"HTTP/1.1 200 OK" in answer for answer in answers), answers
 
