@@ -202,11 +202,19 @@ def drill(
             help="Cut off a synchronous standby, kill its primary, and promote the standby.",
         ),
     ] = False,
+    attack: Annotated[
+        bool, Option("--attack", help="Instead, attack the service as a hostile client would.")
+    ] = False,
 ) -> None:
     """Kill the database during writes, then count lost and duplicated writes.
 
     It starts its own database server and service, and removes them afterwards.
     """
+    if attack:
+        from app.commands.prove.attack import run_attacks
+
+        raise Exit(run_attacks())
+
     from app.commands.prove.drill import run_drill
 
     raise Exit(run_drill(rounds, standby=standby))
