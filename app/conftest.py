@@ -227,10 +227,12 @@ async def lock_waiters(other: asyncpg.Connection, number: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
-def client_of(app: FastAPI, document: Document | None = None) -> httpx.AsyncClient:
+def client_of(
+    app: FastAPI, document: Document | None = None, address: str = "127.0.0.1"
+) -> httpx.AsyncClient:
     """Make a client that checks each response against a document, by default that of all apps."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
+        transport=httpx.ASGITransport(app, client=(address, 1234)),
         base_url="http://testserver",
         event_hooks={"response": [(document or _document()).check]},
     )

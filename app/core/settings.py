@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     max_import_size: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)
     max_streams: int = Field(default=4, ge=1, le=1000)
     body_timeout: Seconds = 10
+    max_keys_per_client: int = Field(default=100_000, ge=1, le=1_000_000)
     fast_path: bool = True
     shutdown_delay: float = Field(default=1, ge=0, le=3600)
     data_dir: Path = Path(".local")

@@ -2,7 +2,7 @@
 
 One transaction claims the key, handles the request and stores the response. A concurrent request
 with the same key waits for that transaction, and then gets the stored response. If the transaction
-is rolled back, the key is not stored either.
+is rolled back, the key is not stored either. The number of keys that a client can store is limited.
 """
 
 import json
@@ -22,7 +22,8 @@ from starlette.responses import Response
 from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
-from app.core.errors import Invalid, KeyInFlight, KeyReused
+from app.core.errors import Invalid, KeyInFlight, KeyReused, TooManyKeys
+from app.core.http.key_limit import TOO_MANY, Claim, KeyLimit, client_address
 from app.core.http.urls import route_path
 
 HEADER = "Idempotency-Key"
@@ -44,7 +45,7 @@ class IdempotencyKey(SQLModel, table=True):
     """A key that a client sent with a request, and the response to that request."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index(None, "created_at"),)
+    __table_args__ = (Index(None, "created_at"), Index(None, "client", "created_at"))
 
     key: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     request: str
@@ -54,6 +55,8 @@ class IdempotencyKey(SQLModel, table=True):
     """As a JSON object."""
     body: str | None
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    client: str = Field(sa_type=sa.Text(collation="C"), sa_column_kwargs={"server_default": ""})
+    """The network address of the client that sent it, see ``client_address``."""
 
 
 _KEYS = table_of(IdempotencyKey)
@@ -72,20 +75,22 @@ def key_of(request: Request) -> str | None:
 
 
 async def answered_once(
-    key: str, request: Request, database: Database, handle: Handler
+    key: str, request: Request, database: Database, limit: KeyLimit, handle: Handler
 ) -> Response:
     """Handle a request, or return the stored response to an equal earlier request.
 
-    Raise ``KeyReused`` if the key was used for a different request, and ``KeyInFlight`` if the
-    earlier request is in flight for longer than the lock timeout.
+    Raise ``KeyReused`` if the key was used for a different request, ``KeyInFlight`` if the earlier
+    request is in flight for longer than the lock timeout, and ``TooManyKeys`` if the key is new and
+    the client has too many others.
     """
     path = route_path(request.scope)
     request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
     request_hash.update(await request.body())
-    values = {"key": key, "request": request_hash.hexdigest()}
+    client = client_address(request.scope)
+    values = {"key": key, "request": request_hash.hexdigest(), "client": client}
 
     async def work(transaction: Transaction) -> Response:
-        if earlier := await _earlier_answer(transaction, values):
+        if earlier := await _earlier_answer(transaction, values, claim):
             return earlier
         request.state.database = transaction
         response = await handle(request)
@@ -100,17 +105,30 @@ async def answered_once(
         await transaction.row(_store_query(), {"key": key, **new_values(_KEYS, answer)})
         return response
 
-    return await database.transaction(work)
+    with limit.claim(client) as claim:
+        return await database.transaction(work)
 
 
-async def _earlier_answer(transaction: Transaction, values: dict[str, str]) -> Response | None:
+async def _earlier_answer(
+    transaction: Transaction, values: dict[str, str], claim: Claim
+) -> Response | None:
     """Claim a key and return None, or return the response that is stored with the key."""
+
+    async def live_keys(most: int) -> int:
+        row = await transaction.row(_count_query(), {**values, "most": most})
+        return int(row["live"])
+
+    # A new key of a client over the limit writes nothing, not even a claim to roll back.
+    if claim.is_refused and not await transaction.row(_find_query(), values):
+        raise TooManyKeys(TOO_MANY)
     await transaction.row(_forget_query(), values)
     try:
-        if await transaction.row(_claim_query(), values):
-            return None
+        is_new = await transaction.row(_claim_query(), values)
     except LockNotAvailableError:
         raise KeyInFlight("The first request with this key is still in flight.") from None
+    if is_new:
+        await claim.admit(live_keys)
+        return None
     earlier = await transaction.row(_find_query(), values)
     if earlier is None:  # another request has just deleted the expired key
         raise KeyInFlight("This key has just expired; try again.")
@@ -135,8 +153,21 @@ def _forget_query() -> Statement:
 
 @cache
 def _claim_query() -> Statement:
-    claim = insert(_KEYS).values(key=sa.bindparam("key"), request=sa.bindparam("request"))
+    claim = insert(_KEYS).values(
+        key=sa.bindparam("key"), request=sa.bindparam("request"), client=sa.bindparam("client")
+    )
     return Statement(claim.on_conflict_do_nothing().returning(_KEYS.c.key))
+
+
+@cache
+def _count_query() -> Statement:
+    """Count the live keys of a client, at most ``most``."""
+    live = sa.select(_KEYS.c.created_at).where(
+        _KEYS.c.client == sa.bindparam("client"), sa.not_(_EXPIRED)
+    )
+    # The order makes PostgreSQL read the index alone, also if one client has most of the keys.
+    some = live.order_by(_KEYS.c.created_at).limit(sa.bindparam("most", type_=sa.Integer))
+    return Statement(sa.select(sa.func.count().label("live")).select_from(some.subquery()))
 
 
 @cache

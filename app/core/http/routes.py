@@ -58,8 +58,10 @@ class ContractRoute(APIRoute):
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
             if creates and (key := key_of(request)):
-                database = request.app.state.database
-                response = await answered_once(key, request, database, handle)
+                state = request.app.state
+                response = await answered_once(
+                    key, request, state.database, state.key_limit, handle
+                )
             else:
                 response = await handle(request)
             if creates:
