@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from app.api import v1
 from app.core.db.pool import connected
 from app.core.http import health, openapi
-from app.core.http.key_limit import KeyLimit
+from app.core.http.idempotency import Idempotency
 from app.core.http.middleware import (
     CORS,
     RequestContext,
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
     app.state.streams = Limit(settings.max_streams, settings.db_pool_wait)
-    app.state.key_limit = KeyLimit(settings.max_keys_per_client)
+    app.state.idempotency = Idempotency(settings.max_keys_per_client)
     app.include_router(health.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
     app.router.routes.insert(0, _table(app, settings))

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import DomainError, FieldError, Invalid, MalformedRequest
 from app.core.http.bodies import REFUSED, JSONRequest
-from app.core.http.idempotency import answered_once, key_of
+from app.core.http.idempotency import Idempotency, key_of
 from app.core.http.urls import is_utf8, link_to, route_path
 
 ROUTE = "route"
@@ -59,9 +59,8 @@ class ContractRoute(APIRoute):
                 await request.parse()
             if creates and (key := key_of(request)):
                 state = request.app.state
-                response = await answered_once(
-                    key, request, state.database, state.key_limit, handle
-                )
+                idempotency: Idempotency = state.idempotency
+                response = await idempotency.answered_once(key, request, state.database, handle)
             else:
                 response = await handle(request)
             if creates:
