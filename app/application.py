@@ -14,6 +14,7 @@ from app.api import v1
 from app.core.csv.streaming import FileLimits
 from app.core.db.pool import connected
 from app.core.http import health, openapi
+from app.core.http.idempotency import Idempotency
 from app.core.http.middleware import (
     CORS,
     RequestContext,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
     app.state.files = FileLimits(settings)
+    app.state.idempotency = Idempotency(settings.max_keys_per_client)
     app.include_router(health.router)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
     app.router.routes.insert(0, _table(app, settings))

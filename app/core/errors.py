@@ -22,6 +22,7 @@
       UntrustedHost            421
       Invalid                  422
         KeyReused
+      TooManyKeys              429
       HeadersTooLarge          431
       InternalError            500
       Unavailable              503
@@ -198,6 +199,13 @@ class KeyReused(Invalid):
     """The idempotency key was already used for a different request."""
 
     type = ProblemType("idempotency-key-reused", 422, "Idempotency key reused")
+
+
+class TooManyKeys(DomainError):
+    """The client has too many idempotency keys that have not expired."""
+
+    type = ProblemType("too-many-idempotency-keys", 429, "Too many idempotency keys")
+    retry_after = 10
 
 
 class HeadersTooLarge(DomainError):

@@ -16,6 +16,7 @@ from app.api.tests.operations import Operation, at_things, operations, placehold
 from app.api.tests.usual_answers import (
     delete_what_is_left,
     give_usual_answers,
+    refuse_new_keys,
     refuse_what_comes_late_or_at_length,
     refuse_without_a_database,
 )
@@ -157,6 +158,7 @@ async def test_every_documented_response_occurs(
             await module.give_answers(client, ids, connection)
         await delete_what_is_left(client, document.content, ids)
         await refuse_what_comes_late_or_at_length(client, app, document.content, monkeypatch)
+        await refuse_new_keys(client, app, document.content, monkeypatch)
         await refuse_without_a_database(client, document.content, monkeypatch)
 
     functions = endpoints(app.routes)

@@ -45,6 +45,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
+        self.costly = self
 
     async def row(self, statement: Statement, values: Any) -> Any:
         """Record the statement of a list, and return a page that has a next page."""

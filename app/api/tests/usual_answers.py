@@ -19,6 +19,8 @@ from app.api.tests.hostile.requests import with_things
 from app.api.tests.operations import Document, Operation, operations
 from app.core.db.transactions import Database
 from app.core.errors import Unavailable
+from app.core.http.idempotency import HEADER
+from app.core.http.key_limit import KeyLimit
 
 STALE = {"If-Match": '"0-"'}
 
@@ -82,6 +84,17 @@ async def refuse_what_comes_late_or_at_length(
         changed.setattr(app.state.settings, "max_import_size", 1)
         for call in calls:
             await call.send(client, {})
+
+
+async def refuse_new_keys(
+    client: AsyncClient, app: FastAPI, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Create each row with an idempotency key while no client may store any."""
+    with monkeypatch.context() as changed:
+        changed.setattr(app.state.idempotency, "_limit", KeyLimit(0))
+        for operation in operations(document):
+            if operation.creates:
+                await _plain(operation)._replace(headers={HEADER: operation.id}).send(client, {})
 
 
 async def refuse_without_a_database(

@@ -217,6 +217,30 @@ async def slow_uploads(target: Target) -> Outcome:
     )
 
 
+async def endless_keys(target: Target) -> Outcome:
+    """Create with more idempotency keys than one client may store, many at once."""
+    async with target.client() as client:
+
+        async def create(number: int) -> int:
+            name = f"key-{number}"
+            headers = {"Idempotency-Key": name}
+            return (
+                await client.post("/categories", json={"name": name}, headers=headers)
+            ).status_code
+
+        statuses: Counter[int] = Counter()
+        for begin in range(0, 2 * MOST_KEYS, 16):
+            statuses.update(
+                await asyncio.gather(*(create(number) for number in range(begin, begin + 16)))
+            )
+    stored = statuses[201]
+    return Outcome(
+        # Each of the two workers may exceed the limit by a hundredth.
+        MOST_KEYS <= stored <= MOST_KEYS * 1.02 and set(statuses) == {201, 429},
+        f"limit {MOST_KEYS}: {_counted(statuses)}",
+    )
+
+
 async def searching_clients(target: Target) -> Outcome:
     """Search by a part of a name with 60 clients, and time the reads of 16 others."""
     async with target.client() as client:
@@ -290,7 +314,7 @@ def _counted(statuses: Counter[int]) -> str:
     return ", ".join(f"{number} x {status}" for status, number in sorted(statuses.items()))
 
 
-QUICK: tuple[Attack, ...] = (unread_pipelining, endless_headers, slow_uploads)
+QUICK: tuple[Attack, ...] = (unread_pipelining, endless_headers, slow_uploads, endless_keys)
 """The attacks that take a few seconds each; the test suite runs them too."""
 ATTACKS: tuple[Attack, ...] = (*QUICK, searching_clients)
 

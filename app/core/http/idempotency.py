@@ -2,15 +2,16 @@
 
 One transaction claims the key, handles the request and stores the response. A concurrent request
 with the same key waits for that transaction, and then gets the stored response. If the transaction
-is rolled back, the key is not stored either.
+is rolled back, the key is not stored either. The number of keys that a client can store is limited.
 """
 
 import json
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
+from time import monotonic
 
 import sqlalchemy as sa
 from asyncpg import LockNotAvailableError
@@ -22,7 +23,9 @@ from starlette.responses import Response
 from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
-from app.core.errors import Invalid, KeyInFlight, KeyReused
+from app.core.errors import Invalid, KeyInFlight, KeyReused, TooManyKeys
+from app.core.http.clients import client_address
+from app.core.http.key_limit import TOO_MANY, Claim, KeyLimit
 from app.core.http.urls import route_path
 
 HEADER = "Idempotency-Key"
@@ -34,7 +37,10 @@ FORGOTTEN_AT_ONCE = 10
 
 More than one, so that expired keys do not pile up; few, so that a request is hardly slower.
 """
+SEARCHED_EVERY = 600
+"""Seconds after which a worker looks for expired keys from the first one on."""
 
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -44,7 +50,7 @@ class IdempotencyKey(SQLModel, table=True):
     """A key that a client sent with a request, and the response to that request."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index(None, "created_at"),)
+    __table_args__ = (Index(None, "created_at"), Index(None, "client", "created_at"))
 
     key: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     request: str
@@ -54,6 +60,8 @@ class IdempotencyKey(SQLModel, table=True):
     """As a JSON object."""
     body: str | None
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
+    client: str = Field(sa_type=sa.Text(collation="C"), sa_column_kwargs={"server_default": ""})
+    """The network address of the client that sent it, see ``client_address``."""
 
 
 _KEYS = table_of(IdempotencyKey)
@@ -71,46 +79,95 @@ def key_of(request: Request) -> str | None:
     return keys[0]
 
 
-async def answered_once(
-    key: str, request: Request, database: Database, handle: Handler
-) -> Response:
-    """Handle a request, or return the stored response to an equal earlier request.
+class ExpiredKeys:
+    """Where a worker looks for expired keys: after those that it has deleted.
 
-    Raise ``KeyReused`` if the key was used for a different request, and ``KeyInFlight`` if the
-    earlier request is in flight for longer than the lock timeout.
+    The index keeps the entries of deleted keys until VACUUM can remove them, which is not before
+    older transactions end, a backup for example. To pass 40,000 of them takes 2 ms.
     """
-    path = route_path(request.scope)
-    request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
-    request_hash.update(await request.body())
-    values = {"key": key, "request": request_hash.hexdigest()}
 
-    async def work(transaction: Transaction) -> Response:
-        if earlier := await _earlier_answer(transaction, values):
-            return earlier
-        request.state.database = transaction
-        response = await handle(request)
-        headers = {
-            name: value for name, value in response.headers.items() if name != "content-length"
-        }
-        answer = {
-            "status": response.status_code,
-            "headers": json.dumps(headers),
-            "body": bytes(response.body).decode(),
-        }
-        await transaction.row(_store_query(), {"key": key, **new_values(_KEYS, answer)})
+    def __init__(self) -> None:
+        self._next = _FIRST
+        self._from_first_at = 0.0
+
+    def next(self) -> datetime:
+        """Return the time from which on to look; now and then the first, to find what was left."""
+        if monotonic() >= self._from_first_at:
+            self._from_first_at = monotonic() + SEARCHED_EVERY
+            return _FIRST
+        return self._next
+
+    def deleted(self, newest: datetime | None) -> None:
+        """Continue after keys that were deleted; None if there were none."""
+        self._next = newest or self._next
+
+
+class Idempotency:
+    """Answers requests with idempotency keys, in one worker."""
+
+    def __init__(self, most_keys: int) -> None:
+        self._limit = KeyLimit(most_keys)
+        self._expired = ExpiredKeys()
+
+    async def answered_once(
+        self, key: str, request: Request, database: Database, handle: Handler
+    ) -> Response:
+        """Handle a request, or return the stored response to an equal earlier request.
+
+        Raise ``KeyReused`` if the key was used for a different request, ``KeyInFlight`` if the
+        earlier request is in flight for longer than the lock timeout, and ``TooManyKeys`` if the
+        key is new and the client has too many others.
+        """
+        path = route_path(request.scope)
+        request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
+        request_hash.update(await request.body())
+        client = client_address(request.scope)
+        values = {"key": key, "request": request_hash.hexdigest(), "client": client}
+
+        async def work(transaction: Transaction) -> tuple[Response, datetime | None]:
+            # A new key of a client over the limit writes nothing, not even a claim to roll back.
+            if claim.is_refused and not await transaction.row(_find_query(), values):
+                raise TooManyKeys(TOO_MANY)
+            if earlier := await _earlier_answer(transaction, values, claim):
+                return earlier, None
+            request.state.database = transaction
+            response = await handle(request)
+            headers = {
+                name: value for name, value in response.headers.items() if name != "content-length"
+            }
+            answer = {
+                "status": response.status_code,
+                "headers": json.dumps(headers),
+                "body": bytes(response.body).decode(),
+            }
+            answer_values = {"key": key, "after": self._expired.next(), **new_values(_KEYS, answer)}
+            stored = await transaction.row(_store_query(), answer_values)
+            return response, stored["forgotten"]
+
+        with self._limit.claim(client) as claim:
+            response, forgotten = await database.transaction(work)
+        self._expired.deleted(forgotten)
         return response
 
-    return await database.transaction(work)
 
-
-async def _earlier_answer(transaction: Transaction, values: dict[str, str]) -> Response | None:
+async def _earlier_answer(
+    transaction: Transaction, values: dict[str, str], claim: Claim
+) -> Response | None:
     """Claim a key and return None, or return the response that is stored with the key."""
-    await transaction.row(_forget_query(), values)
+
+    async def live_keys(most: int) -> int:
+        row = await transaction.row(_count_query(), {**values, "most": most})
+        return int(row["live"])
+
     try:
-        if await transaction.row(_claim_query(), values):
-            return None
+        is_new = await transaction.row(_claim_query(), values)
+        if not is_new and await transaction.row(_forget_query(), values):
+            is_new = await transaction.row(_claim_query(), values)
     except LockNotAvailableError:
         raise KeyInFlight("The first request with this key is still in flight.") from None
+    if is_new:
+        await claim.admit(live_keys)
+        return None
     earlier = await transaction.row(_find_query(), values)
     if earlier is None:  # another request has just deleted the expired key
         raise KeyInFlight("This key has just expired; try again.")
@@ -123,20 +180,30 @@ async def _earlier_answer(transaction: Transaction, values: dict[str, str]) -> R
 
 
 @cache
-def _forget_query() -> Statement:
-    """Delete a key if it is expired, and some more expired keys that no transaction locks."""
-    expired = sa.select(_KEYS.c.key).where(_EXPIRED).with_for_update(skip_locked=True)
-    this = expired.where(_KEYS.c.key == sa.bindparam("key")).cte("this")
-    limit: sa.ColumnElement[int] = sa.literal_column(str(FORGOTTEN_AT_ONCE))
-    oldest = expired.order_by(_KEYS.c.created_at).limit(limit).cte("oldest")
-    forgotten = sa.union_all(sa.select(this.c.key), sa.select(oldest.c.key))
-    return Statement(sa.delete(_KEYS).where(_KEYS.c.key.in_(forgotten)))
+def _claim_query() -> Statement:
+    """Insert a key, unless it is there; wait for a transaction that inserts or deletes it."""
+    claim = insert(_KEYS).values(
+        key=sa.bindparam("key"), request=sa.bindparam("request"), client=sa.bindparam("client")
+    )
+    return Statement(claim.on_conflict_do_nothing().returning(_KEYS.c.key))
 
 
 @cache
-def _claim_query() -> Statement:
-    claim = insert(_KEYS).values(key=sa.bindparam("key"), request=sa.bindparam("request"))
-    return Statement(claim.on_conflict_do_nothing().returning(_KEYS.c.key))
+def _forget_query() -> Statement:
+    """Delete a key if it is expired."""
+    this = sa.delete(_KEYS).where(_KEYS.c.key == sa.bindparam("key"), _EXPIRED)
+    return Statement(this.returning(_KEYS.c.key))
+
+
+@cache
+def _count_query() -> Statement:
+    """Count the live keys of a client, at most ``most``."""
+    live = sa.select(_KEYS.c.created_at).where(
+        _KEYS.c.client == sa.bindparam("client"), sa.not_(_EXPIRED)
+    )
+    # The order makes PostgreSQL read the index alone, also if one client has most of the keys.
+    some = live.order_by(_KEYS.c.created_at).limit(sa.bindparam("most", type_=sa.Integer))
+    return Statement(sa.select(sa.func.count().label("live")).select_from(some.subquery()))
 
 
 @cache
@@ -147,7 +214,19 @@ def _find_query() -> Statement:
 
 @cache
 def _store_query() -> Statement:
+    """Store a response, and delete some expired keys that no transaction locks.
+
+    Return when the newest of them was created, as ``forgotten``.
+    """
+    is_after = _KEYS.c.created_at >= sa.bindparam("after", type_=_KEYS.c.created_at.type)
+    limit: sa.ColumnElement[int] = sa.literal_column(str(FORGOTTEN_AT_ONCE))
+    expired = sa.select(_KEYS.c.key).where(_EXPIRED, is_after).order_by(_KEYS.c.created_at)
+    oldest = expired.limit(limit).with_for_update(skip_locked=True).cte("oldest")
+    delete = sa.delete(_KEYS).where(_KEYS.c.key.in_(sa.select(oldest.c.key)))
+    forgotten = delete.returning(_KEYS.c.created_at).cte("forgotten")
+    newest = sa.select(sa.func.max(forgotten.c.created_at)).scalar_subquery()
     answer = {
         column: new_value(column) for column in (_KEYS.c.status, _KEYS.c.headers, _KEYS.c.body)
     }
-    return Statement(sa.update(_KEYS).where(_KEYS.c.key == sa.bindparam("key")).values(answer))
+    store = sa.update(_KEYS).where(_KEYS.c.key == sa.bindparam("key")).values(answer)
+    return Statement(store.returning(newest.label("forgotten")))

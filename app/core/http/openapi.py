@@ -24,6 +24,7 @@ from app.core.errors import (
     PreconditionFailed,
     ReferenceMissing,
     StillInUse,
+    TooManyKeys,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -119,7 +120,7 @@ def creates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
         Location="The relative URL of the new row.",
         Idempotency_Replayed="`true` if an earlier request with this key got this response.",
     )
-    keys = problems(KeyInFlight, KeyReused)
+    keys = problems(KeyInFlight, KeyReused, TooManyKeys)
     taken, missing = _conflicts(crud)
     return merged(TAKES_BODY, created, taken, keys, missing, problems(*more))
 
@@ -185,7 +186,7 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
             if "304" in responses:
                 parameters.append(_IF_NONE_MATCH)
             if "201" in responses:
-                responses["409"]["headers"] = _RETRY_AFTER
+                responses["409"]["headers"] = responses["429"]["headers"] = _RETRY_AFTER
                 parameters.append(_IDEMPOTENCY_KEY)
             if parameters:
                 operation["parameters"] = parameters

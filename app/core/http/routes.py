@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import DomainError, FieldError, Invalid, MalformedRequest
 from app.core.http.bodies import REFUSED, JSONRequest
-from app.core.http.idempotency import answered_once, key_of
+from app.core.http.idempotency import Idempotency, key_of
 from app.core.http.urls import is_utf8, link_to, route_path
 
 ROUTE = "route"
@@ -58,8 +58,9 @@ class ContractRoute(APIRoute):
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
             if creates and (key := key_of(request)):
-                database = request.app.state.database
-                response = await answered_once(key, request, database, handle)
+                state = request.app.state
+                idempotency: Idempotency = state.idempotency
+                response = await idempotency.answered_once(key, request, state.database, handle)
             else:
                 response = await handle(request)
             if creates:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 
 import asyncpg
 import pytest
 from httpx import AsyncClient, Response
 
 from app.conftest import API, Json, conflict, lock_waiters, patient, problem, served
+from app.core.http.idempotency import SEARCHED_EVERY
 
 URL = f"{API}/categories"
 KEY = {"Idempotency-Key": "first-try"}
@@ -183,6 +185,35 @@ class TestExpiry:
             await client.post(URL, json={"name": f"New {left}"}, headers=key)
             assert await count(connection, "idempotency_keys") == left
 
+    async def test_an_expired_key_that_was_passed_over_is_removed_later(
+        self,
+        client: AsyncClient,
+        connection: asyncpg.Connection,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A worker continues after the keys that it has deleted, and at times begins again."""
+        await client.post(URL, json={"name": "Rx"}, headers=KEY)
+        await expire(connection)
+        await client.post(URL, json={"name": "Scaled"}, headers={"Idempotency-Key": "second"})
+        await connection.execute(
+            "INSERT INTO idempotency_keys (key, request, created_at)"
+            " VALUES ('passed-over', '', statement_timestamp() - interval '2 days')"
+        )
+
+        left = []
+        for later in (0, SEARCHED_EVERY):
+            now = monotonic() + later
+            monkeypatch.setattr("app.core.http.idempotency.monotonic", lambda now=now: now)
+            key = {"Idempotency-Key": f"after {later} s".replace(" ", "-")}
+            await client.post(URL, json={"name": f"After {later} s"}, headers=key)
+            left.append(
+                await connection.fetchval(
+                    "SELECT count(*) FROM idempotency_keys WHERE key = 'passed-over'"
+                )
+            )
+
+        assert left == [1, 0]
+
     async def test_a_key_is_kept_for_a_day(
         self, client: AsyncClient, connection: asyncpg.Connection
     ) -> None:
@@ -223,6 +254,21 @@ class TestRaces:
         replayed = [answer.headers.get("Idempotency-Replayed") for answer in answers]
         assert (replayed.count(None), replayed.count("true")) == (1, 49)
         assert await count(other, "athletes") == 1
+
+    async def test_concurrent_requests_with_an_expired_key_make_one_row(
+        self, client: AsyncClient, other: asyncpg.Connection
+    ) -> None:
+        await client.post(URL, json={"name": "Rx"}, headers=KEY)
+        await expire(other)
+
+        answers = await asyncio.gather(
+            *(client.post(URL, json={"name": "Scaled"}, headers=KEY) for _ in range(20))
+        )
+
+        assert {answer.status_code for answer in answers} == {201}
+        assert {answer.json()["name"] for answer in answers} == {"Scaled"}
+        replayed = [answer.headers.get("Idempotency-Replayed") for answer in answers]
+        assert (replayed.count(None), replayed.count("true")) == (1, 19)
 
     async def test_a_concurrent_retry_waits_for_the_response_of_the_first_request(
         self, client: AsyncClient, other: asyncpg.Connection
