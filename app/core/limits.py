@@ -8,6 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from app.core.errors import Unavailable
 
 BUSY = "The service is busy; try again."
+REST = 3
+"""How much longer than the work a place of a ``PacedLimit`` rests."""
+LONGEST_REST = 0.1
+"""Seconds that such a place rests at most."""
 SHARE = 4
 """One client gets at most this part of ``Shares``: a quarter."""
 
@@ -45,6 +49,25 @@ class Limit:
                 await self._places.acquire()
         except TimeoutError:
             raise Unavailable(BUSY) from None
+
+
+class PacedLimit(Limit):
+    """A limit whose places rest after their work, for longer than the work took.
+
+    So however many requests wait, the work leaves most of the processor's time to others.
+    """
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place during an ``async with``; raise ``Unavailable`` if the wait times out."""
+        await self.enter()
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            yield
+        finally:
+            rest = min((loop.time() - begin) * REST, LONGEST_REST)
+            loop.call_later(rest, self.leave)
 
 
 class Shares:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from app.core.db.transactions import Database
-from app.core.limits import Limit
+from app.core.limits import Limit, PacedLimit
 from app.core.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ async def connected(settings: Settings, size: int | None = None) -> AsyncIterato
         await connections
     pool = LimitedPool(connections, settings, size)
     # The other connections of the pool stay free for statements that are fast.
-    searches = Limit(min(settings.max_searches, max(1, size - 1)), settings.db_pool_wait)
+    searches = PacedLimit(min(settings.max_searches, max(1, size - 1)), settings.db_pool_wait)
     try:
         async with pool.acquire() as connection:
             _check_version(connection)

@@ -27,7 +27,7 @@ from app.core.db.pool import connected
 from app.core.db.statements import Statement
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Unavailable
-from app.core.limits import Limit
+from app.core.limits import Limit, PacedLimit
 from app.core.settings import Settings
 
 JSON = {"Content-Type": "application/json"}
@@ -235,6 +235,16 @@ class TestLimit:
                     pass
         async with limit.place():
             pass
+
+
+    async def test_a_paced_place_rests_for_longer_than_its_work(self) -> None:
+        limit = PacedLimit(1, wait=60)
+        now = asyncio.get_running_loop().time
+        async with limit.place():
+            await asyncio.sleep(0.03)
+        ended = now()
+        async with limit.place():
+            assert 0.08 < now() - ended < 1
 
 
 class TestFiles:
