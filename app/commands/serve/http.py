@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with limits for what a connection may hold, and one write a response."""
+"""uvicorn's HTTP protocol, with limits for what a connection may hold."""
 
 import asyncio
 import re
@@ -9,9 +9,9 @@ from typing import Any
 from httptools import HttpRequestParser
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.commands.serve.transport import Flow, OnePiece
 from app.core.errors import (
     DomainError,
     HeadersTooLarge,
@@ -35,12 +35,11 @@ LONGEST_READ = 256 * 2**10
 """The maximum length of the data that an event loop reads at once."""
 RESET = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` with which a connection is reset when it is closed."""
-LONGEST_PIECE = 64 * 2**10
-"""Buffered bytes after which a write is sent at once instead of waiting for more."""
 
 # A request has at least two lines. Of the first one, all but the last line may be parsed already.
 _LINES = [
-    re.compile(rb"(?:[^\n]*\n){,%d}[^\n]*\n?" % (2 * requests - 2)) for requests in range(1, 17)
+    re.compile(rb"(?:[^\n]*\n){,%d}[^\n]*\n?" % (2 * requests - 2))
+    for requests in range(1, MOST_REQUESTS + 1)
 ]
 """At index n, a pattern for data in which at most n + 1 requests end."""
 
@@ -304,74 +303,3 @@ def unchunked(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Applic
                 cycle.transport.abort()
 
     return answer
-
-
-class Flow(FlowControl):
-    """uvicorn's back-pressure, with a second reason to read nothing."""
-
-    _held = False
-
-    def hold(self, held: bool) -> None:
-        """Read nothing while ``held``, whatever the app wants to receive."""
-        if held != self._held:
-            self._held = held
-            self.pause_reading() if held else self.resume_reading()
-
-    def resume_reading(self) -> None:
-        """Read on, unless reading is held."""
-        if not self._held:
-            super().resume_reading()
-
-
-class OnePiece:
-    """A transport that joins the writes of one loop iteration, such as a head and its body.
-
-    uvicorn writes head and body separately, and uvloop sends each write at once. That would be
-    two packets and twice the work.
-    """
-
-    lingers = False
-    """Whether to end only the response at first: the client still sends.
-
-    A connection that is closed before everything is read is reset, and then the client may lose the
-    response. The client ends the connection, or uvicorn's keep-alive timeout.
-    """
-
-    def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, patience: float
-    ) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._patience = patience
-        self._pieces: list[bytes] = []
-        self._length = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Buffer some bytes and send them together with later writes of this loop iteration."""
-        if not self._pieces:
-            self._loop.call_soon(self.send_now)
-        self._pieces.append(data)
-        self._length += len(data)
-        if self._length > LONGEST_PIECE:
-            self.send_now()  # so that a slow reader gets back-pressure on a long response
-
-    def close(self) -> None:
-        """Send the buffered bytes, and close; if the connection lingers, at the second call."""
-        self.send_now()
-        if self.lingers:
-            self.lingers = False
-            self._transport.write_eof()
-        else:
-            self._transport.close()
-            if self._transport.get_write_buffer_size():
-                # The transport would wait for ever for a client that does not read.
-                self._loop.call_later(self._patience, self._transport.abort)
-
-    def send_now(self) -> None:
-        """Send the buffered bytes."""
-        pieces, self._pieces, self._length = self._pieces, [], 0
-        if pieces and not self._transport.is_closing():
-            self._transport.write(b"".join(pieces))

@@ -236,7 +236,6 @@ class TestLimit:
         async with limit.place():
             pass
 
-
     async def test_a_paced_place_rests_for_longer_than_its_work(self) -> None:
         limit = PacedLimit(1, wait=60)
         now = asyncio.get_running_loop().time

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.serve.http import LONGEST_PIECE, OnePiece
+from app.commands.serve.transport import LONGEST_PIECE, OnePiece
 
 
 class Wire:
