@@ -11,7 +11,14 @@ from app.athletes.models import Athlete, AthleteRead, AthleteSummary, Enrolment
 from app.centres.models import Centre, CentreRead
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
-from app.core.resources.queries import Compare, Queries, as_expected, compiled_once, next_version
+from app.core.resources.queries import (
+    Compare,
+    Queries,
+    as_expected,
+    compiled_once,
+    next_version,
+    version_after,
+)
 
 _ATHLETES = table_of(Athlete)
 _CENTRES = table_of(Centre)
@@ -87,10 +94,10 @@ class AthleteQueries(Queries):
     def _update_alone_query(self, fields: frozenset[str]) -> Statement:
         updated = self.updated_cte(fields)
         before = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
-        raised = sa.case((updated.c.updated_at == NOW, 1), else_=0)
+        after = sa.case((updated.c.updated_at == NOW, version_after(before)), else_=before)
         read = self.projection.each(updated)
         row_id, version, body = read.selected_columns
-        alone = sa.case((version == before + raised, body)).label("body")
+        alone = sa.case((version == after, body)).label("body")
         return Statement(read.with_only_columns(row_id, version, alone))
 
     @compiled_once
