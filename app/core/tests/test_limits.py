@@ -1,7 +1,10 @@
 """Timeouts and size limits: bodies, locks, the pool's queue, statements and streams."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+import resource
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -223,6 +226,35 @@ class TestLimit:
                     pass
         async with limit.place():
             pass
+
+
+@contextmanager
+def no_free_file_descriptor() -> Iterator[None]:
+    """Let this process open no file during the context."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class TestFileDescriptors:
+    async def test_without_a_free_one_a_large_import_is_refused_and_the_log_says_why(
+        self, client: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file = b"name,category\n" + b"Mara,Rx\n" * 2**17  # too large to stay in memory
+        with no_free_file_descriptor():
+            refused = await client.post(f"{API}/athletes/import", content=file, headers=CSV)
+        accepted = await client.post(f"{API}/athletes/import", content=file[:100], headers=CSV)
+
+        assert unavailable(refused) == (
+            "The service has run out of files, disk space or memory; try again."
+        )
+        assert caplog.messages == ["a resource of this machine is used up: Too many open files"]
+        assert accepted.status_code == 200
 
 
 class TestStreams:
