@@ -10,7 +10,6 @@ from sqlmodel import Field, SQLModel
 
 from app.core.db.schema import NOW
 
-
 LAST_VERSION = 2**31 - 1
 """The version after which versions begin again at 1: the largest integer of the column."""
 
