@@ -109,7 +109,8 @@ def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
 class TrustedHosts:
     """Rejects requests for hosts that are not listed; ``*.gym.example`` matches all subdomains.
 
-    A request that is not valid HTTP may lack its host, and gets its own error.
+    If a request has several hosts, each must be trusted: a proxy may have checked another one. A
+    request that is not valid HTTP may lack its host, and gets its own error.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
@@ -121,11 +122,15 @@ class TrustedHosts:
         """Handle one request."""
         app = self._app
         if scope["type"] == "http" and REFUSED not in scope["state"]:
-            host = _PORT.sub("", Headers(scope=scope).get("host", "")).lower()
-            if host not in self._hosts and not host.endswith(self._domains):
+            hosts = Headers(scope=scope).getlist("host") or [""]
+            if not all(map(self._is_trusted, hosts)):
                 error = UntrustedHost("This service does not serve this host.")
                 app = problem_response(Request(scope), error)
         await app(scope, receive, send)
+
+    def _is_trusted(self, host: str) -> bool:
+        name = _PORT.sub("", host).lower()
+        return name in self._hosts or name.endswith(self._domains)
 
 
 def _plainly(send: Send) -> Send:
