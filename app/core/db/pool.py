@@ -15,6 +15,8 @@ from app.core.settings import Settings
 logger = logging.getLogger(__name__)
 
 OLDEST_POSTGRESQL = 15
+KEPT_FOR_READS = 5
+"""One connection of this many is never given to work that may wait for locks."""
 
 
 class UnusableDatabase(Exception):
@@ -33,6 +35,7 @@ class LimitedPool:
         self._connections = connections
         self._wait = settings.db_pool_wait
         self._limit = Limit(size, self._wait)
+        self._locking = Limit(size - size // KEPT_FOR_READS, self._wait)
         self._idle: list[Any] = []
         self._closing = False
 
@@ -57,6 +60,20 @@ class LimitedPool:
                 self._idle.append(connection)
         finally:
             self._limit.leave()
+
+    @asynccontextmanager
+    async def acquire_to_lock(self) -> AsyncIterator[Any]:
+        """Acquire a connection for work that may wait for locks of other transactions.
+
+        Some connections are kept for reads. Otherwise, requests that wait for one locked row could
+        hold all connections.
+        """
+        await self._locking.enter()
+        try:
+            async with self.acquire() as connection:
+                yield connection
+        finally:
+            self._locking.leave()
 
     async def close(self) -> None:
         """Close the pool after work in flight; if cancelled, terminate its connections."""

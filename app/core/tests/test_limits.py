@@ -168,6 +168,25 @@ class TestWaiting:
             assert (await first).status_code == 200
             assert (await client.get(f"{API}/categories")).status_code == 200
 
+    async def test_reads_are_served_while_many_requests_wait_for_one_lock(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        async with served(limited(), 5) as client:
+            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+            async with other.transaction():
+                await other.execute("SELECT FROM categories FOR UPDATE")
+                sent = [
+                    asyncio.ensure_future(self.rename(client, rx, f"Rx {n}")) for n in range(20)
+                ]
+                await lock_waiters(other, 4)
+                read = await client.get(f"{API}/categories/{rx['id']}")
+                listed = await client.get(f"{API}/categories")
+                locked = await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            answers = await asyncio.gather(*sent)
+
+        assert (read.json(), listed.json()["items"], locked) == (rx, [rx], 4)
+        assert [answer.status_code for answer in answers] == [200] * 20
+
     @pytest.mark.parametrize("limit", ["db_statement_timeout", "db_command_timeout"])
     async def test_a_statement_is_ended_at_its_timeout(
         self, limited: Limited, limit: str, other: asyncpg.Connection
