@@ -181,7 +181,7 @@ class TestConcurrently:
 
         assert problem(await half_done) == (503, "/problems/unavailable", [])
 
-    # For each batch, also for rejected rows, a statement runs: the transaction is not idle for long.
+    # A statement runs for each batch, also of rejected rows, so the transaction is not idle.
     @pytest.mark.parametrize(
         "rows",
         [people(0, 2 * ROWS_IN_BATCH), ["rejected"] * 2 * ROWS_IN_BATCH],
