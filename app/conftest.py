@@ -96,6 +96,10 @@ class OneConnection:
         """Acquire the connection."""
         return self._lend()
 
+    def acquire_to_lock(self) -> AbstractAsyncContextManager[Any]:
+        """Acquire the connection."""
+        return self._lend()
+
     @asynccontextmanager
     async def _lend(self) -> AsyncIterator[Any]:
         async with self._free, self._connection.transaction():

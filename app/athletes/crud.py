@@ -6,7 +6,9 @@ from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError
 
+from app.athletes.errors import TooManyCentres
 from app.athletes.models import (
+    MOST_CENTRES,
     AthleteCreate,
     AthleteLookup,
     AthletesAtCentreQuery,
@@ -52,16 +54,20 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         return await CentresOfAthlete(self._database).page_within(self, athlete_id, query)
 
     async def enrol(self, athlete_id: UUID, centre_id: UUID) -> None:
-        """Enrol an athlete at a centre; raise ``NotFound`` if one of them does not exist."""
+        """Enrol an athlete at a centre (idempotent); raise ``NotFound`` or ``TooManyCentres``."""
         ids = {"id": athlete_id, "centre_id": centre_id}
         try:
-            athlete, centre = await self._database.row(self.queries.enrol_query(), ids)
+            found = await self._database.row(self.queries.enrol_query(), ids)
+            athlete, centre, has_room = found
         except ForeignKeyViolationError:
-            athlete, centre = True, False  # another request deletes the centre at the same time
+            # Another request deletes the centre at the same time.
+            athlete, centre, has_room = True, False, True
         if not athlete:
             raise self.not_found()
         if not centre:
             raise CentresCRUD.not_found()
+        if not has_room:
+            raise TooManyCentres(f"This athlete is enrolled at {MOST_CENTRES} centres already.")
 
     async def withdraw(self, athlete_id: UUID, centre_id: UUID) -> None:
         """Withdraw an athlete from a centre; raise ``NotFound`` if they are not enrolled there."""

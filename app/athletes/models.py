@@ -46,10 +46,12 @@ Sex = Annotated[Literal["female", "male", "other"], Field(examples=["female"])]
 HeightCm = Annotated[Decimal, Field(ge=50, le=300, decimal_places=1, examples=[168.5]), JSONNumber]
 WeightKg = Annotated[Decimal, Field(ge=20, le=650, decimal_places=2, examples=[64.25]), JSONNumber]
 CategoryId = Annotated[ExampleId, Field(description="The category the athlete competes in.")]
+MOST_CENTRES = 50
+"""At how many centres an athlete can be enrolled: lists show all centres of each athlete."""
 CentreIds = Annotated[
     list[Id],
     Field(
-        max_length=50,
+        max_length=MOST_CENTRES,
         description="The centres the athlete trains at. `PATCH` replaces all of them.",
         examples=[["019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b11"]],
     ),
@@ -90,7 +92,7 @@ class Enrolment(SQLModel, table=True):
 
 
 class Athlete(AthleteBase, Row, table=True):
-    """Someone who trains, in one category, at any number of centres."""
+    """Someone who trains, in one category, at up to ``MOST_CENTRES`` centres."""
 
     __tablename__ = "athletes"
     __table_args__ = (

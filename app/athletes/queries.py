@@ -7,11 +7,24 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from app.athletes.models import Athlete, AthleteRead, AthleteSummary, Enrolment
+from app.athletes.models import (
+    MOST_CENTRES,
+    Athlete,
+    AthleteRead,
+    AthleteSummary,
+    Enrolment,
+)
 from app.centres.models import Centre, CentreRead
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
-from app.core.resources.queries import Compare, Queries, as_expected, compiled_once, next_version
+from app.core.resources.queries import (
+    Compare,
+    Queries,
+    as_expected,
+    compiled_once,
+    next_version,
+    version_after,
+)
 
 _ATHLETES = table_of(Athlete)
 _CENTRES = table_of(Centre)
@@ -87,10 +100,10 @@ class AthleteQueries(Queries):
     def _update_alone_query(self, fields: frozenset[str]) -> Statement:
         updated = self.updated_cte(fields)
         before = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
-        raised = sa.case((updated.c.updated_at == NOW, 1), else_=0)
+        after = sa.case((updated.c.updated_at == NOW, version_after(before)), else_=before)
         read = self.projection.each(updated)
         row_id, version, body = read.selected_columns
-        alone = sa.case((version == before + raised, body)).label("body")
+        alone = sa.case((version == after, body)).label("body")
         return Statement(read.with_only_columns(row_id, version, alone))
 
     @compiled_once
@@ -100,13 +113,26 @@ class AthleteQueries(Queries):
 
     @compiled_once
     def enrol_query(self) -> Statement:
-        """Enrol an athlete at a centre, and return whether each of them exists."""
+        """Enrol an athlete at a centre: whether each of them exists, and ``has_room`` for it.
+
+        Requests at the same time do not count the enrolments of each other, so an athlete may get
+        a few more than ``MOST_CENTRES``.
+        """
         athlete = _locked_query(_HAS_ID).cte("athlete")
         centre = (
             sa.select(_CENTRES.c.id).where(_CENTRES.c.id == sa.bindparam("centre_id")).cte("centre")
         )
-        added = _enrolled_cte(sa.select(athlete.c.id, centre.c.id))
-        there = sa.select(sa.exists().select_from(athlete), sa.exists().select_from(centre))
+        others = sa.select(sa.func.count()).where(
+            _ENROLMENTS.c.athlete_id == sa.bindparam("id"),
+            _ENROLMENTS.c.centre_id != sa.bindparam("centre_id"),
+        )
+        has_room = others.scalar_subquery() < sa.literal_column(str(MOST_CENTRES))
+        added = _enrolled_cte(sa.select(athlete.c.id, centre.c.id).where(has_room))
+        there = sa.select(
+            sa.exists().select_from(athlete),
+            sa.exists().select_from(centre),
+            has_room.label("has_room"),
+        )
         return Statement(there.add_cte(_raised_cte(added)))
 
     @compiled_once

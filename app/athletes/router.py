@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.athletes.crud import AthletesCRUD
 from app.athletes.dependencies import AthletesDep
+from app.athletes.errors import TooManyCentres
 from app.athletes.files.dry_run import with_storage
 from app.athletes.files.exporting import exported_athletes
 from app.athletes.files.importing import import_file
@@ -46,6 +47,8 @@ from app.core.http.openapi import (
     READS,
     creates,
     deletes,
+    merged,
+    problems,
     updates,
 )
 from app.core.http.responses import (
@@ -154,10 +157,13 @@ async def list_centres_of_athlete(
 @router.put(
     "/athletes/{athlete_id}/centres/{centre_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=READS,
+    responses=merged(READS, problems(TooManyCentres)),
 )
 async def enrol_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:
-    """Enrol an athlete at a centre; nothing changes if they are already enrolled there."""
+    """Enrol an athlete at a centre; nothing changes if they are already enrolled there.
+
+    An athlete can be enrolled at 50 centres.
+    """
     await athletes.enrol(athlete_id, centre_id)
 
 

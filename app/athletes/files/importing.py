@@ -14,7 +14,7 @@ class Storage(Protocol):
     """Stores the rows of a file: in a database, or in a service over HTTP."""
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
-        """Store the rows that can be stored, and reject the others."""
+        """Store the rows that can be stored, and reject the others; there may be no rows."""
 
 
 Result = TypeVar("Result")
@@ -38,8 +38,8 @@ async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[
             outcome = Outcome()
             outcome.reject(*batch.rejections)
             try:
-                if batch.entries:
-                    outcome.add(await storage.store(batch.entries))
+                # Also without a valid row: the transaction of a dry run may not be idle for long.
+                outcome.add(await storage.store(batch.entries))
             except Unavailable as error:
                 so_far = f" The first {done} rows are done; import the file again for the rest."
                 raise Unavailable(f"{error.detail}{so_far if done else ''}") from None

@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from app.athletes.files.dates import DateOrder, read_date
 from app.athletes.files.measures import HEIGHT, MEASURES, WEIGHT
 from app.athletes.models import (
+    MOST_CENTRES,
     Athlete,
     AthletePerson,
     BirthDate,
@@ -64,7 +65,9 @@ class AthleteRecord(AthletePerson, RecordId):
     birth_date: Annotated[BirthDate | None, BeforeValidator(read_date)] = None
     sex: Annotated[Sex | None, BeforeValidator(_sex)] = None
     category: CategoryName = ABSENT
-    centres: Annotated[list[CentreName], BeforeValidator(_names)] = []
+    centres: Annotated[
+        list[CentreName], Field(max_length=MOST_CENTRES), BeforeValidator(_names)
+    ] = []
     height_cm: Annotated[HeightCm | None, Field(alias="height"), BeforeValidator(HEIGHT.read)] = (
         None
     )
@@ -124,6 +127,8 @@ def _reason(error: ErrorDetails) -> str:
             return f"{column} is not one of ours; put member numbers in reference"
         case "literal_error":
             return f"{column} should be female, male or other; F, M and X are read too"
+        case "too_long":
+            return f"{column} has more than {bounds['max_length']} names"
         case "unusable_character":
             return f"{named} has a character that cannot be shown"
     subject, _, rest = error["msg"].partition(" ")

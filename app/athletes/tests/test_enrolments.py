@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 from httpx import AsyncClient
 
-from app.conftest import API, Create, Json, not_found
+from app.conftest import API, Create, Json, not_found, problem
 from app.core.resources.fields import new_id
 
 
@@ -52,6 +52,24 @@ class TestEnrol:
 
         assert await connection.fetch("SELECT * FROM enrolments") == [before]
         assert (await client.get(f"{API}/athletes/{mara['id']}")).json()["version"] == 2
+
+    async def test_an_athlete_enrols_at_most_at_50_centres(
+        self, client: AsyncClient, create: Create, mara: Json, north: Json
+    ) -> None:
+        centres = [await create("centres", {"name": f"Centre {number}"}) for number in range(50)]
+        await client.put(enrolment(mara, centres[0]))
+        ids = [centre["id"] for centre in centres]
+        await client.patch(f"{API}/athletes/{mara['id']}", json={"centre_ids": ids})
+
+        one_more = await client.put(enrolment(mara, north))
+        again = await client.put(enrolment(mara, centres[0]))
+        await client.delete(enrolment(mara, centres[1]))
+        instead = await client.put(enrolment(mara, north))
+
+        assert problem(one_more) == (409, "/problems/too-many-centres", [])
+        assert (again.status_code, instead.status_code) == (204, 204)
+        athlete = (await client.get(f"{API}/athletes/{mara['id']}")).json()
+        assert (len(athlete["centres"]), athlete["version"]) == (50, 5)
 
     async def test_an_unknown_athlete_or_centre_is_not_found(
         self, client: AsyncClient, mara: Json, north: Json

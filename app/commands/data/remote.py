@@ -134,6 +134,8 @@ class RemoteStorage:
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
         """Send a batch of rows as a CSV file."""
+        if not entries:
+            return Outcome()
         text = StringIO()
         # Quoted titles, so that no separator within one can be taken for that of the file.
         csv.writer(text, quoting=csv.QUOTE_ALL).writerow(self._header)

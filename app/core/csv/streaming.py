@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -135,19 +135,7 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
     ):
         async for piece in body_pieces(request, longest):
             take(len(piece))
-            with _room():
-                file.write(piece)
-        with _room():
-            file.seek(0)
+            file.write(piece)
+        file.seek(0)
         async with files.imports.place():
             yield cast(BinaryIO, file)
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    """Raise ``Unavailable`` if the disk has no room for a received file."""
-    try:
-        yield
-    except OSError as error:
-        logger.warning("cannot store a received file: %s", error)
-        raise Unavailable("The service has no room for the file; try again later.") from None

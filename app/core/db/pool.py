@@ -15,6 +15,8 @@ from app.core.settings import Settings
 logger = logging.getLogger(__name__)
 
 OLDEST_POSTGRESQL = 15
+KEPT_FOR_READS = 5
+"""One connection of this many is never given to work that may wait for locks."""
 
 
 class UnusableDatabase(Exception):
@@ -33,30 +35,25 @@ class LimitedPool:
         self._connections = connections
         self._wait = settings.db_pool_wait
         self._limit = Limit(size, self._wait)
+        self._locking = Limit(size - size // KEPT_FOR_READS, self._wait)
         self._idle: list[Any] = []
         self._closing = False
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Any]:
-        """Acquire a connection; raise ``Unavailable`` if none is free before the timeout.
+    def acquire(self) -> "Lease":
+        """Acquire a connection; ``async with`` raises ``Unavailable`` if none is free in time.
 
         It is released without a reset, which would cost a third of a read's time. So no statement
         may leave state in its session; a test checks this.
         """
-        await self._limit.enter()
-        try:
-            connection = await self._usable()
-            try:
-                yield connection
-            except BaseException:
-                await self._give_back(connection)
-                raise
-            if self._closing:
-                await self._give_back(connection)
-            else:
-                self._idle.append(connection)
-        finally:
-            self._limit.leave()
+        return Lease(self, self._limit)
+
+    def acquire_to_lock(self) -> "Lease":
+        """Acquire a connection for work that may wait for locks of other transactions.
+
+        Some connections are kept for reads. Otherwise, requests that wait for one locked row could
+        hold all connections.
+        """
+        return Lease(self, self._locking, self._limit)
 
     async def close(self) -> None:
         """Close the pool after work in flight; if cancelled, terminate its connections."""
@@ -65,7 +62,8 @@ class LimitedPool:
             await self._give_back(self._idle.pop())
         await self._connections.close()
 
-    async def _usable(self) -> Any:
+    async def take(self) -> Any:
+        """Take an idle connection, or open one; a lease does this once it is within the limits."""
         while self._idle:
             connection = self._idle.pop()
             try:
@@ -77,11 +75,51 @@ class LimitedPool:
             await self._give_back(connection)
         return await self._connections.acquire()
 
+    async def put_back(self, connection: Any, is_intact: bool) -> None:
+        """Keep a connection for the next lease, unless there was an error or the pool closes."""
+        if is_intact and not self._closing:
+            self._idle.append(connection)
+        else:
+            await self._give_back(connection)
+
     async def _give_back(self, connection: Any) -> None:
         """Release a connection to asyncpg's pool, which checks whether it is still usable."""
         # An error here must not change the outcome of the work, which has ended.
         with suppress(Exception):
             await self._connections.release(connection, timeout=self._wait)
+
+
+class Lease:
+    """A connection of the pool during an ``async with``, within some limits.
+
+    It is a class because ``asynccontextmanager`` takes twice the time.
+    """
+
+    __slots__ = ("_connection", "_limits", "_pool")
+
+    def __init__(self, pool: LimitedPool, *limits: Limit) -> None:
+        self._pool = pool
+        self._limits = limits
+
+    async def __aenter__(self) -> Any:
+        entered = 0
+        try:
+            for limit in self._limits:
+                await limit.enter()
+                entered += 1
+            self._connection = await self._pool.take()
+        except BaseException:
+            for limit in self._limits[:entered]:
+                limit.leave()
+            raise
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            await self._pool.put_back(self._connection, kind is None)
+        finally:
+            for limit in self._limits:
+                limit.leave()
 
 
 async def check_usable(settings: Settings) -> None:

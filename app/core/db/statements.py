@@ -1,5 +1,6 @@
 """Compiled SQL statements and their parameters."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
 
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+_LOCKING = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE)\b")
 
 
 class Statement:
@@ -22,6 +24,8 @@ class Statement:
         compiled = query.compile(dialect=_DIALECT)
         assert isinstance(compiled, SQLCompiler)
         self.text = compiled.string
+        self.locks_rows = bool(_LOCKING.search(self.text))
+        """Whether it changes or locks rows, and so may wait for the locks of other transactions."""
         binds = compiled.binds
         self._names = tuple(compiled.positiontup or ())
         self._constants = {

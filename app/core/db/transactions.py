@@ -46,6 +46,7 @@ _DOES_NOT_ANSWER = (
 _HAS_ANOTHER_SCHEMA = asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError
 
 Result = TypeVar("Result")
+Acquire = Callable[[], AbstractAsyncContextManager[Any]]
 
 
 class UnusableValue(Exception):
@@ -57,6 +58,9 @@ class Pool(Protocol):
 
     def acquire(self) -> AbstractAsyncContextManager[Any]:
         """Acquire a connection during an ``async with``."""
+
+    def acquire_to_lock(self) -> AbstractAsyncContextManager[Any]:
+        """Acquire a connection for work that may wait for locks of other transactions."""
 
 
 class Reader(Protocol):
@@ -171,11 +175,11 @@ class Database:
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement in its own transaction, and return its first row, or None."""
-        return await self._run(Transaction.row, statement, values)
+        return await self._run(self._acquire_for(statement), Transaction.row, statement, values)
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run one statement in its own transaction, and return its rows."""
-        return await self._run(Transaction.rows, statement, values)
+        return await self._run(self._acquire_for(statement), Transaction.rows, statement, values)
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over a batch of ``ids``, and return the row of this id, or None.
@@ -190,16 +194,23 @@ class Database:
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run some work in one transaction, which is committed before this returns."""
-        return await self._run(work, explicitly=True)
+        return await self._run(self._pool.acquire_to_lock, work, explicitly=True)
+
+    def _acquire_for(self, statement: Statement) -> Acquire:
+        return self._pool.acquire_to_lock if statement.locks_rows else self._pool.acquire
 
     async def _run(
-        self, work: Callable[..., Awaitable[Result]], *arguments: object, explicitly: bool = False
+        self,
+        acquire: Acquire,
+        work: Callable[..., Awaitable[Result]],
+        *arguments: object,
+        explicitly: bool = False,
     ) -> Result:
         """Run some work with retries: explicitly in a transaction, or as one statement."""
         retries = 0
         while True:
             try:
-                async with self._pool.acquire() as connection:
+                async with acquire() as connection:
                     if not explicitly and self._preamble is None:
                         return await work(Transaction(connection), *arguments)
                     async with AsyncExitStack() as stack:

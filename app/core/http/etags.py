@@ -14,9 +14,10 @@ from fastapi import Depends, Header, Request
 from pydantic.json_schema import SkipJsonSchema
 
 from app.core.resources.crud import Versions
+from app.core.resources.models import LAST_VERSION
 
 _TAG = re.compile(r'([Ww]/)?("[\x21\x23-\x7e\x80-\xff]*")')
-_VERSION = re.compile(r'"([0-9]{1,9})-')
+_VERSION = re.compile(r'"([0-9]{1,10})-')
 
 
 def tag_of(version: int, body: bytes) -> str:
@@ -62,8 +63,9 @@ async def get_expected_versions(
     if expected == "*":
         return None
     # Weak ETags never match: RFC 9110 requires the strong comparison for If-Match.
-    versions = (_VERSION.match(tag) for weak, tag in _TAG.findall(expected) if not weak)
-    return [int(version[1]) for version in versions if version]
+    tags = (_VERSION.match(tag) for weak, tag in _TAG.findall(expected) if not weak)
+    versions = (int(tag[1]) for tag in tags if tag)
+    return [version for version in versions if version <= LAST_VERSION]
 
 
 ExpectedVersions = Annotated[Versions, Depends(get_expected_versions)]

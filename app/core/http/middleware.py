@@ -1,7 +1,9 @@
 """ASGI middleware around every request, outside of routing; each takes a few microseconds."""
 
 import asyncio
+import errno
 import logging
+import os
 import re
 from collections.abc import MutableMapping, Sequence
 from time import perf_counter
@@ -16,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from app.core.db.pool import UnusableDatabase
-from app.core.errors import InternalError, Unavailable, UntrustedHost
+from app.core.errors import DomainError, InternalError, Unavailable, UntrustedHost
 from app.core.http.bodies import REFUSED
 from app.core.http.problems import problem_response
 from app.core.http.routes import ROUTE
@@ -34,6 +36,8 @@ since a signal handler sets it.
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+_USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ENOMEM}
+"""The errors of a process or a machine without free file descriptors, disk space or memory."""
 _LEVELS = {500: logging.ERROR, 503: logging.WARNING}
 _PORT = re.compile(r":[0-9]*$")
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -105,7 +109,8 @@ def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:
 class TrustedHosts:
     """Rejects requests for hosts that are not listed; ``*.gym.example`` matches all subdomains.
 
-    A request that is not valid HTTP may lack its host, and gets its own error.
+    If a request has several hosts, each must be trusted: a proxy may have checked another one. A
+    request that is not valid HTTP may lack its host, and gets its own error.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
@@ -117,11 +122,15 @@ class TrustedHosts:
         """Handle one request."""
         app = self._app
         if scope["type"] == "http" and REFUSED not in scope["state"]:
-            host = _PORT.sub("", Headers(scope=scope).get("host", "")).lower()
-            if host not in self._hosts and not host.endswith(self._domains):
+            hosts = Headers(scope=scope).getlist("host") or [""]
+            if not all(map(self._is_trusted, hosts)):
                 error = UntrustedHost("This service does not serve this host.")
                 app = problem_response(Request(scope), error)
         await app(scope, receive, send)
+
+    def _is_trusted(self, host: str) -> bool:
+        name = _PORT.sub("", host).lower()
+        return name in self._hosts or name.endswith(self._domains)
 
 
 def _plainly(send: Send) -> Send:
@@ -138,7 +147,7 @@ def _plainly(send: Send) -> Send:
 
 
 class UnhandledErrors:
-    """Logs an error that nothing else handled, and answers 500 without its details.
+    """Logs an error that nothing else handled, and answers 500 or 503 without its details.
 
     It is inside every other middleware. It does not raise the error again, because the server
     would drop the connection.
@@ -170,12 +179,21 @@ class UnhandledErrors:
                 logger.warning("response cut off: %s", error)
                 return
             await problem_response(Request(scope), error)(scope, receive, send)
-        except Exception:
-            logger.exception("unhandled error")
+        except Exception as error:
+            failure = _logged(error)
             if started:
                 return  # the server closes a connection with an incomplete response
-            failure = InternalError("The service failed with an internal error.")
             await problem_response(Request(scope), failure)(scope, receive, send)
+
+
+def _logged(error: Exception) -> DomainError:
+    """Log an unhandled error, and return the error to report: 503 if a resource is used up."""
+    if isinstance(error, OSError) and error.errno in _USED_UP:
+        reason = os.strerror(error.errno)
+        logger.error("a resource of this machine is used up: %s", reason)
+        return Unavailable("The service has run out of files, disk space or memory; try again.")
+    logger.exception("unhandled error")
+    return InternalError("The service failed with an internal error.")
 
 
 class WithoutRanges:

@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel
 
 from app.core.db.schema import NOW
 
+LAST_VERSION = 2**31 - 1
+"""The version after which versions begin again at 1: the largest integer of the column."""
+
 
 class Row(SQLModel):
     """The columns that every table with an id begins with."""
@@ -24,7 +27,8 @@ class Row(SQLModel):
     version: int = Field(
         ge=1,
         sa_column_kwargs={"server_default": sa.text("1")},
-        description="Starts at 1 and grows with each change.",
+        le=LAST_VERSION,
+        description=f"Starts at 1 and grows with each change; after {LAST_VERSION} comes 1.",
         schema_extra={"examples": [1]},
     )
     created_at: datetime = Field(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.core.db.schema import NOW, WAL_RECORD, table_of, written_columns
 from app.core.db.statements import Statement, new_value
-from app.core.resources.models import Row
+from app.core.resources.models import LAST_VERSION, Row
 from app.core.resources.paging import LARGEST_PAGE
 from app.core.resources.projection import Projection
 from app.core.resources.text import LAST_ENDING
@@ -163,8 +163,8 @@ class Queries:
             *(column.is_distinct_from(value) for column, value in values.items()), *also_changed
         )
         version = {
-            table.c.version: table.c.version + sa.case((changed, 1), else_=0),
-            table.c.updated_at: sa.case((changed, NOW), else_=table.c.updated_at),
+            column: sa.case((changed, value), else_=column)
+            for column, value in next_version(table).items()
         }
         return (
             sa.update(table)
@@ -224,6 +224,11 @@ def as_expected(table: sa.Table) -> Iterator[sa.ColumnElement[bool]]:
 def next_version(table: sa.Table) -> dict[sa.Column[Any], sa.ColumnElement[Any]]:
     """Return the values of ``version`` and ``updated_at`` after a change."""
     return {
-        table.c.version: table.c.version + sa.literal_column("1"),
+        table.c.version: version_after(table.c.version),
         table.c.updated_at: NOW,
     }
+
+
+def version_after(version: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """Return the version after this one; the one after ``LAST_VERSION`` is 1."""
+    return version % sa.literal_column(str(LAST_VERSION)) + sa.literal_column("1")

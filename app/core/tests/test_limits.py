@@ -1,9 +1,10 @@
 """Timeouts and size limits: bodies, locks, the pool's queue, statements and streams."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+import os
+import resource
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,6 @@ from app.conftest import (
     served,
     unavailable,
 )
-from app.core.csv.streaming import IN_MEMORY
 from app.core.db.pool import connected
 from app.core.db.statements import Statement
 from app.core.db.transactions import Database, Transaction
@@ -177,6 +177,28 @@ class TestWaiting:
             assert (await first).status_code == 200
             assert (await client.get(f"{API}/categories")).status_code == 200
 
+    async def test_reads_are_served_while_many_requests_wait_for_one_lock(
+        self, limited: Limited, other: asyncpg.Connection
+    ) -> None:
+        async with served(limited(), 5) as client:
+            rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
+            async with other.transaction():
+                await other.execute("SELECT FROM categories FOR UPDATE")
+                sent = [
+                    asyncio.ensure_future(self.rename(client, rx, f"Rx {n}")) for n in range(20)
+                ]
+                await lock_waiters(other, 4)
+                read = await client.get(f"{API}/categories/{rx['id']}")
+                listed = await client.get(f"{API}/categories")
+                waiting = await other.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+            answers = await asyncio.gather(*sent)
+
+        assert (read.json(), listed.json()["items"], waiting) == (rx, [rx], 4)
+        assert [answer.status_code for answer in answers] == [200] * 20
+
     @pytest.mark.parametrize("limit", ["db_statement_timeout", "db_command_timeout"])
     async def test_a_statement_is_ended_at_its_timeout(
         self, limited: Limited, limit: str, other: asyncpg.Connection
@@ -246,6 +268,35 @@ class TestLimit:
             assert 0.08 < now() - ended < 1
 
 
+@contextmanager
+def no_free_file_descriptor() -> Iterator[None]:
+    """Let this process open no file during the context."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class TestFileDescriptors:
+    async def test_without_a_free_one_a_large_import_is_refused_and_the_log_says_why(
+        self, client: AsyncClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file = b"name,category\n" + b"Mara,Rx\n" * 2**17  # too large to stay in memory
+        with no_free_file_descriptor():
+            refused = await client.post(f"{API}/athletes/import", content=file, headers=CSV)
+        accepted = await client.post(f"{API}/athletes/import", content=file[:100], headers=CSV)
+
+        assert unavailable(refused) == (
+            "The service has run out of files, disk space or memory; try again."
+        )
+        assert caplog.messages == ["a resource of this machine is used up: Too many open files"]
+        assert accepted.status_code == 200
+
+
 class TestFiles:
     URL = f"{API}/athletes/import"
     EXPORT = f"{API}/athletes/export"
@@ -306,15 +357,6 @@ class TestFiles:
             assert (await first).json()["created"] == 1
             short = await self.upload(client, self.HEADER + self.ROW % 2)
             assert short.json()["created"] == 1
-
-    async def test_a_full_disk_is_503(
-        self, limited: Limited, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-        async with served(limited(), 2) as client:
-            refused = await self.upload(client, self.HEADER + b" " * IN_MEMORY)
-
-        assert unavailable(refused) == "The service has no room for the file; try again later."
 
     async def test_imports_beyond_the_limit_wait_until_a_timeout(
         self, limited: Limited, other: asyncpg.Connection

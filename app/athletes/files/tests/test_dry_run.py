@@ -181,12 +181,18 @@ class TestConcurrently:
 
         assert problem(await half_done) == (503, "/problems/unavailable", [])
 
+    # A statement runs for each batch, also of rejected rows, so the transaction is not idle.
+    @pytest.mark.parametrize(
+        "rows",
+        [people(0, 2 * ROWS_IN_BATCH), ["rejected"] * 2 * ROWS_IN_BATCH],
+        ids=["valid", "rejected"],
+    )
     async def test_a_dry_run_ends_before_the_next_batch_if_the_client_disconnects(
-        self, client: httpx.AsyncClient, other: asyncpg.Connection
+        self, client: httpx.AsyncClient, other: asyncpg.Connection, rows: list[str]
     ) -> None:
         transport = client._transport
         assert isinstance(transport, httpx.ASGITransport)
-        body = file_of(*people(0, 2 * ROWS_IN_BATCH)).encode()
+        body = file_of(*rows).encode()
         messages: list[dict[str, object]] = [{"type": "http.request", "body": body}]
         sent = []
 

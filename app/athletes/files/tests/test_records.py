@@ -74,6 +74,7 @@ def test_usual_words_for_a_sex_are_read_in_any_case(cells: list[str], sex: str |
         ("category", "", "category is empty"),
         ("category", "x" * 51, "category should have at most 50 characters"),
         ("centres", "North;" + "x" * 101, "a name in centres should have at most 100 characters"),
+        ("centres", ";".join(map(str, range(51))), "centres has more than 50 names"),
         ("name", "Mara\n8,Ana", "name has a line break: is a quotation mark out of place?"),
         ("height", "510 in", "height is 1295.4 cm, and should be at most 300 cm"),
         ("height", "2 cm", "height is 2.0 cm, and should be at least 50 cm"),

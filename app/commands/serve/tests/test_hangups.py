@@ -19,7 +19,8 @@ from app.core.limits import SHARE
 
 pytestmark = pytest.mark.slow
 
-CONNECTIONS = 5
+CONNECTIONS = 4
+"""Few enough that the pool keeps none for reads: all can wait for a lock."""
 TRANSFERS = 3
 """The number of uploads that one client may send at once, and of exports that it may read."""
 PATIENT: Any = {

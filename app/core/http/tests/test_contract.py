@@ -549,6 +549,21 @@ class TestTrustedHosts:
             assert problem(response) == (421, "/problems/untrusted-host", [])
             assert host not in response.text or not host
 
+    @pytest.mark.parametrize(
+        ("hosts", "status"),
+        [
+            (("gym.example", "evil.example"), 421),
+            (("evil.example", "gym.example"), 421),
+            (("gym.example", "gym.example:80"), 200),
+        ],
+    )
+    async def test_each_of_several_hosts_must_be_trusted(
+        self, trusting: AsyncClient, hosts: tuple[str, str], status: int
+    ) -> None:
+        response = await trusting.get(URL, headers=[("Host", host) for host in hosts])
+
+        assert response.status_code == status
+
     async def test_without_the_setting_no_response_contains_the_host(
         self, client: AsyncClient
     ) -> None:
