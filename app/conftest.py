@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from app.application import create_app
 from app.commands.database import alembic_config, database_url
+from app.commands.postgres.access import ROLE
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.postgres.server import OwnPostgres
 from app.core.db.pool import connected
@@ -58,21 +59,22 @@ class Databases:
     # One counter for all instances, because two of them may use the same server.
     _names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
 
-    def __init__(self, url_of: Callable[[str], str]) -> None:
-        self._url_of = url_of
+    def __init__(self, url_of: Callable[[str], str], administration_url: str, owner: str) -> None:
+        self._url_of, self._administration_url, self._owner = url_of, administration_url, owner
 
     @contextmanager
     def empty(self, template: str = "template0") -> Iterator[str]:
         """Yield the URL of a new database, empty or a copy of a template; drop it afterwards."""
         name = next(self._names)
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
+        options = f'OWNER {self._owner} TEMPLATE "{template}" STRATEGY wal_log'
+        self._run(f'CREATE DATABASE "{name}" {options}')
         try:
             yield self._url_of(name)
         finally:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def _run(self, statement: str) -> None:
-        asyncio.run(execute(self._url_of("postgres"), statement))
+        asyncio.run(execute(self._administration_url, statement))
 
 
 async def execute(url: str, statement: str) -> None:
@@ -107,10 +109,14 @@ def databases() -> Iterator[Databases]:
     """Provide the server of TEST_DATABASE_URL, or an embedded server."""
     url = get_settings().test_database_url
     if url is not None:
-        yield Databases(lambda name: urlsplit(url)._replace(path=f"/{name}").geturl())
+
+        def url_of(name: str) -> str:
+            return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+        yield Databases(url_of, url_of("postgres"), owner="CURRENT_USER")
         return
     with temporary_postgres() as server:
-        yield Databases(server.url)
+        yield Databases(server.url, server.administration_url(), ROLE)
 
 
 @pytest.fixture(scope="session")
