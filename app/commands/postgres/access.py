@@ -129,8 +129,9 @@ def _replace(file: Path, text: str, account: Account) -> None:
         return
     new = file.with_suffix(".new")
     new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text(text)
-    if account:
-        os.chown(new, account["user"], account["group"])
+    # Root follows no link that the account may have put there.
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+        if account:
+            os.fchown(opened.fileno(), account["user"], account["group"])
     new.replace(file)

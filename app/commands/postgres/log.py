@@ -11,7 +11,7 @@ from app.commands.signals import undisturbed
 
 LARGEST = 4 * 2**20
 """Bytes of the log file; then it becomes ``log.1``, in place of the previous one."""
-SEVERE = re.compile(r"(?P<of_client>client backend )?(?P<level>FATAL|PANIC): +(?P<why>.+)")
+SEVERE = re.compile(r"(?P<of_client>client backend )?(?P<level>FATAL|PANIC|error): +(?P<why>.+)")
 READY = "database system is ready to accept connections"
 
 

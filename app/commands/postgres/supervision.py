@@ -80,11 +80,11 @@ class _Supervision:
 
     def _is_ready(self) -> bool:
         """Start the server, unless it must end, and return whether it accepts connections."""
-        with self._turn:
-            if self._ending.is_set():
-                return False
-            try:
+        try:
+            with self._turn:
+                if self._ending.is_set():
+                    return False
                 self._server.launch()
-            except OSError:  # it is the reason that the next round says
-                return False
-        return self._server.is_ready(float("inf"))
+            return self._server.is_ready(float("inf"))
+        except OSError:  # a reason that the next round says
+            return False
