@@ -59,8 +59,14 @@ class Databases:
     # One counter for all instances, because two of them may use the same server.
     _names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
 
-    def __init__(self, url_of: Callable[[str], str], administration_url: str, owner: str) -> None:
-        self._url_of, self._administration_url, self._owner = url_of, administration_url, owner
+    def __init__(
+        self, url_of: Callable[[str], str], administration_url_of: Callable[[str], str], owner: str
+    ) -> None:
+        self._url_of, self._administration_url_of, self._owner = (
+            url_of,
+            administration_url_of,
+            owner,
+        )
 
     @contextmanager
     def empty(self, template: str = "template0") -> Iterator[str]:
@@ -73,8 +79,12 @@ class Databases:
         finally:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def administration_url(self, url: str) -> str:
+        """Return the URL of the same database, for the role that administers the server."""
+        return self._administration_url_of(urlsplit(url).path.strip("/"))
+
     def _run(self, statement: str) -> None:
-        asyncio.run(execute(self._administration_url, statement))
+        asyncio.run(execute(self._administration_url_of("postgres"), statement))
 
 
 async def execute(url: str, statement: str) -> None:
@@ -113,10 +123,10 @@ def databases() -> Iterator[Databases]:
         def url_of(name: str) -> str:
             return urlsplit(url)._replace(path=f"/{name}").geturl()
 
-        yield Databases(url_of, url_of("postgres"), owner="CURRENT_USER")
+        yield Databases(url_of, url_of, owner="CURRENT_USER")
         return
     with temporary_postgres() as server:
-        yield Databases(server.url, server.administration_url(), ROLE)
+        yield Databases(server.url, server.administration_url, ROLE)
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +228,14 @@ async def served(settings: Settings, size: int | None = None) -> AsyncIterator[h
 async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     """Provide a connection outside the app's pool, to query with and to hold locks."""
     connection = await asyncpg.connect(own_database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def administrator(databases: Databases, own_database: str) -> AsyncIterator[Any]:
+    """Provide a connection like ``other``, which may also change the server's own settings."""
+    connection = await asyncpg.connect(databases.administration_url(own_database))
     yield connection
     await connection.close()
 
