@@ -123,7 +123,7 @@ def databases() -> Iterator[Databases]:
         def url_of(name: str) -> str:
             return urlsplit(url)._replace(path=f"/{name}").geturl()
 
-        yield Databases(url_of, url_of, owner="CURRENT_USER")
+        yield Databases(url_of, url_of, owner="DEFAULT")
         return
     with temporary_postgres() as server:
         yield Databases(server.url, server.administration_url, ROLE)
