@@ -45,3 +45,10 @@ def test_a_watcher_that_is_dismissed_leaves_the_server_alone(
 
 def test_a_watcher_without_a_server_ends() -> None:
     Watcher({}).dismiss()
+
+
+def test_a_watcher_that_was_killed_is_dismissed_without_an_error(watcher: Watcher) -> None:
+    watcher._process.kill()
+    watcher._process.wait()
+
+    watcher.dismiss()
