@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from app.application import create_app
 from app.commands.database import alembic_config, database_url
+from app.commands.postgres.access import ROLE
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.postgres.server import OwnPostgres
 from app.core.db.pool import connected
@@ -58,21 +59,32 @@ class Databases:
     # One counter for all instances, because two of them may use the same server.
     _names = (f"crossfit_test_{os.getpid()}_{number}" for number in count())
 
-    def __init__(self, url_of: Callable[[str], str]) -> None:
-        self._url_of = url_of
+    def __init__(
+        self, url_of: Callable[[str], str], administration_url_of: Callable[[str], str], owner: str
+    ) -> None:
+        self._url_of, self._administration_url_of, self._owner = (
+            url_of,
+            administration_url_of,
+            owner,
+        )
 
     @contextmanager
     def empty(self, template: str = "template0") -> Iterator[str]:
         """Yield the URL of a new database, empty or a copy of a template; drop it afterwards."""
         name = next(self._names)
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY wal_log')
+        options = f'OWNER {self._owner} TEMPLATE "{template}" STRATEGY wal_log'
+        self._run(f'CREATE DATABASE "{name}" {options}')
         try:
             yield self._url_of(name)
         finally:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
+    def administration_url(self, url: str) -> str:
+        """Return the URL of the same database, for the role that administers the server."""
+        return self._administration_url_of(urlsplit(url).path.strip("/"))
+
     def _run(self, statement: str) -> None:
-        asyncio.run(execute(self._url_of("postgres"), statement))
+        asyncio.run(execute(self._administration_url_of("postgres"), statement))
 
 
 async def execute(url: str, statement: str) -> None:
@@ -111,10 +123,14 @@ def databases() -> Iterator[Databases]:
     """Provide the server of TEST_DATABASE_URL, or an embedded server."""
     url = get_settings().test_database_url
     if url is not None:
-        yield Databases(lambda name: urlsplit(url)._replace(path=f"/{name}").geturl())
+
+        def url_of(name: str) -> str:
+            return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+        yield Databases(url_of, url_of, owner="DEFAULT")
         return
     with temporary_postgres() as server:
-        yield Databases(server.url)
+        yield Databases(server.url, server.administration_url, ROLE)
 
 
 @pytest.fixture(scope="session")
@@ -216,6 +232,14 @@ async def served(settings: Settings, size: int | None = None) -> AsyncIterator[h
 async def other(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     """Provide a connection outside the app's pool, to query with and to hold locks."""
     connection = await asyncpg.connect(own_database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def administrator(databases: Databases, own_database: str) -> AsyncIterator[Any]:
+    """Provide a connection like ``other``, which may also change the server's own settings."""
+    connection = await asyncpg.connect(databases.administration_url(own_database))
     yield connection
     await connection.close()
 

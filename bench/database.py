@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from app.commands.database import database_url, migrate_to_head
+from app.commands.postgres.access import ROLE
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.postgres.server import OwnPostgres
 from app.core.resources.fields import new_id
@@ -52,7 +53,15 @@ def filled_database(rows: int) -> Iterator[tuple[OwnPostgres, Sample]]:
     """Run a temporary, durable server with ``rows`` athletes until the context ends."""
     with temporary_postgres(durable=True) as server, database_url(server.url()):
         migrate_to_head()
+        asyncio.run(_let_checkpoint(server.administration_url()))
         yield server, asyncio.run(_filled(server.url(), rows))
+
+
+async def _let_checkpoint(url: str) -> None:
+    """Let the service's role, with which bench connects, start a checkpoint."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"GRANT pg_checkpoint TO {ROLE}")
+    await connection.close()
 
 
 async def _filled(url: str, rows: int) -> Sample:

@@ -51,9 +51,9 @@ def run(
 @cli.command(rich_help_panel=SERVE, epilog="Example: python3 manage.py migrate")
 def migrate() -> None:
     """Upgrade the database to the latest migration."""
-    from app.commands.database import migrate_to_head, service_database
+    from app.commands.database import command_database, migrate_to_head
 
-    with service_database():
+    with command_database():
         migrate_to_head()
     print("The database is at the latest migration.")
 

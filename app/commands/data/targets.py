@@ -15,7 +15,7 @@ from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile
 from app.commands.data.remote import Service, service_at
-from app.commands.database import migrate_to_head, service_database
+from app.commands.database import command_database, migrate_to_head
 from app.commands.signals import run_until_stopped
 from app.core.db.pool import connected
 from app.core.db.transactions import Database
@@ -72,7 +72,7 @@ def _on(
     try:
         if url is not None:
             return run_until_stopped(done_at(service_at(url)))
-        with service_database():
+        with command_database():
             migrate_to_head()
             return run_until_stopped(done_at(local()))
     except DomainError as error:

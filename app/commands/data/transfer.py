@@ -4,6 +4,7 @@ import csv
 import filecmp
 import os
 import shlex
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -60,6 +61,8 @@ def import_file(
 def export_file(path: Path, url: str | None) -> None:
     """Export all athletes to a file, which is replaced once the export is complete."""
     with _errors_in_one_line(), completed(path) as part, part.open("wb") as opened:
+        if path.exists():  # the modes that its owner chose
+            part.chmod(stat.S_IMODE(path.stat().st_mode))
         on_target(url, lambda target: _export(target, opened))
     print(f"Exported all athletes to {path}.")
 
@@ -164,13 +167,16 @@ def rejected_rows(path: Path, file: AthletesFile) -> Iterator[RejectedRows]:
 
 @contextmanager
 def completed(path: Path) -> Iterator[Path]:
-    """Yield a new file beside ``path``, which replaces ``path`` unless the context fails."""
+    """Yield a new file beside ``path``, which replaces ``path`` unless the context fails.
+
+    Only its owner may read it, because it holds personal data.
+    """
     if path.exists() and not path.is_file():
         sys.exit(f"error: {path} is not a regular file")
     place = path.resolve()  # so that a symbolic link remains one
     part = place.with_name(f".{place.name}.{new_id().hex}.part")
     try:
-        part.touch(exist_ok=False)
+        part.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         sys.exit(f"error: cannot write {path}: {error.strerror}")
     try:

@@ -5,6 +5,7 @@ child process and stops it. A process that finds the lock held uses the same ser
 running.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -12,20 +13,31 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO
 
-from app.commands.postgres.files import Account, make_home, runnable_programs, server_account
-from app.commands.postgres.server import (
+from app.commands.postgres.access import (
+    ADMINISTRATOR,
     DATABASE,
+    HAND_OVER,
+    NEW,
+    has_access,
+    write_access,
+)
+from app.commands.postgres.files import Account, make_home, runnable_programs, server_account
+from app.commands.postgres.log import ServerLog
+from app.commands.postgres.server import (
     EmbeddedPostgres,
     OwnPostgres,
     give_up,
     moments,
+    stop_leftover,
 )
 from app.core.settings import cannot_start
 
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+ADVICE = "; run the command as the user that owns this folder, or set another DATA_DIR"
 SOCKET_LOCK = ".s.PGSQL.5432.lock"
 
 
@@ -40,7 +52,8 @@ def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[EmbeddedP
         try:
             server = stack.enter_context(_owned_or_joined(make_home(home), durable))
         except OSError as error:
-            cannot_start(f"the embedded PostgreSQL cannot start: {error}")
+            advice = ADVICE if error.errno in NOT_WRITABLE else ""
+            cannot_start(f"the embedded PostgreSQL cannot start: {error}{advice}")
         yield server
 
 
@@ -125,9 +138,14 @@ def _started(home: Path, durable: bool) -> Iterator[OwnPostgres]:
     account = server_account(home)
     programs = runnable_programs(account, home)
     data = home / "data"
-    with (home / "log").open("wb") as log, _socket_folder(data, account) as socket_folder:
+    log = ServerLog(home / "log")
+    with closing(log), _socket_folder(data, account) as socket_folder:
         if not data.exists():
             _initialise(data, programs, account, log, durable)
+        elif not has_access(data):
+            stop_leftover(data)
+            _run(_single(programs, data, DATABASE), log, account, HAND_OVER)
+        write_access(data, account)
         server = OwnPostgres(
             socket_folder, data=data, programs=programs, account=account, log=log, durable=durable
         )
@@ -155,28 +173,39 @@ def _give(folder: Path, account: Account) -> None:
 
 
 def _initialise(
-    data: Path, programs: Path, account: Account, log: IO[bytes], durable: bool
+    data: Path, programs: Path, account: Account, log: ServerLog, durable: bool
 ) -> None:
     """Create the cluster and its database beside ``data``, then rename it to ``data``."""
     new = _empty_folder(data.with_suffix(".new"), account)
     locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    initdb = (
-        str(programs / "initdb"),
-        "-U",
-        "postgres",
-        "--auth=trust",
-        "--encoding=UTF8",
-        *locale,
-        *(() if durable else ("--no-sync",)),
-    )
-    create = f"CREATE DATABASE {DATABASE}".encode()
-    for command, text in (
-        ([*initdb, "-D", str(new)], b""),
-        ([str(programs / "postgres"), "--single", "-D", str(new), "postgres"], create),
-    ):
-        if subprocess.run(command, input=text, stdout=log, stderr=log, **account).returncode:  # noqa: S603
-            give_up(log)
+    initdb = [str(programs / "initdb"), "-D", str(new), "-U", ADMINISTRATOR, "--auth=peer"]
+    sync = () if durable else ("--no-sync",)
+    _run([*initdb, "--encoding=UTF8", *locale, *sync], log, account)
+    _run(_single(programs, new, "postgres"), log, account, NEW)
     new.rename(data)
+
+
+def _single(programs: Path, data: Path, database: str) -> list[str]:
+    """Return a command that runs SQL as the superuser, while no server runs.
+
+    With ``-j`` a statement ends with an empty line. An error ends the command.
+    """
+    options = ("-c", "exit_on_error=on", "-c", "log_error_verbosity=terse")
+    return [str(programs / "postgres"), "--single", "-j", *options, "-D", str(data), database]
+
+
+def _run(command: list[str], log: ServerLog, account: Account, text: str = "") -> None:
+    """Run a program of PostgreSQL with this input; exit with an error if it fails."""
+    done = subprocess.run(  # noqa: S603
+        command,
+        input=text.encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **account,
+    )
+    log.add(done.stdout)
+    if done.returncode:
+        give_up(log, log.severe or log.last)
 
 
 def _copy(primary: OwnPostgres, home: Path) -> None:
@@ -184,7 +213,7 @@ def _copy(primary: OwnPostgres, home: Path) -> None:
     account = server_account(home)
     program = runnable_programs(account, home) / "pg_basebackup"
     data = _empty_folder(home / "data", account)
-    command = [str(program), "-h", primary.socket_folder, "-U", "postgres", "-D", str(data)]
+    command = [str(program), "-h", primary.socket_folder, "-U", ADMINISTRATOR, "-D", str(data)]
     options = ("--write-recovery-conf", "--checkpoint=fast", "--no-sync")
     # It warns that it does not copy the server's socket, which may be in the data directory.
     subprocess.run([*command, *options], check=True, stderr=subprocess.DEVNULL, **account)  # noqa: S603

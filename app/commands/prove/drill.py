@@ -384,13 +384,13 @@ class Failovers:
         """Make a standby of the primary."""
         start = self._standbys.enter_context
         self._standby = await asyncio.to_thread(start, temporary_standby(self._primary))
-        await until_standbys(self._primary.url(), 1)
+        await until_standbys(self._primary.administration_url(), 1)
 
     async def inflict(self, writers: list[Writer]) -> str:
         """Cut off the standby while the writers write, then promote it."""
         await asyncio.sleep(CALM)
         self._standby.follow(None)
-        await until_standbys(self._primary.url(), 0)
+        await until_standbys(self._primary.administration_url(), 0)
         await asyncio.sleep(CUT)
         seconds = await _back_after(self._fail_over, writers)
         return f"{seconds:.2f} s after the primary was killed"

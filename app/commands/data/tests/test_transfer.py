@@ -359,6 +359,35 @@ def test_an_export_to_a_symbolic_link_keeps_the_link(tmp_path: Path) -> None:
     assert (tmp_path / "latest.csv").is_symlink()
 
 
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_only_their_owner_may_read_rejected_rows(file: Path) -> None:
+    file.write_text(BAD)
+    rejected = file.with_name("members.csv.rejected.csv")
+    modes = []
+    for _ in range(2):
+        import_file(file, None, None)
+        modes.append(mode(rejected))
+        rejected.chmod(0o644)  # as an earlier version wrote it
+    import_file(file, None, None)
+
+    assert [*modes, mode(rejected)] == [0o600] * 3
+
+
+def test_only_its_owner_may_read_a_new_export_and_an_old_one_keeps_its_mode(
+    tmp_path: Path,
+) -> None:
+    export_file(path := tmp_path / "all.csv", None)
+    new = mode(path)
+    path.chmod(0o640)
+
+    export_file(path, None)
+
+    assert (new, mode(path)) == (0o600, 0o640)
+
+
 def test_other_files_in_the_folder_are_not_changed(file: Path, tmp_path: Path) -> None:
     for name in ("out.csv.part", "members.csv.rejected.csv.part"):
         (tmp_path / name).write_text("precious")

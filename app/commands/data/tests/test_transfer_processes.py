@@ -3,10 +3,12 @@
 import asyncio
 import csv
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from app.athletes.files.reading import ROWS_IN_BATCH
 from app.commands.data.options import import_options
 from app.commands.data.sample import add_sample_data
 from app.commands.data.transfer import export_file, import_file
-from app.commands.tests.launcher import Launcher, launched, output_of
+from app.commands.postgres.server import EmbeddedPostgres
+from app.commands.tests.launcher import Launcher, launched, living, output_of
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +37,10 @@ def service(own_database: str) -> Iterator[Launcher]:
         yield launcher
 
 
-def write_rows(path: Path, count: int) -> Path:
+def write_rows(path: Path, count: int, prefix: str = "M") -> Path:
     with path.open("w") as file:
         file.write("reference,name,category\n")
-        file.writelines(f"M-{number},Athlete {number},Rx\n" for number in range(count))
+        file.writelines(f"{prefix}-{number},Athlete {number},Rx\n" for number in range(count))
     return path
 
 
@@ -208,6 +211,94 @@ async def test_an_interrupted_import_leaves_whole_batches_and_no_file(
     assert done % ROWS_IN_BATCH == 0
     report = output_of("import", str(file), DATABASE_URL=own_database)
     assert f"  {INTERRUPTED - done} created, 0 updated, {done} unchanged\n" in report
+
+
+def test_an_import_that_is_killed_with_its_database_server_can_be_repeated(
+    data_dir: str, tmp_path: Path
+) -> None:
+    file = write_rows(tmp_path / "members.csv", INTERRUPTED)
+    kill_when_it_stores(file, data_dir, "M-%")
+
+    report = output_of("import", str(file), DATA_DIR=data_dir)
+
+    assert created(report) + unchanged(report) == INTERRUPTED
+    assert 0 < unchanged(report) < INTERRUPTED
+    assert unchanged(report) % ROWS_IN_BATCH == 0
+
+
+def test_an_import_that_is_killed_leaves_the_service_whose_database_it_used(
+    data_dir: str, tmp_path: Path
+) -> None:
+    file = write_rows(tmp_path / "others.csv", INTERRUPTED, "O")
+    with launched("run", "--port=0", DATA_DIR=data_dir) as service:
+        assert service.url
+        postmaster = next(one for one in service.family() if one.name() == "postgres")
+        kill_when_it_stores(file, data_dir, "O-%")
+        report = output_of("import", str(file), DATA_DIR=data_dir)
+
+        assert living([postmaster], 0) == [postmaster]
+        assert httpx.get(f"{service.url}/health/ready", trust_env=False).status_code == 200
+    assert created(report) + unchanged(report) == INTERRUPTED
+    assert 0 < unchanged(report) < INTERRUPTED
+    assert unchanged(report) % ROWS_IN_BATCH == 0
+
+
+def test_an_import_that_loses_the_database_server_of_a_service_ends_with_an_error(
+    data_dir: str, tmp_path: Path
+) -> None:
+    file = write_rows(tmp_path / "members.csv", MANY, "L")
+    with launched("run", "--port=0", DATA_DIR=data_dir) as service:
+        assert service.url
+        with launched("import", str(file), DATA_DIR=data_dir) as importing:
+            until_stored(data_dir, "L-%")
+            service.stop(signal.SIGTERM)
+            status = importing.ended()
+
+    assert status == 1
+    assert re.search(
+        r"\nerror: The database does not answer\. The first \d+000 rows are done;"
+        r" import the file again for the rest\.\n$",
+        importing.output,
+    )
+    assert os.listdir(tmp_path) == ["members.csv"]
+
+
+def kill_when_it_stores(file: Path, data_dir: str, references: str) -> None:
+    """Import a file, kill the command when some of its rows are stored, and see it end."""
+    with launched("import", str(file), DATA_DIR=data_dir) as launcher:
+        until_stored(data_dir, references)
+        family = launcher.family()
+        launcher.stop(signal.SIGKILL)
+    assert living(family) == []
+
+
+def until_stored(data_dir: str, references: str) -> None:
+    """Wait until the embedded server has an athlete with such a reference."""
+    server = EmbeddedPostgres(str((Path(data_dir) / "postgres").resolve() / "data"))
+    stored = "SELECT count(*) FROM athletes WHERE reference LIKE $1"
+
+    async def wait() -> None:
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    connection = await asyncpg.connect(server.url())
+                    try:
+                        while not await connection.fetchval(stored, references):  # noqa: ASYNC110
+                            await asyncio.sleep(0.01)
+                    finally:
+                        await connection.close()
+                    return
+                await asyncio.sleep(0.05)
+
+    asyncio.run(wait())
+
+
+def created(report: str) -> int:
+    return int(re.search(r"(\d+) created", report)[1])  # type: ignore[index]
+
+
+def unchanged(report: str) -> int:
+    return int(re.search(r"(\d+) unchanged", report)[1])  # type: ignore[index]
 
 
 def test_a_long_file_needs_little_memory(service: Launcher, tmp_path: Path) -> None:

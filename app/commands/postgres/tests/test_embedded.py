@@ -58,7 +58,7 @@ def test_a_temporary_server_leaves_nothing() -> None:
     with temporary_postgres() as server:
         assert servers() > before
         assert ask(server.url("postgres"), "SELECT 1") == 1
-        data = Path(str(ask(server.url(), "SHOW data_directory")))
+        data = Path(str(ask(server.administration_url(), "SHOW data_directory")))
 
     assert servers() == before
     assert not data.exists()
@@ -76,7 +76,7 @@ def test_a_folder_name_that_fits_in_no_url_moves_only_the_socket(folder: Path) -
     home = folder / ("a long name with spaces & signs " * 4) / "postgres"
     with embedded_postgres(home, durable=False) as server:
         assert ask(server.url(), "SELECT 1") == 1
-        assert ask(server.url(), "SHOW data_directory") == str(home / "data")
+        assert ask(server.administration_url(), "SHOW data_directory") == str(home / "data")
         assert not Path(server.socket_folder).is_relative_to(home)
 
     assert not Path(server.socket_folder).exists()
@@ -134,19 +134,31 @@ def test_the_error_for_a_server_that_cannot_start_names_its_log(
     assert said.endswith(f"its log is {used_home.resolve() / 'log'}\n")
 
 
-def test_the_server_log_contains_no_values(used_home: Path) -> None:
-    insert = "CREATE TABLE people (national_id text UNIQUE); INSERT INTO people VALUES ('X1234567')"
+def test_the_server_log_contains_no_statements_values_or_errors_of_clients(
+    used_home: Path,
+) -> None:
+    create = "CREATE TABLE people (national_id text UNIQUE); INSERT INTO people VALUES ('X1234567')"
+    (used_home / "log").write_text("")
+    (used_home / "log").chmod(0o644)  # as an earlier version wrote it
     with embedded_postgres(used_home, durable=False) as server:
 
         async def insert_twice() -> None:
             connection = await asyncpg.connect(server.url())
-            await connection.execute(insert)
+            await connection.execute(create)
             with pytest.raises(asyncpg.UniqueViolationError):
                 await connection.execute("INSERT INTO people SELECT * FROM people")
+            with pytest.raises(asyncpg.PostgresSyntaxError):
+                await connection.execute("SELECT 'X1234567' secret word")
+            await connection.close()
+            # The errors of the superuser are not those of a client of the service.
+            connection = await asyncpg.connect(server.administration_url())
+            with pytest.raises(asyncpg.PostgresSyntaxError):
+                await connection.execute("SELECT 'X1234567' secret word")
             await connection.close()
 
         asyncio.run(insert_twice())
 
     log = (used_home / "log").read_text()
-    assert "duplicate key value" in log
-    assert "X1234567" not in log
+    assert log.count("syntax error") == 1
+    assert [word for word in ("duplicate", "X1234567", "secret", "STATEMENT") if word in log] == []
+    assert (used_home / "log").stat().st_mode & 0o777 == 0o600

@@ -1,10 +1,14 @@
 import os
+import pwd
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -99,23 +103,42 @@ def test_after_a_kill_the_same_command_works_and_the_data_are_kept(
     with launched(*command, DATA_DIR=data_dir) as launcher:
         create_category(launcher.url, names[1])
         family = launcher.family()
-        pythons = [process for process in family if process.name() != "postgres"]
         launcher.stop(signal.SIGKILL)
-        assert living(pythons) == []
-        assert living(family, 0) != []
+        assert living(family) == []
 
     with launched(*command, DATA_DIR=data_dir) as launcher:
         found = categories(launcher.url)
-        assert living(family) == []
 
     assert all(name in found for name in names)
 
 
-def test_a_second_command_uses_the_database_server_of_the_first(data_dir: str) -> None:
+def test_a_start_that_is_killed_leaves_no_process(data_dir: str) -> None:
+    with launched("run", "--port=0", DATA_DIR=data_dir) as launcher:
+        while "postgres" not in {process.name() for process in launcher.family()}:
+            time.sleep(0.001)
+        family = launcher.family()
+        launcher.stop(signal.SIGKILL)
+
+    assert living(family) == []
+
+
+def test_a_second_run_is_an_error_of_one_line_until_the_first_has_ended(data_dir: str) -> None:
+    with launched("run", "--port=0", DATA_DIR=data_dir) as first:
+        create_category(first.url, name := f"the first {uuid4()}")
+        with launched("run", "--port=0", DATA_DIR=data_dir) as second:
+            assert second.ended() == 3
+        assert name in categories(first.url)
+    assert second.output == (
+        f"error: another command runs the embedded PostgreSQL in {data_dir}/postgres, and stops it"
+        " in the end: stop that command, or set DATABASE_URL or another DATA_DIR\n"
+    )
+    with launched("run", "--port=0", DATA_DIR=data_dir) as again:
+        assert name in categories(again.url)
+
+
+def test_other_commands_use_the_database_server_of_a_service(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as owner:
         create_category(owner.url, name := f"seen by both {uuid4()}")
-        with launched("run", "--port=0", DATA_DIR=data_dir) as guest:
-            assert name in categories(guest.url)
         with launched("migrate", DATA_DIR=data_dir) as migration:
             assert migration.ended() == 0
 
@@ -185,6 +208,66 @@ def test_an_impossible_data_directory_is_an_error_of_one_line(refusal: Refusal) 
     (said,) = refusal("run", "--port=0", DATA_DIR="/dev/null/data")
 
     assert said.startswith("error: the embedded PostgreSQL cannot start: ")
+
+
+@pytest.fixture
+def another_account() -> Iterator[None]:
+    """Let root act as another account, because root may write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    yield
+    os.seteuid(0)
+
+
+@pytest.fixture(params=["missing", "another account's"])
+def folder_not_to_write(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Provide a data directory that other accounts may enter and not change."""
+    with TemporaryDirectory() as name:
+        data = Path(name)
+        if request.param != "missing":
+            (data / "postgres").mkdir()
+            (data / "postgres" / "lock").touch(mode=0o444)
+            (data / "postgres").chmod(0o555)
+        data.chmod(0o555)
+        yield data
+        for folder in data.glob("postgres"):
+            folder.chmod(0o755)
+        data.chmod(0o755)
+
+
+@pytest.mark.usefixtures("another_account")
+def test_a_data_directory_that_is_not_to_write_is_an_error_of_one_line(
+    folder_not_to_write: Path, refusal: Refusal
+) -> None:
+    (said,) = refusal("run", "--port=0", DATA_DIR=str(folder_not_to_write))
+
+    assert said.startswith("error: the embedded PostgreSQL cannot start: [Errno 13] Permission ")
+    assert str(folder_not_to_write) in said
+    assert said.endswith(
+        "; run the command as the user that owns this folder, or set another DATA_DIR"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
+def test_a_data_directory_on_a_read_only_file_system_is_an_error_of_one_line(
+    refusal: Refusal, tmp_path: Path
+) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
+    done = subprocess.run(mount, capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
+    try:
+        (said,) = refusal("run", "--port=0", DATA_DIR=str(tmp_path))
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S603, S607
+
+    assert said == (
+        "error: the embedded PostgreSQL cannot start: [Errno 30] Read-only file system:"
+        f" '{tmp_path}/postgres'; run the command as the user that owns this folder, or set another"
+        " DATA_DIR"
+    )
 
 
 def test_workers_that_cannot_load_the_app_are_not_restarted_forever() -> None:

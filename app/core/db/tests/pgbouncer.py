@@ -49,7 +49,7 @@ class PgBouncer:
     def url(self, database: str) -> str:
         """Return the URL of a database, given by its direct URL, through PgBouncer."""
         name = urlsplit(database).path.strip("/")
-        return f"postgresql://postgres@/{name}?host={self.folder}&port={PORT}"
+        return f"postgresql://{urlsplit(database).username}@/{name}?host={self.folder}&port={PORT}"
 
     def start(self) -> None:
         """Start the process and wait until it accepts connections."""

@@ -80,12 +80,12 @@ class Pair:
     async def cut(self) -> None:
         """Cut the standby off from the primary; both keep running."""
         self.standby.follow(None)
-        await until_standbys(self.primary.url(), 0)
+        await until_standbys(self.primary.administration_url(), 0)
 
     async def join(self) -> None:
         """Connect the standby again."""
         self.standby.follow(self.primary)
-        await until_standbys(self.primary.url(), 1)
+        await until_standbys(self.primary.administration_url(), 1)
 
 
 @pytest.fixture(scope="module")

@@ -313,17 +313,18 @@ class TestRaces:
 
 
 async def test_a_request_with_a_key_is_retried_after_a_deadlock(
-    own_database: str, other: asyncpg.Connection
+    own_database: str, administrator: asyncpg.Connection
 ) -> None:
-    """The request holds its key and waits for the name; ``other`` does the opposite."""
+    """The request holds its key and waits for the name; ``administrator`` does the opposite."""
     async with served(patient(own_database), 2) as client:
-        await other.execute("SET deadlock_timeout = '60s'")  # so that the request gets the error
-        transaction = other.transaction()
+        # So that the request gets the error.
+        await administrator.execute("SET deadlock_timeout = '60s'")
+        transaction = administrator.transaction()
         await transaction.start()
-        await other.execute(TAKE_NAME)
+        await administrator.execute(TAKE_NAME)
         sent = asyncio.ensure_future(client.post(URL, json={"name": "Rx"}, headers=KEY))
-        await lock_waiters(other)
-        await other.execute(TAKE_KEY)
+        await lock_waiters(administrator)
+        await administrator.execute(TAKE_KEY)
         await transaction.rollback()
         response = await sent
 
