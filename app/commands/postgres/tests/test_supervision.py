@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import Mock
@@ -185,9 +186,8 @@ def test_a_service_whose_disk_was_full_serves_again_without_loss(small_disk: Pat
         fill(ballast)
         names = [f"row {number}" for number in range(20)]
         written = [name for name in names if post(url, name) == 201]
-        asyncio.run(need_another_file(EmbeddedPostgres(str(data / "postgres" / "data"))))
+        until_ended(launcher, EmbeddedPostgres(str(data / "postgres" / "data")))
         down = [post(url, f"down {number}") for number in range(3)]
-        wait_for(launcher, "has ended: could not write")
 
         ballast.unlink()
 
@@ -205,17 +205,22 @@ def fill(ballast: Path) -> None:
         os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - ROOM)
 
 
-async def need_another_file(server: EmbeddedPostgres) -> None:
-    """Fill the rest of the current file of the WAL, until the server ends."""
-    connection = await asyncpg.connect(server.administration_url())
-    write = "SELECT pg_switch_wal(), pg_logical_emit_message(true, 'x', 'x')"
-    with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
-        await connection.execute(";".join([write] * 5))
-
-
-def wait_for(launcher: Launcher, text: str) -> None:
-    for _ in range(300):
-        if text in launcher.output:
+def until_ended(launcher: Launcher, server: EmbeddedPostgres) -> None:
+    """Make the server need more files than there is room for, until its recovery fails too."""
+    for _ in range(100):
+        asyncio.run(need_another_file(server))
+        if "has ended: could not write" in launcher.output:
             return
-        time.sleep(0.1)
+        time.sleep(0.2)
     raise TimeoutError(launcher.output)
+
+
+async def need_another_file(server: EmbeddedPostgres) -> None:
+    """Fill the rest of the current file of the WAL, if the server accepts connections."""
+    write = "SELECT pg_switch_wal(), pg_logical_emit_message(true, 'x', 'x')"
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection = await asyncpg.connect(server.administration_url(), timeout=5)
+        try:
+            await connection.execute(";".join([write] * 5))
+        finally:
+            connection.terminate()
