@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.athletes.crud import AthletesCRUD
 from app.athletes.dependencies import AthletesDep
 from app.athletes.errors import TooManyCentres
-from app.athletes.files.dry_run import with_storage
+from app.athletes.files.dry_run import checks_of_client, with_storage
 from app.athletes.files.exporting import exported_athletes
 from app.athletes.files.importing import import_file
 from app.athletes.files.options import ImportOptions
@@ -112,7 +112,9 @@ async def import_athletes(
     async with received_csv(request, longest) as body:
         file = await asyncio.to_thread(AthletesFile, body, options)
         work = partial(import_file, file)
-        return await with_storage(database, options, work, request.is_disconnected)
+        return await with_storage(
+            database, options, work, checks_of_client(request.is_disconnected)
+        )
 
 
 @router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS)

@@ -1,10 +1,11 @@
 """The storage of an import. For a dry run, it is one transaction that is rolled back."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import sqlalchemy as sa
-from asyncpg import ForeignKeyViolationError
+from asyncpg import ForeignKeyViolationError, LockNotAvailableError
 
 from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
@@ -14,9 +15,14 @@ from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import MalformedBody, Unavailable
 
-_SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
+LONGEST = 30.0
+"""The maximum time of a dry run that a client of the service asks for, in seconds."""
+
+_ALONE, _SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
     Statement(sa.text(text))
     for text in (
+        # It is released when the transaction ends. The number is of this lock only.
+        "SELECT pg_advisory_xact_lock(7209341)",
         "SAVEPOINT batch",
         "RELEASE SAVEPOINT batch",
         "ROLLBACK TO SAVEPOINT batch",
@@ -24,36 +30,55 @@ _SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
     )
 )
 
-
 _CHANGED = "Concurrent requests changed the same athletes during the dry run; try again."
 
+Check = Callable[[], Awaitable[None]]
+"""Raises an error if the dry run must end; called before each batch."""
 
-async def _never() -> bool:
-    return False
+
+async def _no_check() -> None:
+    pass
+
+
+def checks_of_client(is_gone: Callable[[], Awaitable[bool]]) -> Check:
+    """Return a check for a dry run that a client asks for, from now on.
+
+    It raises ``MalformedBody`` if the client is gone, and ``Unavailable`` after the maximum time.
+    """
+    now = asyncio.get_running_loop().time
+    end = now() + LONGEST
+
+    async def check() -> None:
+        if await is_gone():
+            raise MalformedBody("The client disconnected before the end of the dry run.")
+        if now() > end:
+            raise Unavailable(
+                f"The dry run took longer than {LONGEST:.0f} seconds, in which other requests may"
+                " wait for it: send a part of the file."
+            )
+
+    return check
 
 
 async def with_storage(
     database: Runner,
     options: ImportOptions,
     work: Work[Result],
-    is_gone: Callable[[], Awaitable[bool]] = _never,
+    check: Check = _no_check,
 ) -> Result:
     """Do some work with a storage of the database; a dry run stores nothing."""
     if options.dry_run:
-        return await dry_run(database, work, is_gone)
+        return await dry_run(database, work, check)
     return await work(AthletesStorage(database))
 
 
-async def dry_run(
-    database: Runner,
-    work: Work[Result],
-    is_gone: Callable[[], Awaitable[bool]] = _never,
-) -> Result:
+async def dry_run(database: Runner, work: Work[Result], check: Check = _no_check) -> Result:
     """Do some work with a storage, undo all its changes, and return the result of the work.
 
     Each batch sees what the batches before it have stored, so the counts are those of a real
-    import. Raise ``Unavailable`` if the transaction fails; it is not retried, as the work cannot
-    read its file again. Raise ``MalformedBody`` before a batch if the client is gone.
+    import. Raise ``Unavailable`` if another dry run is in progress, because each locks what it
+    changes until its end, or if the transaction fails; it is not retried, as the work cannot read
+    its file again. Raise what ``check`` raises before a batch.
     """
     begun = False
     results: list[Result] = []
@@ -64,7 +89,11 @@ async def dry_run(
             raise Unavailable(_CHANGED)
         begun = True
         try:
-            results.append(await work(_UndoneStorage(transaction, is_gone)))
+            await transaction.rows(_ALONE, {})
+        except LockNotAvailableError:
+            raise Unavailable("Another dry run is in progress; try again.") from None
+        try:
+            results.append(await work(_UndoneStorage(transaction, check)))
         except ForeignKeyViolationError:
             # An athlete, category or centre was deleted after it was found, as it was not locked.
             raise Unavailable(_CHANGED) from None
@@ -87,13 +116,12 @@ class _UndoneStorage(AthletesStorage):
 
     _locks = False
 
-    def __init__(self, database: Runner, is_gone: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, database: Runner, check: Check) -> None:
         super().__init__(database)
-        self._is_gone = is_gone
+        self._check = check
 
     async def _in_transaction(self, work: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
-        if await self._is_gone():
-            raise MalformedBody("The client disconnected before the end of the dry run.")
+        await self._check()
         await self._database.rows(_SAVE, {})
         try:
             outcome = await self._database.transaction(work)

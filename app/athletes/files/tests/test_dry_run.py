@@ -8,9 +8,10 @@ import asyncpg
 import httpx
 import pytest
 
+from app.athletes.files import dry_run
 from app.athletes.files.reading import ROWS_IN_BATCH
 from app.athletes.files.tests.conftest import Import, athlete_of, counts, post_csv
-from app.conftest import API, Create, lock_waiters, problem
+from app.conftest import API, Create, lock_waiters, patient, problem, served, unavailable
 from app.trainings.tests.conftest import Gym
 
 HEADER = "reference,name,email,category,centres"
@@ -166,6 +167,26 @@ class TestConcurrently:
                 await gym.acted(booking, "cancel")
 
         assert not half_done.done()
+
+    async def test_one_dry_run_is_in_progress_at_a_time(
+        self, own_database: str, half_done: asyncio.Future[httpx.Response]
+    ) -> None:
+        hurried = patient(own_database).model_copy(update={"db_lock_timeout": 0.1})
+        async with served(hurried, 2) as another:
+            second = await post_csv(another, file_of("Z-9,Zoe,,Masters,"), DRY)
+
+        assert unavailable(second) == "Another dry run is in progress; try again."
+        assert not half_done.done()
+
+    async def test_a_dry_run_that_takes_too_long_ends(
+        self, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dry_run, "LONGEST", 0)
+
+        refused = await post_csv(client, file_of("M-1,Mara,,Rx,"), DRY)
+
+        assert unavailable(refused).startswith("The dry run took longer than 0 seconds")
+        assert (await client.get(f"{API}/athletes")).json()["items"] == []
 
     async def test_a_dry_run_answers_503_if_an_athlete_that_it_found_is_deleted(
         self,
