@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from app.core.errors import Unavailable
@@ -102,22 +102,12 @@ class Space:
     def __init__(self, size: int) -> None:
         self._free = size
 
-    @contextmanager
-    def part(self) -> Iterator[Callable[[int], None]]:
-        """Yield a function that takes more bytes until the ``with`` ends.
+    def take(self, size: int) -> None:
+        """Take some bytes; raise ``Unavailable`` if there are not enough."""
+        if size > self._free:
+            raise Unavailable(BUSY)
+        self._free -= size
 
-        The function raises ``Unavailable`` if there are not enough.
-        """
-        taken = 0
-
-        def take(size: int) -> None:
-            nonlocal taken
-            if size > self._free:
-                raise Unavailable(BUSY)
-            self._free -= size
-            taken += size
-
-        try:
-            yield take
-        finally:
-            self._free += taken
+    def give_back(self, size: int) -> None:
+        """Give back bytes that were taken."""
+        self._free += size

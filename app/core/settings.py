@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     db_command_timeout: Seconds = 5
     db_pgbouncer: bool = False
     max_body_size: ByteSize = Field(default=ByteSize(64 * 2**10), ge=1)
+    max_body_space: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)
     max_import_size: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)
     max_imports: int = Field(default=4, ge=1, le=1000)
     max_exports: int = Field(default=4, ge=1, le=1000)

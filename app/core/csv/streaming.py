@@ -130,12 +130,16 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
     files: FileLimits = request.app.state.files
     with (
         files.uploads.place(client_address(request.scope)),
-        files.space.part() as take,
         SpooledTemporaryFile(IN_MEMORY) as file,
     ):
-        async for piece in body_pieces(request, longest):
-            take(len(piece))
-            file.write(piece)
-        file.seek(0)
-        async with files.imports.place():
-            yield cast(BinaryIO, file)
+        size = 0
+        try:
+            async for piece in body_pieces(request, longest):
+                files.space.take(len(piece))
+                size += len(piece)
+                file.write(piece)
+            file.seek(0)
+            async with files.imports.place():
+                yield cast(BinaryIO, file)
+        finally:
+            files.space.give_back(size)

@@ -20,6 +20,7 @@ from app.core.errors import (
     UnsupportedCoding,
     UnsupportedMediaType,
 )
+from app.core.limits import Space
 
 REFUSED = "refused"
 """Key in ``scope["state"]`` of the error for a request that is not valid HTTP.
@@ -73,16 +74,24 @@ class JSONRequest(Request):
 
 
 async def whole_body(request: Request, longest: int) -> bytes:
-    """Receive a body of at most ``longest`` bytes; raise what ``body_pieces`` raises."""
+    """Receive a body of at most ``longest`` bytes; raise what ``body_pieces`` raises.
+
+    Raise ``Unavailable`` if the unfinished bodies of all clients take too much memory.
+    """
     progress = _Progress(request, longest)
+    space: Space = request.app.state.bodies
     body = bytearray()
     with _refusing():
-        async with asyncio.timeout_at(progress.end) as time:
-            async for piece in request.stream():
-                progress.take(piece)
-                body += piece
-                if piece:
-                    time.reschedule(progress.end)
+        try:
+            async with asyncio.timeout_at(progress.end) as time:
+                async for piece in request.stream():
+                    progress.take(piece)
+                    space.take(len(piece))
+                    body += piece
+                    if piece:
+                        time.reschedule(progress.end)
+        finally:
+            space.give_back(len(body))
     return bytes(body)
 
 

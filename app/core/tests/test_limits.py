@@ -126,6 +126,25 @@ def limited(own_database: str) -> Limited:
     """Provide settings with the given limits, and other timeouts long enough for any machine."""
     return lambda **limits: patient(own_database).model_copy(update=limits)
 
+    async def test_bodies_that_arrive_at_once_have_a_limit_together(self, limited: Limited) -> None:
+        go_on = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b'{"name": "Rx"'
+            await go_on.wait()
+            yield b"}"
+
+        async with served(limited(max_body_space=40), 2) as client:
+            url = f"{API}/categories"
+            first = asyncio.ensure_future(client.post(url, content=slow(), headers=JSON))
+            await asyncio.sleep(0.05)
+            refused = await client.post(url, json={"name": "x" * 30})
+            go_on.set()
+
+            assert unavailable(refused) == BUSY
+            assert (await first).status_code == 201
+            assert (await client.post(url, json={"name": "y" * 20})).status_code == 201
+
 
 class TestWaiting:
     async def rename(self, client: AsyncClient, category: Json, name: str) -> Response:
