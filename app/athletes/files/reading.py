@@ -1,5 +1,6 @@
 """Read a CSV file of athletes in batches of valid rows; other rows are rejected with a reason."""
 
+import errno
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +124,16 @@ class _Earlier:
         self._database.execute("BEGIN")
 
     def take(self, line: int, values: Sequence[tuple[str, str]]) -> None:
-        """Add the values of a row; if an earlier row has one, add none and raise ``ValueError``."""
+        """Add the values of a row; if an earlier row has one, add none and raise ``ValueError``.
+
+        Raise ``OSError`` if the disk is full.
+        """
+        try:
+            self._take(line, values)
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.ENOSPC, f"cannot store the values of a file: {error}") from None
+
+    def _take(self, line: int, values: Sequence[tuple[str, str]]) -> None:
         for number, (column, value) in enumerate(values):
             new = self._database.execute(
                 "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?)", (column, value, line)
