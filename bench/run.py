@@ -30,7 +30,7 @@ class Measurement(StrEnum):
     ALL = "all"
 
 
-DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "10", "TRUSTED_HOSTS": "127.0.0.1"}
+DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "12", "TRUSTED_HOSTS": "127.0.0.1"}
 """Settings that the measurements need; they override the environment."""
 
 PARTS: dict[Measurement, Callable[[], list[Target]]] = {

@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     database_url: PostgresURL | None = None
     test_database_url: PostgresURL | None = None
     db_exclude_tables: CommaSeparated = ()
-    db_pool_size: int = Field(default=10, ge=1, le=1000)
+    db_pool_size: int = Field(default=12, ge=1, le=1000)
     db_pool_wait: Seconds = 2
     db_statement_timeout: Seconds = 3
     db_lock_timeout: Seconds = 1

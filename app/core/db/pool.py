@@ -15,7 +15,7 @@ from app.core.settings import Settings
 logger = logging.getLogger(__name__)
 
 OLDEST_POSTGRESQL = 15
-KEPT_FOR_READS = 5
+KEPT_FOR_READS = 6
 """One connection of this many is never given to work that may wait for locks."""
 
 
