@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Any
 
-from httptools import HttpRequestParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn import Config
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -19,7 +19,7 @@ from app.core.errors import (
     MalformedRequest,
     URITooLong,
 )
-from app.core.http.bodies import REFUSED, SLOWEST
+from app.core.http.bodies import REFUSED, SLOWEST, declared_length
 from app.core.http.middleware import RawHeaders
 
 LONGEST_URL = 2**16 - 1
@@ -33,6 +33,8 @@ MOST_REQUESTS = 16
 SHORTEST_REQUEST = len(b"GET / HTTP/1.1\r\n\r\n")
 LONGEST_READ = 256 * 2**10
 """The maximum length of the data that an event loop reads at once."""
+LONGEST_TURN = 16 * 2**10
+"""About the length of data in small pieces that are parsed before other connections have a turn."""
 RESET = struct.pack("ii", 1, 0)
 """The value of ``SO_LINGER`` with which a connection is reset when it is closed."""
 
@@ -79,6 +81,10 @@ class TimelyHttp(HttpToolsProtocol):
     """The bytes in the pieces of data since the headers or the last part of the body began."""
     _newest = 0
     """The bytes in the newest piece."""
+    _headers_of_body: RawHeaders = []  # noqa: RUF012 - replaced, never changed
+    """The headers of the latest complete request."""
+    _body_received = 0
+    """The bytes of its body that have arrived."""
     _refused: DomainError | None = None
     """The error after which the connection is closed: nothing more is read."""
 
@@ -101,37 +107,62 @@ class TimelyHttp(HttpToolsProtocol):
 
     def _parse_unparsed(self) -> None:
         """Parse the next requests; pause reading while too many of them wait for a response."""
-        data, begin = self._unparsed, 0
-        while begin < len(data) and not self._refused:
-            in_flight = self.cycle is not None and not self.cycle.response_complete
-            room = MOST_REQUESTS - len(self.pipeline) - in_flight
-            if room < 1:
-                break
-            lines = _LINES[room - 1].match(data, begin)
-            assert lines
-            self._parse(data[begin : lines.end()])
-            begin = lines.end()
+        data, begin, turn = self._unparsed, 0, 0
+        room = self._room()
+        while begin < len(data) and room and turn < LONGEST_TURN and not self._refused:
+            end = self._end_of_piece(data, begin, room)
+            self._parse(data[begin:end])
+            turn += min(end - begin, room * SHORTEST_REQUEST)
+            begin = end
+            room = self._room()
         self._unparsed = b"" if self._refused else data[begin:]
         self.flow.hold(bool(self._unparsed))
+        if self._unparsed and room:
+            self.loop.call_soon(self._parse_unparsed)
+
+    def _room(self) -> int:
+        """Return how many more requests may be parsed now."""
+        return MOST_REQUESTS - len(self.pipeline) - self._is_busy()
+
+    def _end_of_piece(self, data: bytes, begin: int, room: int) -> int:
+        """Return the end of a piece of the data in which at most ``room`` requests end."""
+        lines = _LINES[room - 1].match(data, begin)
+        assert lines
+        end = lines.end()
+        if not self._in_headers and self.cycle is not None and self.cycle.more_body:
+            # At least the rest of the body, if its length is declared.
+            rest = declared_length(self._headers_of_body) - self._body_received
+            end = max(end, begin + rest, begin + room * SHORTEST_REQUEST)
+        return min(end, len(data))
 
     def _parse(self, data: bytes) -> None:
         """Parse the data, and run the timeout only while headers are incomplete."""
         self._newest = len(data)
         self._received += self._newest
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                # The response does not upgrade, so requests go on (RFC 9110, 7.8).
+                data = data[upgrade.args[0] :]
+                continue
+            except HttpParserError:
+                self._refuse_malformed()
+            break
         if self._refused is None and (
             self._received > LONGEST_HEADERS + LONGEST_READ
             or (self.headers and len(self.headers) > MOST_HEADERS)
         ):
             self._refuse_length()
-        if self._answers():
+        if self._is_busy():
             self._clear_deadline()
         elif self._deadline is None:
             self._set_deadline()
 
-    def _answers(self) -> bool:
-        """Return whether a request is in flight, and no headers of another one are incomplete."""
-        return not (self._in_headers or self.cycle is None or self.cycle.response_complete)
+    def _is_busy(self) -> bool:
+        """Return whether a request is in flight."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse_length(self) -> None:
         """Refuse headers that are too long, or a body whose chunks have too long extras."""
@@ -146,6 +177,7 @@ class TimelyHttp(HttpToolsProtocol):
         """Note that the headers of a request begin."""
         self._in_headers = True
         self._received = self._newest
+        self._body_received = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -165,12 +197,22 @@ class TimelyHttp(HttpToolsProtocol):
             self.scope["state"][REFUSED] = refused
         super().on_headers_complete()
         self._in_headers = False
+        self._headers_of_body = self.headers
         self.headers = []  # for the trailers of a body, which are no headers of the request
 
     def on_body(self, body: bytes) -> None:
         """Note that a part of the body arrives."""
         self._received = 0
+        self._body_received += len(body)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Close the connection after the response if a trailer asks for it."""
+        super().on_message_complete()
+        if not self.parser.should_keep_alive():
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
 
     def _has_prefix(self) -> bool:
         """Return whether a URL begins with the proxy's prefix, which may begin the API's own."""
@@ -180,7 +222,7 @@ class TimelyHttp(HttpToolsProtocol):
             self.url.startswith(prefix + b"/") and not self.url.startswith(own)
         )
 
-    def send_400_response(self, msg: str) -> None:
+    def _refuse_malformed(self) -> None:
         """Let the app answer a request that the parser rejects."""
         if self._in_headers or not self.cycle.more_body:
             self._refuse(MalformedRequest("The request is not valid HTTP."))
@@ -220,8 +262,12 @@ class TimelyHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Continue with the next requests."""
         super().on_response_complete()
-        if self._unparsed and not self.pipeline and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._unparsed and not self.pipeline:
             self._parse_unparsed()
+        elif self._in_headers and not self._is_busy() and self._deadline is None:
+            self._set_deadline()  # of a request that has begun meanwhile
 
     def pause_writing(self) -> None:
         """Start the timeout for a client that does not read."""

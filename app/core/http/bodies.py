@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from email.message import Message
 from functools import lru_cache
@@ -125,7 +125,7 @@ class _Progress:
         self.end = begin + settings.body_timeout
         self._latest_end = begin + settings.upload_timeout
         self._received = 0
-        if int(request.headers.get("content-length", 0)) > longest:
+        if declared_length(request.scope["headers"]) > longest:
             raise _too_long(longest)
 
     def take(self, piece: bytes) -> None:
@@ -136,6 +136,15 @@ class _Progress:
         if self._received > self._longest:
             raise _too_long(self._longest)
         self.end = min(self.end + len(piece) / SLOWEST, self._latest_end)
+
+
+def declared_length(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """Return the ``Content-Length``, which is digits, or 0 if there is none."""
+    for name, value in headers:
+        if name == b"content-length":
+            # Python refuses to parse thousands of digits, which may all be zeros.
+            return int(value.strip().lstrip(b"0")[:20] or b"0")
+    return 0
 
 
 def _refuse_coding(request: Request) -> None:

@@ -199,14 +199,14 @@ class TestWaiting:
     async def test_reads_are_served_while_many_requests_wait_for_one_lock(
         self, limited: Limited, other: asyncpg.Connection
     ) -> None:
-        async with served(limited(), 5) as client:
+        async with served(limited(), 6) as client:
             rx = (await client.post(f"{API}/categories", json={"name": "Rx"})).json()
             async with other.transaction():
                 await other.execute("SELECT FROM categories FOR UPDATE")
                 sent = [
                     asyncio.ensure_future(self.rename(client, rx, f"Rx {n}")) for n in range(20)
                 ]
-                await lock_waiters(other, 4)
+                await lock_waiters(other, 5)
                 read = await client.get(f"{API}/categories/{rx['id']}")
                 listed = await client.get(f"{API}/categories")
                 waiting = await other.fetchval(
@@ -215,7 +215,7 @@ class TestWaiting:
                 )
             answers = await asyncio.gather(*sent)
 
-        assert (read.json(), listed.json()["items"], waiting) == (rx, [rx], 4)
+        assert (read.json(), listed.json()["items"], waiting) == (rx, [rx], 5)
         assert [answer.status_code for answer in answers] == [200] * 20
 
     @pytest.mark.parametrize("limit", ["db_statement_timeout", "db_command_timeout"])

@@ -73,6 +73,10 @@ BROKEN: dict[str, tuple[bytes, tuple[int, ...] | None]] = {
     "a target of 64 kB": (b"GET /" + b"x" * 65_534 + b" HTTP/1.1\r\nHost: x\r\n\r\n", (404,)),
     "10 000 headers": (b"GET /health/live HTTP/1.1\r\n" + b"X: 1\r\n" * 10_000 + b"\r\n", (431,)),
     "lines that end in LF": (b"GET /health/live HTTP/1.1\nHost: x\n\n", (400,)),
+    "a length of 5 000 zeros": (
+        _POST + b"Content-Length: " + b"0" * 5000 + b"2\r\n\r\n{}" + _LIVE,
+        (422, 200),
+    ),
     "a length below zero": (_POST + b"Content-Length: -1\r\n\r\n{}", (400,)),
     "a length with a plus": (_POST + b"Content-Length: +2\r\n\r\n{}", (400,)),
     "a length in words": (_POST + b"Content-Length: two\r\n\r\n{}", (400,)),

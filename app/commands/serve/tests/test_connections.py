@@ -7,11 +7,12 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from app.commands.serve import http
-from app.commands.serve.tests.connections import serving
+from app.commands.serve.tests.connections import received, serving
 from app.core.settings import Settings
 
 PIPELINED = 3000
 LARGE = b"x" * 2**16
+LAST = b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n"
 
 
 async def echo_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,6 +32,12 @@ async def respond_at_length(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": LARGE})
 
 
+def bodies_in(answer: bytes) -> list[str]:
+    """Return the bodies of some successful responses."""
+    answers = answer.decode().split("HTTP/1.1 200 OK\r\n")[1:]
+    return [one.partition("\r\n\r\n")[2] for one in answers]
+
+
 @pytest.mark.parametrize("piece", [2**20, 1000, 77], ids=["at once", "1000 bytes", "77 bytes"])
 async def test_pipelined_requests_are_answered_in_order(piece: int) -> None:
     async with serving(echo_path, Settings(_env_file=None)) as (url, _), asyncio.timeout(20):
@@ -43,7 +50,7 @@ async def test_pipelined_requests_are_answered_in_order(piece: int) -> None:
         )
         for begin in range(0, len(sent), piece):
             writer.write(sent[begin : begin + piece])
-        writer.write(b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n")
+        writer.write(LAST)
         answer = await reader.read()
         writer.close()
 
@@ -51,10 +58,43 @@ async def test_pipelined_requests_are_answered_in_order(piece: int) -> None:
         f"/{number} " + (f"\n\n{number % 100:02}" if number % 3 else "")
         for number in range(PIPELINED)
     ]
-    bodies = answer.decode().split("HTTP/1.1 200 OK\r\n")[1:]
-    assert [body.partition("\r\n\r\n")[2] for body in bodies] == [
-        f"{body}\n" for body in [*expected, "/last "]
-    ]
+    assert bodies_in(answer) == [f"{body}\n" for body in [*expected, "/last "]]
+
+
+async def test_requests_after_one_that_asks_for_an_upgrade_are_read_whole() -> None:
+    # A piece of the data ends in the second request, whose body looks like a request.
+    body = b"\n" * 20 + b"GET /in-the-body HTTP/1.1\r\n\r\n"
+    sent = (
+        b"GET /first HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+        b"POST /second HTTP/1.1\r\nContent-Length: %d\r\nA: %s\r\n\r\n" % (len(body), b"b" * 200)
+    ) + body
+    async with serving(echo_path, Settings(_env_file=None)) as (url, _):
+        answer = await received(url, sent + LAST)
+
+    assert bodies_in(answer) == ["/first \n", f"/second {body.decode()}\n", "/last \n"]
+
+
+async def test_the_rest_of_the_next_headers_may_arrive_after_a_long_response() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.5)
+        await echo_path(scope, receive, send)
+
+    async with serving(slow, Settings(_env_file=None, body_timeout=0.2)) as (url, _):
+        answer = await received(
+            url, b"GET /first HTTP/1.1\r\n\r\n" + LAST[:10], *15 * [b""], LAST[10:]
+        )
+
+    assert bodies_in(answer) == ["/first \n", "/last \n"]
+
+
+async def test_a_trailer_that_closes_the_connection_is_honoured() -> None:
+    sent = (
+        b"POST /first HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nConnection: close\r\n\r\n"
+    )
+    async with serving(echo_path, Settings(_env_file=None)) as (url, _), asyncio.timeout(3):
+        answer = await received(url, sent, LAST)
+
+    assert bodies_in(answer) == ["/first \n"]
 
 
 async def test_a_client_that_sends_requests_and_reads_nothing_is_closed(
