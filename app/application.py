@@ -24,7 +24,7 @@ from app.core.http.middleware import (
 )
 from app.core.http.problems import handle_errors
 from app.core.http.routes import RouteTable
-from app.core.limits import Space
+from app.core.limits import Shares
 from app.core.settings import Settings
 
 EXPOSED_HEADERS = [
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         if isinstance(route, Mount):  # the files of the docs
             route.app = WithoutRanges(route.app)
     app.state.settings = settings
-    app.state.bodies = Space(settings.max_body_space)
+    app.state.bodies = Shares(settings.max_body_space)
     app.state.files = FileLimits(settings)
     app.state.idempotency = Idempotency(settings.max_keys_per_client)
     app.include_router(health.router)

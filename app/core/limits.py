@@ -1,9 +1,10 @@
-"""Limits of one process: on concurrent work, with a FIFO queue or without, and on space."""
+"""Limits of one process: on concurrent work, with a FIFO queue, and on what clients hold."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from weakref import WeakValueDictionary
 
 from app.core.errors import Unavailable
 
@@ -70,44 +71,55 @@ class PacedLimit(Limit):
             loop.call_later(rest, self.leave)
 
 
-class Shares:
-    """At most ``places`` at once, of which each client gets at most a quarter; without a queue.
+class FairLimit:
+    """At most ``places`` at once, of which each client gets at most half; the rest queue (FIFO)."""
 
-    It is for work whose end the client decides, such as a transfer: a queue would wait for the
-    slowest client.
+    def __init__(self, places: int, wait: float) -> None:
+        self._all = Limit(places, wait)
+        self._share = max(1, places // 2)
+        self._wait = wait
+        self._limits: WeakValueDictionary[str, Limit] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def place(self, client: str) -> AsyncIterator[None]:
+        """Hold a place during an ``async with``; raise ``Unavailable`` if the wait times out."""
+        own = self._limits.get(client) or Limit(self._share, self._wait)
+        self._limits[client] = own
+        async with own.place(), self._all.place():
+            yield
+
+
+class Shares:
+    """At most ``total`` at once, of which each client gets at most a quarter; without a queue.
+
+    It is for what clients hold as long as they want, such as a connection, or memory for a body
+    that arrives. A queue would wait for the slowest client.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    def __init__(self, total: int) -> None:
+        self._free = total
+        self._share = -(-total // SHARE)
         self._taken: Counter[str] = Counter()
+
+    def take(self, client: str, number: int = 1) -> None:
+        """Take some; raise ``Unavailable`` if there are not enough for this client."""
+        if number > self._free or self._taken[client] + number > self._share:
+            raise Unavailable(BUSY)
+        self._free -= number
+        self._taken[client] += number
+
+    def give_back(self, client: str, number: int = 1) -> None:
+        """Give back some that were taken."""
+        self._free += number
+        self._taken[client] -= number
+        if not self._taken[client]:
+            del self._taken[client]
 
     @contextmanager
     def place(self, client: str) -> Iterator[None]:
-        """Hold a place during a ``with``; raise ``Unavailable`` if the client gets none."""
-        share = -(-self._places // SHARE)
-        if self._taken.total() >= self._places or self._taken[client] >= share:
-            raise Unavailable(BUSY)
-        self._taken[client] += 1
+        """Take one during a ``with``; raise ``Unavailable`` if there is none for this client."""
+        self.take(client)
         try:
             yield
         finally:
-            self._taken[client] -= 1
-            if not self._taken[client]:
-                del self._taken[client]
-
-
-class Space:
-    """At most ``size`` bytes at once."""
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-
-    def take(self, size: int) -> None:
-        """Take some bytes; raise ``Unavailable`` if there are not enough."""
-        if size > self._free:
-            raise Unavailable(BUSY)
-        self._free -= size
-
-    def give_back(self, size: int) -> None:
-        """Give back bytes that were taken."""
-        self._free += size
+            self.give_back(client)

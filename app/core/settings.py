@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     db_idle_timeout: Seconds = 5
     db_command_timeout: Seconds = 5
     db_pgbouncer: bool = False
+    max_connections: int = Field(default=16_384, ge=1, le=1_000_000)
     max_body_size: ByteSize = Field(default=ByteSize(64 * 2**10), ge=1)
     max_body_space: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)
     max_import_size: ByteSize = Field(default=ByteSize(64 * 2**20), ge=1)

@@ -17,10 +17,13 @@ from app.core.errors import (
     HeadersTooLarge,
     MalformedBody,
     MalformedRequest,
+    Unavailable,
     URITooLong,
 )
 from app.core.http.bodies import REFUSED, SLOWEST, declared_length
+from app.core.http.clients import client_address
 from app.core.http.middleware import RawHeaders
+from app.core.limits import Shares
 
 LONGEST_URL = 2**16 - 1
 """The maximum length of a URL in bytes: the parser counts in 16 bits."""
@@ -53,6 +56,8 @@ class TimelyConfig(Config):
     """Timeout for the headers of a request, in seconds."""
     api_prefix: str
     """The prefix of the API, without that of a proxy."""
+    open_connections: Shares
+    """The connections of this process, by the address of the client or proxy."""
 
 
 class TimelyHttp(HttpToolsProtocol):
@@ -75,6 +80,8 @@ class TimelyHttp(HttpToolsProtocol):
     """The timeout for headers."""
     _read_deadline: asyncio.TimerHandle | None = None
     """The timeout for a client that does not read."""
+    _counted_as: str | None = None
+    """The client whose share of connections this one is part of."""
     _unparsed = b""
     """Data that are parsed once the responses to earlier requests are sent."""
     _received = 0
@@ -94,6 +101,13 @@ class TimelyHttp(HttpToolsProtocol):
         super().connection_made(one_piece)
         self.flow = Flow(one_piece)
         self._set_deadline()
+        client = client_address({"client": self.client})
+        try:
+            self.config.open_connections.take(client)
+        except Unavailable:
+            transport.abort()
+        else:
+            self._counted_as = client
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or as much of them as may be parsed before more responses are sent."""
@@ -290,6 +304,9 @@ class TimelyHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timeouts."""
+        if self._counted_as is not None:
+            self.config.open_connections.give_back(self._counted_as)
+            self._counted_as = None
         self._clear_deadline()
         self.resume_writing()
         self._unparsed = b""

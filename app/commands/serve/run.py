@@ -4,6 +4,7 @@ import asyncio
 import errno
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from app.commands.database import migrate_to_head, require_room, service_databas
 from app.commands.project import ROOT
 from app.commands.serve.http import TimelyConfig, TimelyHttp
 from app.core.http.middleware import STOPPING
+from app.core.limits import Shares
 from app.core.logs import configure_logs
 from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
 
@@ -28,6 +30,8 @@ HURRY = signal.SIGUSR1
 TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 GRACE = 10
 """Seconds in which requests in flight may finish during a graceful shutdown."""
+FILES_KEPT = 500
+"""Open files that are kept for other things than connections of clients."""
 STEP = 0.1
 """The maximum length of a part of ``SHUTDOWN_DELAY``, in seconds."""
 
@@ -88,6 +92,7 @@ class ServiceConfig(TimelyConfig):
             forwarded_allow_ips=list(settings.trusted_proxies),
         )
         self.headers_timeout = settings.body_timeout
+        self.open_connections = Shares(most_connections(settings))
         self.api_prefix = settings.api_v1_prefix
         self.shutdown_delay = 0 if reload else settings.shutdown_delay
 
@@ -160,6 +165,20 @@ class Stopping:
                 stop(signum, frame)
 
         self._loop.call_soon_threadsafe(count_down, delay)
+
+
+def most_connections(settings: Settings) -> int:
+    """Return the maximum number of connections: files that the process may open, less a reserve.
+
+    The limit for open files is raised as far as this process may raise it; workers inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.max_connections + FILES_KEPT
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(1, min(settings.max_connections, soft - FILES_KEPT))
+    return settings.max_connections
 
 
 def _end_with(launcher: BaseProcess) -> None:

@@ -18,7 +18,7 @@ from app.core.errors import Unavailable, UnsupportedMediaType
 from app.core.http.bodies import SLOWEST, body_pieces, declared_type
 from app.core.http.clients import client_address
 from app.core.http.dependencies import DatabaseDep
-from app.core.limits import Limit, Shares, Space
+from app.core.limits import FairLimit, Limit, Shares
 from app.core.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ class FileLimits:
 
     def __init__(self, settings: Settings) -> None:
         self.uploads = Shares(settings.max_transfers)
-        self.space = Space(settings.max_upload_space)
-        self.imports = Limit(settings.max_imports, settings.import_wait)
+        self.space = Shares(settings.max_upload_space)
+        self.imports = FairLimit(settings.max_imports, settings.import_wait)
         self.downloads = Shares(settings.max_transfers)
         self.exports = Limit(settings.max_exports, settings.db_pool_wait)
 
@@ -128,18 +128,16 @@ async def received_csv(request: Request, longest: int) -> AsyncIterator[BinaryIO
             " the query can name another encoding."
         )
     files: FileLimits = request.app.state.files
-    with (
-        files.uploads.place(client_address(request.scope)),
-        SpooledTemporaryFile(IN_MEMORY) as file,
-    ):
+    client = client_address(request.scope)
+    with files.uploads.place(client), SpooledTemporaryFile(IN_MEMORY) as file:
         size = 0
         try:
             async for piece in body_pieces(request, longest):
-                files.space.take(len(piece))
+                files.space.take(client, len(piece))
                 size += len(piece)
                 file.write(piece)
             file.seek(0)
-            async with files.imports.place():
+            async with files.imports.place(client):
                 yield cast(BinaryIO, file)
         finally:
-            files.space.give_back(size)
+            files.space.give_back(client, size)

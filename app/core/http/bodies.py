@@ -20,7 +20,8 @@ from app.core.errors import (
     UnsupportedCoding,
     UnsupportedMediaType,
 )
-from app.core.limits import Space
+from app.core.http.clients import client_address
+from app.core.limits import Shares
 
 REFUSED = "refused"
 """Key in ``scope["state"]`` of the error for a request that is not valid HTTP.
@@ -33,6 +34,9 @@ SLOWEST = 20_000
 
 A slower transfer would hold up other requests.
 """
+
+LONGEST_SILENCE = 30
+"""Seconds after the latest piece of a body; a fast beginning does not buy hours for its end."""
 
 _CODINGS = {"br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"}
 _NO_CODING = {
@@ -79,19 +83,20 @@ async def whole_body(request: Request, longest: int) -> bytes:
     Raise ``Unavailable`` if the unfinished bodies of all clients take too much memory.
     """
     progress = _Progress(request, longest)
-    space: Space = request.app.state.bodies
+    space: Shares = request.app.state.bodies
+    client = client_address(request.scope)
     body = bytearray()
     with _refusing():
         try:
             async with asyncio.timeout_at(progress.end) as time:
                 async for piece in request.stream():
                     progress.take(piece)
-                    space.take(len(piece))
+                    space.take(client, len(piece))
                     body += piece
                     if piece:
                         time.reschedule(progress.end)
         finally:
-            space.give_back(len(body))
+            space.give_back(client, len(body))
     return bytes(body)
 
 
@@ -121,9 +126,11 @@ class _Progress:
         _refuse_coding(request)
         self._state = request.scope["state"]
         self._longest = longest
-        begin, settings = asyncio.get_running_loop().time(), request.app.state.settings
+        self._now, settings = asyncio.get_running_loop().time, request.app.state.settings
+        begin = self._now()
         self.end = begin + settings.body_timeout
         self._latest_end = begin + settings.upload_timeout
+        self._silence = max(LONGEST_SILENCE, settings.body_timeout)
         self._received = 0
         if declared_length(request.scope["headers"]) > longest:
             raise _too_long(longest)
@@ -135,7 +142,8 @@ class _Progress:
         self._received += len(piece)
         if self._received > self._longest:
             raise _too_long(self._longest)
-        self.end = min(self.end + len(piece) / SLOWEST, self._latest_end)
+        silent_end = self._now() + self._silence
+        self.end = min(self.end + len(piece) / SLOWEST, silent_end, self._latest_end)
 
 
 def declared_length(headers: Sequence[tuple[bytes, bytes]]) -> int:

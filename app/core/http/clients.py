@@ -1,5 +1,6 @@
 """Which client sends a request, for limits of each client."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.types import Scope
@@ -12,6 +13,11 @@ def client_address(scope: Scope) -> str:
     Unix socket for example, are one client: the empty string.
     """
     host, _ = scope.get("client") or ("", 0)
+    return _network(host)
+
+
+@lru_cache(maxsize=1024)
+def _network(host: str) -> str:
     try:
         address: IPv4Address | IPv6Address = ip_address(host)
     except ValueError:

@@ -27,7 +27,7 @@ from app.core.db.pool import connected
 from app.core.db.statements import Statement
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Unavailable
-from app.core.limits import Limit, PacedLimit
+from app.core.limits import FairLimit, Limit, PacedLimit
 from app.core.settings import Settings
 
 JSON = {"Content-Type": "application/json"}
@@ -134,7 +134,7 @@ def limited(own_database: str) -> Limited:
             await go_on.wait()
             yield b"}"
 
-        async with served(limited(max_body_space=40), 2) as client:
+        async with served(limited(max_body_space=160), 2) as client:
             url = f"{API}/categories"
             first = asyncio.ensure_future(client.post(url, content=slow(), headers=JSON))
             await asyncio.sleep(0.05)
@@ -277,6 +277,17 @@ class TestLimit:
         async with limit.place():
             pass
 
+    async def test_a_client_gets_at_most_half_of_the_places(self) -> None:
+        limit = FairLimit(2, wait=0.05)
+        async with limit.place("192.0.2.7"):
+            with pytest.raises(Unavailable):
+                async with limit.place("192.0.2.7"):
+                    pass
+            async with limit.place("192.0.2.8"):
+                pass
+        async with limit.place("192.0.2.7"):
+            pass
+
     async def test_a_paced_place_rests_for_longer_than_its_work(self) -> None:
         limit = PacedLimit(1, wait=60)
         now = asyncio.get_running_loop().time
@@ -364,15 +375,20 @@ class TestFiles:
         assert problem(refused) == (408, "/problems/body-timeout", [])
 
     async def test_received_files_have_a_limit_in_bytes_together(self, limited: Limited) -> None:
-        settings = limited(max_upload_space=100)
+        settings = limited(max_upload_space=400)
         go_on = asyncio.Event()
-        async with served(settings, 2) as client:
+        async with (
+            served(settings, 2) as client,
+            client_of(app_of(client), None, "192.0.2.7") as another,
+        ):
             first = asyncio.ensure_future(self.upload(client, self.slow(1, go_on)))
             await asyncio.sleep(0.05)
             too_long = await self.upload(client, self.HEADER + self.ROW * 5)
+            of_another = await self.upload(another, self.HEADER + self.ROW % 3)
             go_on.set()
 
             assert unavailable(too_long) == BUSY
+            assert of_another.json()["created"] == 1
             assert (await first).json()["created"] == 1
             short = await self.upload(client, self.HEADER + self.ROW % 2)
             assert short.json()["created"] == 1

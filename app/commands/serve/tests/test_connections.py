@@ -125,3 +125,21 @@ async def test_a_client_that_sends_only_line_ends_is_closed() -> None:
             if not server.server_state.connections:
                 break
         writer.close()
+
+
+async def test_an_address_gets_only_a_share_of_the_connections() -> None:
+    async with serving(echo_path, Settings(_env_file=None, max_connections=8)) as (url, server):
+        port = urlsplit(url).port
+        open_ones = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        while len(server.server_state.connections) < 2:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
+        _, writer = open_ones.pop()
+        writer.close()
+        while len(server.server_state.connections) > 1:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.01)
+
+        assert bodies_in(await received(url, LAST)) == ["/last \n"]
+        open_ones.pop()[1].close()
