@@ -15,6 +15,8 @@ class Stopped(SystemExit):
     """Raised on a signal; not KeyboardInterrupt, which Python may end by itself."""
 
     arrived = False
+    raised = False
+    """Whether it was ever raised in this process: other code may have swallowed it, and kept it."""
 
     def __del__(self) -> None:
         # A destructor or a broad `except` swallowed it: raise it again a moment later.
@@ -31,6 +33,7 @@ def end_cleanly_on_signals() -> None:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
+    Stopped.raised = True
     raise Stopped(128 + signum)
 
 

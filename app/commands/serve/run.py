@@ -19,6 +19,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from app.commands.database import migrate_to_head, require_room, service_database
 from app.commands.project import ROOT
 from app.commands.serve.http import TimelyConfig, TimelyHttp
+from app.commands.signals import Stopped
 from app.core.http.middleware import STOPPING
 from app.core.limits import Shares
 from app.core.logs import configure_logs
@@ -190,8 +191,11 @@ class AnnouncedServer(Server):
     """The server of a single process; it prints the ready line."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the ready line."""
+        """Start, then print the ready line, unless a signal to stop was lost before."""
         await super().startup(sockets)
+        if Stopped.raised:
+            self.should_exit = True
+            return
         for sock in sockets or ():
             _announce(sock)
 
@@ -209,7 +213,9 @@ class Workers(Multiprocess):
         if self.announced or self.should_exit.is_set():
             return
         patience = self.config.timeout_worker_healthcheck
-        if all(process.is_ready(patience) for process in self.processes):
+        if Stopped.raised:  # and lost before this class handled signals
+            self.should_exit.set()
+        elif all(process.is_ready(patience) for process in self.processes):
             self.announced = True
             _announce(self.sockets[0])
 

@@ -270,6 +270,33 @@ def test_a_data_directory_on_a_read_only_file_system_is_an_error_of_one_line(
     )
 
 
+@pytest.mark.parametrize("server", ["AnnouncedServer(config)", "Workers(config, [sock])"])
+def test_a_signal_that_other_code_swallows_during_the_start_still_stops(server: str) -> None:
+    program = f"""
+import signal, socket
+from app.commands.serve.run import AnnouncedServer, ServiceConfig, Workers
+from app.commands.signals import end_cleanly_on_signals
+from app.core.settings import Settings
+end_cleanly_on_signals()
+try:
+    signal.raise_signal(signal.SIGTERM)
+except BaseException as error:
+    kept = error
+with socket.create_server(("127.0.0.1", 0)) as sock:
+    config = ServiceConfig("app.core.http.health:router", Settings(_env_file=None), workers=2)
+    server = {server}
+    server.run([sock]) if "{server}".startswith("A") else server.run()
+kept.arrived = True
+"""
+    command = [sys.executable, "-c", program]
+
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=30
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_workers_that_cannot_load_the_app_are_not_restarted_forever() -> None:
     program = """
 import socket
