@@ -33,7 +33,7 @@ _ALONE, _SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
 _CHANGED = "Concurrent requests changed the same athletes during the dry run; try again."
 
 Check = Callable[[], Awaitable[None]]
-"""Raises an error if the dry run must end; called before each batch."""
+"""Raises an error if the work must end; called before it, and in a dry run before each batch."""
 
 
 async def _no_check() -> None:
@@ -41,16 +41,17 @@ async def _no_check() -> None:
 
 
 def checks_of_client(is_gone: Callable[[], Awaitable[bool]]) -> Check:
-    """Return a check for a dry run that a client asks for, from now on.
+    """Return a check for work that a client asks for, from now on.
 
-    It raises ``MalformedBody`` if the client is gone, and ``Unavailable`` after the maximum time.
+    It raises ``MalformedBody`` if the client is gone, and ``Unavailable`` after the maximum time of
+    a dry run.
     """
     now = asyncio.get_running_loop().time
     end = now() + LONGEST
 
     async def check() -> None:
         if await is_gone():
-            raise MalformedBody("The client disconnected before the end of the dry run.")
+            raise MalformedBody("The client disconnected.")
         if now() > end:
             raise Unavailable(
                 f"The dry run took longer than {LONGEST:.0f} seconds, in which other requests may"
@@ -66,7 +67,12 @@ async def with_storage(
     work: Work[Result],
     check: Check = _no_check,
 ) -> Result:
-    """Do some work with a storage of the database; a dry run stores nothing."""
+    """Do some work with a storage of the database; a dry run stores nothing.
+
+    Raise what ``check`` raises. Once its first rows are stored, an import continues without its
+    client: a proxy may have closed the connection, and half a file is of no use to anybody.
+    """
+    await check()
     if options.dry_run:
         return await dry_run(database, work, check)
     return await work(AthletesStorage(database))

@@ -1,8 +1,10 @@
 """Import: store the athletes of a CSV file batch by batch, and report."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
 from typing import Protocol, TypeVar
 
 from app.athletes.files.reading import AthletesFile, Entry
@@ -22,19 +24,22 @@ Work = Callable[[Storage], Awaitable[Result]]
 """Some work with the storage for the rows of a file."""
 
 
-async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[Outcome]:
+async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncGenerator[Outcome]:
     """Store a file, and yield the outcome of each batch once it is committed.
 
-    Raise ``Unavailable`` if the storage fails; the batches before stay committed.
+    Raise ``Unavailable`` if the storage fails; the batches before stay committed. Close the
+    generator before the file, unless it is exhausted.
     """
     done = 0
     batches = file.batches()
     # Reading takes CPU time. In a thread, the next batch is read while the database stores this
     # one, and the event loop stays free for other requests.
-    with ThreadPoolExecutor(1) as thread:
-        ahead = thread.submit(next, batches, None)
-        while batch := await asyncio.wrap_future(ahead):
-            ahead = thread.submit(next, batches, None)
+    thread = ThreadPoolExecutor(1)
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, thread)
+    ahead = in_thread(next, batches, None)
+    try:
+        while batch := await ahead:
+            ahead = in_thread(next, batches, None)
             outcome = Outcome()
             outcome.reject(*batch.rejections)
             try:
@@ -46,6 +51,13 @@ async def stored_batches(file: AthletesFile, storage: Storage) -> AsyncIterator[
             outcome.rejections.sort(key=lambda rejection: rejection.row.line)
             yield outcome
             done += outcome.counts.read
+    finally:
+        ahead.cancel()
+        # After an error, the thread may still read a batch from the file, which its owner closes
+        # next. So wait for it, but not as ``shutdown`` would, which stops the event loop.
+        ended = in_thread(batches.close)
+        thread.shutdown(wait=False)
+        await asyncio.wait([ended])
 
 
 def begun_report(file: AthletesFile) -> ImportReport:
@@ -61,6 +73,7 @@ def begun_report(file: AthletesFile) -> ImportReport:
 async def import_file(file: AthletesFile, storage: Storage) -> ImportReport:
     """Store a file and return the report; raise ``Unavailable`` if the storage fails."""
     report = begun_report(file)
-    async for outcome in stored_batches(file, storage):
-        report.take(outcome)
+    async with aclosing(stored_batches(file, storage)) as outcomes:
+        async for outcome in outcomes:
+            report.take(outcome)
     return report

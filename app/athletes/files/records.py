@@ -38,12 +38,16 @@ _SEXES = {
 
 
 def _names(cell: object) -> object:
-    """Split a cell into names, one for each name key."""
+    """Split a cell into names, one for each name key; of too many names, return too many."""
     text = clean_text(cell)
     if not isinstance(text, str):
         return [] if text is None else text
-    names = filter(None, map(str.strip, text.split(SEPARATOR)))
-    return list({name_key(name): name for name in names}.values())
+    by_key: dict[str, str] = {}
+    for name in filter(None, map(str.strip, text.split(SEPARATOR))):
+        by_key[name_key(name)] = name
+        if len(by_key) > MOST_CENTRES:
+            break
+    return list(by_key.values())
 
 
 def _sex(cell: object) -> object:

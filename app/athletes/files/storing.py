@@ -123,8 +123,8 @@ async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) 
             **entry.values,
             "id": athlete_id or entry.values.get("id") or new_id(),
             "is_new": athlete_id is None,
-            "category_id": category_ids.get(name_key(entry.values.get("category", ""))),
-            "centre_ids": [centre_ids[name_key(name)] for name in entry.values.get("centres", ())],
+            "category_id": category_ids.get(entry.values.get("category", "")),
+            "centre_ids": [centre_ids[name] for name in entry.values.get("centres", ())],
         }
         for entry, athlete_id in accepted
     ]
@@ -174,31 +174,31 @@ async def _named(
     create: type[Payload],
     names: Iterable[str],
 ) -> tuple[dict[str, UUID], int]:
-    """Find or create the rows with some names; return ids by name key, and how many are new.
+    """Find or create the rows with some valid names; return ids by name, and how many are new.
 
     If it locks them, they cannot be deleted before the transaction ends.
     """
+    keys = {name: name_key(name) for name in names}
     missing: dict[str, str] = {}
-    for name in names:
-        missing.setdefault(name_key(name), name)
+    for name, key in keys.items():
+        missing.setdefault(key, name)
     ids: dict[str, UUID] = {}
-    created = 0
+    table, created = table_of(row), 0
     # Again for a name that another transaction creates or deletes between the two statements.
     while missing:
         ids.update(await transaction.rows(_find_names_query(row, locks), {"keys": list(missing)}))
-        new = [
-            create.model_validate({"name": name}).model_dump()
-            for key, name in sorted(missing.items())
-            if key not in ids
-        ]
+        new = [name for key, name in sorted(missing.items()) if key not in ids]
+        # Only the name differs, and it is valid: one validation gives the other fields.
+        others = create.model_validate({"name": new[0]}).model_dump() if new else {}
         rows = [
-            {"id": new_id(), **fields, **derived_columns(table_of(row), fields)} for fields in new
+            {"id": new_id(), **fields, **derived_columns(table, fields)}
+            for fields in ({**others, "name": name} for name in new)
         ]
         made = await transaction.rows(_create_names_query(row), _recordset_of(rows)) if rows else []
         ids.update(made)
         created += len(made)
         missing = {key: name for key, name in missing.items() if key not in ids}
-    return ids, created
+    return {name: ids[key] for name, key in keys.items()}, created
 
 
 def _recordset_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

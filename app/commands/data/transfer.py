@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -73,10 +73,11 @@ async def _import(
     report = begun_report(file)
     size = os.fstat(opened.fileno()).st_size
     with progress("import") as show:
-        async for outcome in stored_batches(file, storage):
-            report.take(outcome)
-            rows.add(outcome.rejections)
-            show(opened.tell() / size, f"{report.read} rows, {report.rejected} rejected")
+        async with aclosing(stored_batches(file, storage)) as outcomes:
+            async for outcome in outcomes:
+                report.take(outcome)
+                rows.add(outcome.rejections)
+                show(opened.tell() / size, f"{report.read} rows, {report.rejected} rejected")
     return report
 
 

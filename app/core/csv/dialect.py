@@ -3,9 +3,8 @@
 import codecs
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import IncrementalNewlineDecoder, TextIOWrapper
+from io import IncrementalNewlineDecoder, StringIO
 from typing import BinaryIO, Literal, get_args
 
 from app.core.errors import Invalid, MalformedBody
@@ -38,6 +37,8 @@ _MARKS = {
 }
 _MARKS_OF_UTF_32 = codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE
 _MOST_MARKS = 10
+_PIECE = 2**16
+"""How many bytes are decoded at once; fewer than ``LONGEST_LINE``."""
 _OTHER_FILES = {
     b"PK\x03\x04": "an Excel workbook, or another ZIP file",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
@@ -60,16 +61,22 @@ class Dialect:
     """Whether the first line is not a row, but names the separator: ``sep=;``."""
 
 
-@contextmanager
-def opened_text(file: BinaryIO, encoding: str, mark: bytes) -> Iterator[TextIOWrapper]:
-    """Yield the text of a file after its byte order marks; the file stays open."""
+def text_lines(file: BinaryIO, encoding: str, mark: bytes) -> Iterator[str]:
+    """Yield the lines of a file after its byte order marks, with their line endings."""
+    # A TextIOWrapper reads 8 KiB at a time. Each read releases the GIL for a moment, too short for
+    # another thread to get it, and restarts that thread's wait for it: it would wait for seconds.
+    decoder = codecs.getincrementaldecoder(encoding)()
     file.seek(len(mark))
-    text = TextIOWrapper(file, encoding=encoding, newline="")
-    try:
-        yield text
-    finally:
-        if not file.closed:
-            text.detach()  # otherwise the wrapper would close the file
+    rest = ""
+    while piece := file.read(_PIECE):
+        # The last line may continue in the next piece, also one that ends with CR.
+        *lines, rest = _lines(rest + decoder.decode(piece)) or [""]
+        yield from lines
+    yield from _lines(rest + decoder.decode(b"", final=True))
+
+
+def _lines(text: str) -> list[str]:
+    return StringIO(text, newline="").readlines()
 
 
 def supported_encoding(name: str) -> Encoding | None:
@@ -106,8 +113,7 @@ def checked_dialect(file: BinaryIO, encoding: Encoding | None = None) -> Dialect
     named: str = _MARKS[mark] if mark else encoding or "utf-8"
     file.seek(len(marks))
     _check_text(file, named)
-    with opened_text(file, named, marks) as text:
-        separator = _named_separator(text)
+    separator = _named_separator(next(text_lines(file, named, marks), ""))
     return Dialect(named, separator or ",", marks, separator is not None)
 
 
@@ -123,7 +129,7 @@ def _check_text(file: BinaryIO, encoding: str) -> None:
     newlines = IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     line, length, empty = 1, 0, True
     while True:
-        piece = file.read(LONGEST_LINE)
+        piece = file.read(_PIECE)
         try:
             text = newlines.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
@@ -134,10 +140,14 @@ def _check_text(file: BinaryIO, encoding: str) -> None:
             line += len(re.findall(r"\r\n|\r|\n", before))
             raise MalformedBody(_not_encoded(line, encoding)) from None
         empty = empty and not text
-        for number, part in enumerate(text.split("\n")):
-            line, length = (line + 1, len(part)) if number else (line, length + len(part))
-            if length > LONGEST_LINE:
-                raise Invalid(f"Line {line} is longer than 1 MiB: this is not a CSV file of rows.")
+        # Only a line that began in an earlier piece can be too long.
+        first, *others = text.split("\n", 1)
+        length += len(first)
+        if length > LONGEST_LINE:
+            raise Invalid(f"Line {line} is longer than 1 MiB: this is not a CSV file of rows.")
+        if others:
+            line += text.count("\n")
+            length = len(text) - text.rindex("\n") - 1
         if not piece:
             break
     if empty:
@@ -156,9 +166,9 @@ def _not_encoded(line: int, encoding: str) -> str:
     )
 
 
-def _named_separator(text: TextIOWrapper) -> str | None:
+def _named_separator(first: str) -> str | None:
     """Return the separator that the first line names, or None if that line is a row."""
-    named = _SEPARATOR_LINE.fullmatch(text.readline(100).rstrip("\r\n"))
+    named = _SEPARATOR_LINE.fullmatch(first.rstrip("\r\n"))
     if named is None:
         return None
     if named[1] not in SEPARATORS:

@@ -4,10 +4,9 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from io import TextIOWrapper
 from typing import BinaryIO, NamedTuple
 
-from app.core.csv.dialect import SEPARATORS, Dialect, Encoding, checked_dialect, opened_text
+from app.core.csv.dialect import SEPARATORS, Dialect, Encoding, checked_dialect, text_lines
 from app.core.errors import Invalid
 
 LONGEST_ROW = 100_000
@@ -15,7 +14,7 @@ LONGEST_ROW = 100_000
 
 
 MOST_BLANK_LINES = 1000
-"""How many blank lines can be before the header."""
+"""How many blank lines can be before the header, and are skipped without a pause after it."""
 _BLANK_LINE = re.compile(r'[\s,;"]*[\r\n]')  # no match at the end of the file
 
 
@@ -50,36 +49,41 @@ def read_dialect(
 
 def _check_start(file: BinaryIO, dialect: Dialect) -> None:
     """Raise ``Invalid`` if many lines are before the header, which each separator would read."""
-    with opened_text(file, dialect.encoding, dialect.mark) as text:
-        if all(_BLANK_LINE.fullmatch(text.readline()) for _ in range(MOST_BLANK_LINES + 1)):
-            raise Invalid(
-                f"The first {MOST_BLANK_LINES} lines are blank: delete them, so that the file"
-                " begins with the names of the columns."
-            )
+    lines = text_lines(file, dialect.encoding, dialect.mark)
+    if all(_BLANK_LINE.fullmatch(next(lines, "")) for _ in range(MOST_BLANK_LINES + 1)):
+        raise Invalid(
+            f"The first {MOST_BLANK_LINES} lines are blank: delete them, so that the file"
+            " begins with the names of the columns."
+        )
 
 
 def read_rows(file: BinaryIO, dialect: Dialect) -> Iterator[CSVRow]:
     """Yield the rows of a file, the header first, if ``read_dialect`` accepts it.
 
-    Rows with only blank cells are skipped. A row that is not valid CSV (RFC 4180) has one cell,
-    its first line, and reading continues with the next line.
+    Rows with only blank cells are skipped. Where more than ``MOST_BLANK_LINES`` follow each other,
+    a row without cells is yielded now and then, so that the caller can pause. A row that is not
+    valid CSV (RFC 4180) has one cell, its first line, and reading continues with the next line.
     """
-    with opened_text(file, dialect.encoding, dialect.mark) as text:
-        lines = _Lines(text)
-        reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
-        if dialect.separator_line:
-            next(lines)
-        while True:
-            lines.begin_row()
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except (csv.Error, _RowTooLong):
-                yield lines.broken_row()
-                continue
-            if any(map(str.strip, cells)):
-                yield CSVRow(lines.first, cells)
+    lines = _Lines(text_lines(file, dialect.encoding, dialect.mark))
+    reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
+    if dialect.separator_line:
+        next(lines)
+    blank = 0
+    while True:
+        lines.begin_row()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, _RowTooLong):
+            yield lines.broken_row()
+            continue
+        if any(map(str.strip, cells)):
+            blank = 0
+            yield CSVRow(lines.first, cells)
+        elif (blank := blank + 1) > MOST_BLANK_LINES:
+            blank = 0
+            yield CSVRow(lines.first, [])
 
 
 class _RowTooLong(Exception):
@@ -89,7 +93,7 @@ class _RowTooLong(Exception):
 class _Lines:
     """The lines of a text, numbered from 1; the lines of a row can be put back and read again."""
 
-    def __init__(self, text: TextIOWrapper) -> None:
+    def __init__(self, text: Iterator[str]) -> None:
         self._text = text
         self._again: list[str] = []
         self._row: list[str] = []
@@ -106,9 +110,7 @@ class _Lines:
             # A broken row has read past this line. So this row must end on its first line:
             # otherwise each line could be read again once for every line of a long row.
             raise _RowTooLong
-        line = self._again.pop() if self._again else self._text.readline()
-        if not line:
-            raise StopIteration
+        line = self._again.pop() if self._again else next(self._text)
         self._row.append(line)
         self._length += len(line)
         if self._length > LONGEST_ROW:

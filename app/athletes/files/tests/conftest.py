@@ -1,4 +1,6 @@
-from collections.abc import Mapping, Sequence
+import asyncio
+import json
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
 import httpx
@@ -41,6 +43,41 @@ async def post_csv(
     return await client.post(
         f"{API}/athletes/import", content=content, headers=headers, params=query
     )
+
+
+async def post_and_leave(
+    client: httpx.AsyncClient, file: str, query: bytes = b"", checks: int = 0
+) -> tuple[int, Json]:
+    """Import a file and disconnect after it; the service sees that at a later check.
+
+    Return the status and the body of the response that nobody gets.
+    """
+    transport = client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    received = 0
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> Json:
+        nonlocal received
+        received += 1
+        if received == 1:
+            return {"type": "http.request", "body": file.encode()}
+        if received <= 1 + checks:
+            await asyncio.sleep(60)  # cancelled, because there is no message yet
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"{API}/athletes/import",
+        "query_string": query,
+        "headers": [(b"content-type", b"text/csv")],
+    }
+    await transport.app(scope, receive, send)
+    return sent[0]["status"], json.loads(sent[1]["body"])
 
 
 async def athlete_of(client: httpx.AsyncClient, reference: str) -> Json:

@@ -1,8 +1,7 @@
 """Dry runs: the report of a real import, and nothing stored."""
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import httpx
@@ -10,7 +9,13 @@ import pytest
 
 from app.athletes.files import dry_run
 from app.athletes.files.reading import ROWS_IN_BATCH
-from app.athletes.files.tests.conftest import Import, athlete_of, counts, post_csv
+from app.athletes.files.tests.conftest import (
+    Import,
+    athlete_of,
+    counts,
+    post_and_leave,
+    post_csv,
+)
 from app.conftest import API, Create, lock_waiters, patient, problem, served, unavailable
 from app.trainings.tests.conftest import Gym
 
@@ -211,29 +216,11 @@ class TestConcurrently:
     async def test_a_dry_run_ends_before_the_next_batch_if_the_client_disconnects(
         self, client: httpx.AsyncClient, other: asyncpg.Connection, rows: list[str]
     ) -> None:
-        transport = client._transport
-        assert isinstance(transport, httpx.ASGITransport)
-        body = file_of(*rows).encode()
-        messages: list[dict[str, object]] = [{"type": "http.request", "body": body}]
-        sent = []
+        status, answer = await post_and_leave(client, file_of(*rows), b"dry_run=true", checks=2)
 
-        async def receive() -> dict[str, object]:
-            return messages.pop() if messages else {"type": "http.disconnect"}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": f"{API}/athletes/import",
-            "query_string": b"dry_run=true",
-            "headers": [(b"content-type", b"text/csv")],
-        }
-        await transport.app(scope, receive, send)
-
-        assert sent[0]["status"] == 400
-        assert b"disconnected before the end of the dry run" in sent[1]["body"]
+        assert status == 400
+        assert answer["detail"] == "The client disconnected."
+        assert (await client.get(f"{API}/athletes")).json()["items"] == []
 
     async def test_a_dry_run_is_not_retried_as_its_file_is_read_already(
         self, client: httpx.AsyncClient, other: asyncpg.Connection, import_csv: Import

@@ -1,6 +1,4 @@
-import sqlite3
 from collections.abc import AsyncIterator
-from typing import Any
 
 import asyncpg
 import httpx
@@ -15,31 +13,12 @@ from app.athletes.files.tests.conftest import (
     post_csv,
     reasons,
 )
-from app.conftest import API, Create, Json, problem, unavailable
+from app.conftest import API, Create, Json, problem
 from app.core.resources.fields import new_id
 
 ID = "019aa8a5-3f0c-7c4e-9d0f-6f2d1c7a5b10"
 ONE_EMAIL = "an email belongs to one athlete: leave it empty for the other"
 MARA = "reference,name,category\nM-1,Mara,Rx\n"
-
-
-async def test_a_full_disk_under_the_values_of_a_file_is_503(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect = sqlite3.connect
-
-    def with_little_room(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*arguments, **options)
-        connection.execute("PRAGMA max_page_count = 3")
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", with_little_room)
-    rows = "".join(f"{number:0300},Mara,Rx\n" for number in range(100))
-
-    assert unavailable(await post_csv(client, f"reference,name,category\n{rows}")) == (
-        "The service has run out of files, disk space or memory; try again."
-    )
-    assert (await client.get(f"{API}/athletes")).json()["items"] == []
 
 
 class TestCreating:

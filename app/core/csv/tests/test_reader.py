@@ -78,6 +78,53 @@ def test_a_file_may_be_longer_than_the_longest_line(end: bytes) -> None:
     assert len(rows(end.join([b"Mara" * 250] * 2500))) == 2500  # 2.5 MB
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lines_and_characters_may_be_in_two_pieces_of_a_file(end: str, encoding: str) -> None:
+    for length in range(2**15 - 6, 2**15 + 2):  # a piece is 2**16 bytes
+        name = "é" * length
+
+        found = rows(f"{name}{end}Mara{end}Ana".encode(encoding))
+
+        assert found == [CSVRow(1, [name]), CSVRow(2, ["Mara"]), CSVRow(3, ["Ana"])]
+
+
+def test_a_file_is_read_in_large_pieces() -> None:
+    class Counted(BytesIO):
+        reads = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    file = Counted(b'"\n' * 2**19)
+
+    list(read_rows(file, Dialect()))
+
+    # Each read releases the GIL, too briefly for another thread, which then waits anew.
+    assert file.reads == 2**20 / 2**16 + 1
+
+
+def test_a_row_without_cells_is_yielded_among_many_blank_lines() -> None:
+    found = rows("name\n" + "\n" * 2500 + "Mara\n" + "\n" * 1000 + "Ana\n")
+
+    assert found == [
+        CSVRow(1, ["name"]),
+        CSVRow(1002, []),
+        CSVRow(2003, []),
+        CSVRow(2502, ["Mara"]),
+        CSVRow(3503, ["Ana"]),
+    ]
+
+
+def test_many_lines_are_checked_at_once() -> None:
+    start = time.process_time()
+
+    checked_dialect(BytesIO(b"name\n" + b"\n" * 2**25))
+
+    assert time.process_time() - start < 0.5  # several seconds if each line were looked at
+
+
 def test_reading_rows_does_not_close_the_file() -> None:
     file = BytesIO(b"name\nMara\n")
     list(read_rows(file, Dialect()))
