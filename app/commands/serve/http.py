@@ -33,6 +33,8 @@ MOST_HEADERS = 100
 """The maximum number of headers of a request."""
 MOST_REQUESTS = 16
 """The maximum number of pipelined requests of a connection that are parsed but not answered."""
+FEW_LINES = 2 * MOST_REQUESTS - 2
+"""Data with at most so many lines have no more requests than may be parsed."""
 SHORTEST_REQUEST = len(b"GET / HTTP/1.1\r\n\r\n")
 LONGEST_READ = 256 * 2**10
 """The maximum length of the data that an event loop reads at once."""
@@ -113,7 +115,7 @@ class TimelyHttp(HttpToolsProtocol):
         """Parse the data, or as much of them as may be parsed before more responses are sent."""
         if self._refused:
             return
-        if self._unparsed or self.pipeline or len(data) > MOST_REQUESTS * SHORTEST_REQUEST:
+        if self._unparsed or self.pipeline or data.count(b"\n") > FEW_LINES:
             self._unparsed += data
             self._parse_unparsed()
         else:
@@ -223,7 +225,7 @@ class TimelyHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Close the connection after the response if a trailer asks for it."""
         super().on_message_complete()
-        if not self.parser.should_keep_alive():
+        if self.headers and not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
                 self.transport.close()
@@ -276,7 +278,7 @@ class TimelyHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Continue with the next requests."""
         super().on_response_complete()
-        if self.transport.is_closing():
+        if not (self._unparsed or self._in_headers) or self.transport.is_closing():
             return
         if self._unparsed and not self.pipeline:
             self._parse_unparsed()

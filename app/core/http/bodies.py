@@ -35,6 +35,8 @@ SLOWEST = 20_000
 A slower transfer would hold up other requests.
 """
 
+SMALL = 4096
+"""The length in bytes up to which a body does not count for ``MAX_BODY_SPACE``."""
 LONGEST_SILENCE = 30
 """Seconds after the latest piece of a body; a fast beginning does not buy hours for its end."""
 
@@ -83,21 +85,29 @@ async def whole_body(request: Request, longest: int) -> bytes:
     Raise ``Unavailable`` if the unfinished bodies of all clients take too much memory.
     """
     progress = _Progress(request, longest)
-    space: Shares = request.app.state.bodies
-    client = client_address(request.scope)
     body = bytearray()
+    counted = 0
     with _refusing():
         try:
             async with asyncio.timeout_at(progress.end) as time:
                 async for piece in request.stream():
                     progress.take(piece)
-                    space.take(client, len(piece))
                     body += piece
                     if piece:
                         time.reschedule(progress.end)
+                    if len(body) > SMALL:
+                        _bodies(request).take(client_address(request.scope), len(body) - counted)
+                        counted = len(body)
         finally:
-            space.give_back(client, len(body))
+            if counted:
+                _bodies(request).give_back(client_address(request.scope), counted)
     return bytes(body)
+
+
+def _bodies(request: Request) -> Shares:
+    """Return the limit on the memory of bodies that arrive."""
+    shares: Shares = request.app.state.bodies
+    return shares
 
 
 async def body_pieces(request: Request, longest: int) -> AsyncIterator[bytes]:
