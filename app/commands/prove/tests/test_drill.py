@@ -41,45 +41,24 @@ def temporary() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_two_rounds_lose_and_duplicate_no_row(temporary: Path) -> None:
-    with launched("drill", "--rounds=2", TMPDIR=str(temporary)) as launcher:
-        assert launcher.read_until(re.compile("round 1: "))
+def test_a_round_loses_and_duplicates_no_row(temporary: Path) -> None:
+    with launched("drill", "--rounds=1", TMPDIR=str(temporary)) as launcher:
+        assert launcher.read_until(re.compile("writers send"))
         family = launcher.family()
         status = launcher.ended()
 
     lines = launcher.output
-    assert len(re.findall(r"^round \d: recovered \d", lines, re.MULTILINE)) == 2, lines
+    assert len(re.findall(r"^round \d: recovered \d", lines, re.MULTILINE)) == 1, lines
     assert " 500: " not in lines, lines
     closing = LAST_LINE.search(lines)
     assert closing, lines
     acknowledged, *found_and_wrong = map(int, closing.groups())
-    assert acknowledged > 200
+    assert acknowledged > 100
     assert found_and_wrong == [acknowledged, 0, 0, 0], lines
     assert status == 0, lines
     assert family != []
     assert living(family, 0) == []
     assert list(temporary.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_a_promoted_standby_lacks_no_acknowledged_row(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(drill, "CUT", 1.0)
-    monkeypatch.setenv("SHUTDOWN_DELAY", "0")
-    monkeypatch.delenv(COVERAGE, raising=False)  # other tests measure the service's coverage
-
-    status = run_drill(rounds=1, standby=True)
-
-    lines = capsys.readouterr().out
-    assert re.search(r"^round 1: recovered \d", lines, re.MULTILINE), lines
-    assert " 503: " in lines, lines
-    closing = LAST_LINE.search(lines)
-    assert closing, lines
-    acknowledged, *found_and_wrong = map(int, closing.groups())
-    assert acknowledged > 50
-    assert found_and_wrong == [acknowledged, 0, 0, 0], lines
-    assert status == 0, lines
 
 
 @pytest.mark.slow

@@ -97,6 +97,28 @@ async def test_a_trailer_that_closes_the_connection_is_honoured() -> None:
     assert bodies_in(answer) == ["/first \n"]
 
 
+async def test_few_pipelined_requests_are_parsed_before_they_are_answered() -> None:
+    go_on = asyncio.Event()
+
+    async def waits(scope: Scope, receive: Receive, send: Send) -> None:
+        await go_on.wait()
+        await echo_path(scope, receive, send)
+
+    async with serving(waits, Settings(_env_file=None)) as (url, server), asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n" * PIPELINED + LAST)
+        await asyncio.sleep(0.2)
+        (connection,) = server.server_state.connections
+        assert isinstance(connection, http.TimelyHttp)
+        assert len(connection.pipeline) == http.MOST_REQUESTS - 1  # and the one in flight
+        assert len(connection._unparsed) <= http.LONGEST_READ
+        go_on.set()
+        answer = await reader.read()
+        writer.close()
+
+    assert bodies_in(answer) == ["/ \n"] * PIPELINED + ["/last \n"]
+
+
 async def test_a_client_that_sends_requests_and_reads_nothing_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
