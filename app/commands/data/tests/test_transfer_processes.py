@@ -226,23 +226,6 @@ def test_an_import_that_is_killed_with_its_database_server_can_be_repeated(
     assert unchanged(report) % ROWS_IN_BATCH == 0
 
 
-def test_an_import_that_is_killed_leaves_the_service_whose_database_it_used(
-    data_dir: str, tmp_path: Path
-) -> None:
-    file = write_rows(tmp_path / "others.csv", INTERRUPTED, "O")
-    with launched("run", "--port=0", DATA_DIR=data_dir) as service:
-        assert service.url
-        postmaster = next(one for one in service.family() if one.name() == "postgres")
-        kill_when_it_stores(file, data_dir, "O-%")
-        report = output_of("import", str(file), DATA_DIR=data_dir)
-
-        assert living([postmaster], 0) == [postmaster]
-        assert httpx.get(f"{service.url}/health/ready", trust_env=False).status_code == 200
-    assert created(report) + unchanged(report) == INTERRUPTED
-    assert 0 < unchanged(report) < INTERRUPTED
-    assert unchanged(report) % ROWS_IN_BATCH == 0
-
-
 def test_an_import_that_loses_the_database_server_of_a_service_ends_with_an_error(
     data_dir: str, tmp_path: Path
 ) -> None:

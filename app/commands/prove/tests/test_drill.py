@@ -42,7 +42,7 @@ def temporary() -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_round_loses_and_duplicates_no_row(temporary: Path) -> None:
-    with launched("drill", "--rounds=1", TMPDIR=str(temporary)) as launcher:
+    with launched("drill", "--rounds=1", TMPDIR=str(temporary), SHUTDOWN_DELAY="0") as launcher:
         assert launcher.read_until(re.compile("writers send"))
         family = launcher.family()
         status = launcher.ended()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 CLIENTS = 24
 UNDER_LOAD = 300
 """The number of responses before the service gets the stop signal."""
-IN_TIME = "3"
+IN_TIME = "2"
 """Seconds in which every client gets a ``Connection: close``, also on a busy machine."""
 FOREVER = "600"
 
