@@ -91,7 +91,6 @@ def busy_tests(temporary: Path, *options: str, processes: int) -> Iterator[Launc
     [
         pytest.param(signal.SIGTERM, ["-x"], 1, id="TERM"),
         pytest.param(signal.SIGTERM, ["-n2"], 2, id="TERM, workers"),
-        pytest.param(signal.SIGINT, ["-n2"], 2, id="Ctrl-C, workers"),
         pytest.param(signal.SIGHUP, ["-n2"], 2, id="terminal closed, workers"),
         pytest.param(signal.SIGINT, [], 2, id="Ctrl-C, the whole suite"),
     ],

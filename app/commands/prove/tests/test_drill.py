@@ -63,7 +63,7 @@ def test_a_round_loses_and_duplicates_no_row(temporary: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_stops_all_processes(temporary: Path) -> None:
-    with launched("drill", TMPDIR=str(temporary)) as launcher:
+    with launched("drill", TMPDIR=str(temporary), SHUTDOWN_DELAY="0") as launcher:
         assert launcher.read_until(re.compile("8 writers"))
         family = launcher.family()
 
