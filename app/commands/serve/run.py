@@ -20,7 +20,7 @@ from app.commands.database import migrate_to_head, require_room, service_databas
 from app.commands.project import ROOT
 from app.commands.serve.http import TimelyConfig, TimelyHttp
 from app.commands.signals import Stopped
-from app.core.http.middleware import STOPPING
+from app.core.http.middleware import STOPPING, StopEvent
 from app.core.limits import Shares
 from app.core.logs import configure_logs
 from app.core.settings import CANNOT_START, Settings, cannot_start, get_settings
@@ -121,7 +121,7 @@ class Stopping:
     def __init__(self, app: ASGIApp, delay: float) -> None:
         self._app = app
         self._delay = delay
-        self._told_to_stop = threading.Event()
+        self._told_to_stop = StopEvent()
         self._in_worker = multiprocessing.parent_process() is not None
         # The server has just set its own handler, which stops it at once.
         self._stop = signal.signal(signal.SIGTERM, self._tell)

@@ -30,8 +30,7 @@ requests = structlog.get_logger()
 STOPPING = "stopping"
 """Key in ``scope["state"]`` of the event that is set when a graceful shutdown begins.
 
-All requests share the event: it may be set while they are in flight. It is a ``threading.Event``,
-since a signal handler sets it.
+All requests share the event: it may be set while they are in flight.
 """
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -219,6 +218,25 @@ class CORS(CORSMiddleware):
         headers = super().preflight_response(request_headers).headers
         del headers["Content-Length"], headers["Content-Type"]
         return Response(status_code=204, headers=headers)
+
+
+class StopEvent:
+    """An event that signal handlers set.
+
+    It has no lock, unlike ``threading.Event``: a second signal may interrupt the handler of the
+    first one, and would wait for its lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Set the event."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Return whether the event is set."""
+        return self._is_set
 
 
 def is_stopping(scope: MutableMapping[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,6 +12,7 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 
 from app.application import create_app
+from app.commands.project import ROOT
 from app.commands.serve.run import Stopping
 from app.commands.serve.tests.connections import serving
 from app.conftest import problem
@@ -157,3 +160,28 @@ def test_a_client_that_half_closes_its_connection_gets_the_response() -> None:
 
             assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
             assert answer.endswith(b'"scheme": "http"}')
+
+
+def test_a_second_signal_may_interrupt_the_handler_of_the_first() -> None:
+    program = """
+import asyncio, linecache, signal, sys
+from app.commands.serve.run import Stopping
+
+def interrupt(frame, event, argument):
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    if frame.f_code.co_name == "set" and event == "line" and "= True" in line:
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGINT)
+    return interrupt
+
+async def serve():
+    stopped = asyncio.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    Stopping(None, 60)
+    sys.settrace(interrupt)
+    signal.raise_signal(signal.SIGTERM)
+    await stopped.wait()
+
+asyncio.run(serve())
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=20)  # noqa: S603
