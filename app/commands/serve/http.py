@@ -145,7 +145,7 @@ class TimelyHttp(HttpToolsProtocol):
         lines = _LINES[room - 1].match(data, begin)
         assert lines
         end = lines.end()
-        if not self._in_headers and self.cycle is not None and self.cycle.more_body:
+        if not self._in_headers and self.cycle.more_body:
             # At least the rest of the body, if its length is declared.
             rest = declared_length(self._headers_of_body) - self._body_received
             end = max(end, begin + rest, begin + room * SHORTEST_REQUEST)

@@ -45,6 +45,7 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
         migrate_to_head()
         require_room(workers)
         configure_logs(on_terminal=sys.stderr.isatty())
+        _raise_limit_of_files(get_settings().max_connections)
         config = ServiceConfig("app.main:app", get_settings(), workers, reload)
         if reload:
             ChangeReload(config, AnnouncedServer(config).run, [sock]).run()
@@ -93,7 +94,7 @@ class ServiceConfig(TimelyConfig):
             forwarded_allow_ips=list(settings.trusted_proxies),
         )
         self.headers_timeout = settings.body_timeout
-        self.open_connections = Shares(most_connections(settings))
+        self.open_connections = Shares(_most_connections(settings))
         self.api_prefix = settings.api_v1_prefix
         self.shutdown_delay = 0 if reload else settings.shutdown_delay
 
@@ -168,18 +169,21 @@ class Stopping:
         self._loop.call_soon_threadsafe(count_down, delay)
 
 
-def most_connections(settings: Settings) -> int:
-    """Return the maximum number of connections: files that the process may open, less a reserve.
-
-    The limit for open files is raised as far as this process may raise it; workers inherit it.
-    """
+def _raise_limit_of_files(connections: int) -> None:
+    """Let this process open as many files as it needs, or as it may; workers inherit the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.max_connections + FILES_KEPT
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        return max(1, min(settings.max_connections, soft - FILES_KEPT))
-    return settings.max_connections
+    wanted = connections + FILES_KEPT
+    if resource.RLIM_INFINITY != soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _most_connections(settings: Settings) -> int:
+    """Return the maximum number of connections: files that the process may open, less a reserve."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return settings.max_connections
+    return max(1, min(settings.max_connections, soft - FILES_KEPT))
 
 
 def _end_with(launcher: BaseProcess) -> None:
