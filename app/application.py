@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
@@ -24,8 +25,13 @@ from app.core.http.middleware import (
 )
 from app.core.http.problems import handle_errors
 from app.core.http.routes import RouteTable
+from app.core.http.security import require_declarations
 from app.core.limits import Shares
 from app.core.settings import Settings
+from app.identity import router as identity
+from app.identity.passwords import Passwords
+from app.identity.tokens.callers import Callers
+from app.identity.tokens.jwt import Issuer
 
 EXPOSED_HEADERS = [
     "ETag",
@@ -55,9 +61,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.bodies = Shares(settings.max_body_space)
     app.state.files = FileLimits(settings)
-    app.state.idempotency = Idempotency(settings.max_keys_per_client)
+    app.state.idempotency = Idempotency(settings.max_keys_per_account)
+    app.state.issuer = Issuer(settings.jwt_issuer, settings.jwt_audience)
+    app.state.callers = Callers(app.state.issuer)
+    app.state.passwords = Passwords()
+    documentation = [route.path or "" for route in iter_route_contexts(app.routes)]
     app.include_router(health.router)
+    app.include_router(identity.keys)
     app.include_router(v1.router, prefix=settings.api_v1_prefix)
+    require_declarations(app, documentation)
     app.router.routes.insert(0, _table(app, settings))
     handle_errors(app)
     openapi.document(app)

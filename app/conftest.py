@@ -26,6 +26,7 @@ from app.core.db.transactions import Database
 from app.core.http.tests.document import Document
 from app.core.logs import configure_logs
 from app.core.settings import Settings, get_settings
+from app.identity.tests.callers import ADMIN, Known, add_callers
 
 API = "/api/v1"
 
@@ -118,6 +119,13 @@ class OneConnection:
             yield self._connection
 
 
+def migrate(url: str) -> None:
+    """Upgrade a database to the latest migration, and add the callers that tests know."""
+    with database_url(url):
+        command.upgrade(alembic_config(), "head")
+    asyncio.run(add_callers(url))
+
+
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """Provide the server of TEST_DATABASE_URL, or an embedded server."""
@@ -135,10 +143,9 @@ def databases() -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def template(databases: Databases) -> Iterator[str]:
-    """Provide the name of a template: a database at the latest migration, without connections."""
+    """Provide the name of a template: a migrated database with callers, without connections."""
     with databases.empty() as url:
-        with database_url(url):
-            command.upgrade(alembic_config(), "head")
+        migrate(url)
         yield urlsplit(url).path.strip("/")
 
 
@@ -156,8 +163,7 @@ def own_server() -> Iterator[OwnPostgres]:
     A test may kill, start, suspend and resume it. It is stopped afterwards in any state.
     """
     with temporary_postgres(durable=True) as server:
-        with database_url(server.url()):
-            command.upgrade(alembic_config(), "head")
+        migrate(server.url())
         yield server
 
 
@@ -256,12 +262,19 @@ async def lock_waiters(other: asyncpg.Connection, number: int = 1) -> None:
 
 
 def client_of(
-    app: FastAPI, document: Document | None = None, address: str = "127.0.0.1"
+    app: FastAPI,
+    document: Document | None = None,
+    address: str = "127.0.0.1",
+    caller: Known | None = ADMIN,
 ) -> httpx.AsyncClient:
-    """Make a client that checks each response against a document, by default that of all apps."""
+    """Make a client that checks each response against a document, by default that of all apps.
+
+    It sends the token of an administrator, or of another caller, or none.
+    """
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=(address, 1234)),
         base_url="http://testserver",
+        headers=caller.headers if caller else {},
         event_hooks={"response": [(document or _document()).check]},
     )
 

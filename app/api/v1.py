@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from app.athletes.router import router as athletes
 from app.categories.router import router as categories
 from app.centres.router import router as centres
+from app.identity.router import router as identity
 from app.trainings.router import router as trainings
 
 router = APIRouter()
@@ -12,3 +13,4 @@ router.include_router(categories)
 router.include_router(centres)
 router.include_router(athletes)
 router.include_router(trainings)
+router.include_router(identity)

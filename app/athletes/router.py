@@ -58,8 +58,11 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
+from app.core.http.security import needs
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
+
+READ, WRITE = needs("athletes:read"), needs("athletes:write")
 
 router = APIRouter(tags=["athletes"], route_class=ContractRoute)
 
@@ -69,6 +72,7 @@ router = APIRouter(tags=["athletes"], route_class=ContractRoute)
     status_code=HTTPStatus.CREATED,
     response_model=AthleteRead,
     responses=creates(AthletesCRUD),
+    dependencies=[WRITE],
 )
 async def create_athlete(
     payload: AthleteCreate, athletes: AthletesDep, request: Request
@@ -77,7 +81,7 @@ async def create_athlete(
     return created_response(request, await athletes.create(payload))
 
 
-@router.get("/athletes", response_model=AthletePage, responses=LISTS)
+@router.get("/athletes", response_model=AthletePage, responses=LISTS, dependencies=[READ])
 async def list_athletes(
     query: Annotated[AthletesQuery, Query()], athletes: AthletesDep, request: Request
 ) -> Response:
@@ -85,7 +89,9 @@ async def list_athletes(
     return page_response(request, await athletes.page(query))
 
 
-@router.post("/athletes/lookup", response_model=AthleteRead, responses=LOOKS_UP)
+@router.post(
+    "/athletes/lookup", response_model=AthleteRead, responses=LOOKS_UP, dependencies=[READ]
+)
 async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response:
     """Find an athlete by reference, email address or national id.
 
@@ -94,7 +100,9 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
     return resource_response(await athletes.lookup(whom))
 
 
-@router.post("/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE))
+@router.post(
+    "/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE), dependencies=[WRITE]
+)
 async def import_athletes(
     options: Annotated[ImportOptions, Query()], database: DatabaseDep, request: Request
 ) -> ImportReport:
@@ -117,19 +125,26 @@ async def import_athletes(
         )
 
 
-@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS)
+@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=[READ])
 async def export_athletes(reader: ExportReaderDep) -> CSVResponse:
     """Export all athletes as a CSV file in UTF-8, which can be imported again unchanged."""
     return await csv_response(exported_athletes(reader), "athletes.csv")
 
 
-@router.get("/athletes/{athlete_id}", response_model=AthleteRead, responses=GETS)
+@router.get(
+    "/athletes/{athlete_id}", response_model=AthleteRead, responses=GETS, dependencies=[READ]
+)
 async def get_athlete(athlete_id: Id, athletes: AthletesDep, request: Request) -> Response:
     """Read an athlete."""
     return found_response(request, await athletes.get(athlete_id))
 
 
-@router.patch("/athletes/{athlete_id}", response_model=AthleteRead, responses=updates(AthletesCRUD))
+@router.patch(
+    "/athletes/{athlete_id}",
+    response_model=AthleteRead,
+    responses=updates(AthletesCRUD),
+    dependencies=[WRITE],
+)
 async def update_athlete(
     athlete_id: Id, payload: AthleteUpdate, athletes: AthletesDep, expected: ExpectedVersions
 ) -> Response:
@@ -138,14 +153,22 @@ async def update_athlete(
 
 
 @router.delete(
-    "/athletes/{athlete_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(AthletesCRUD)
+    "/athletes/{athlete_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=deletes(AthletesCRUD),
+    dependencies=[WRITE],
 )
 async def delete_athlete(athlete_id: Id, athletes: AthletesDep, expected: ExpectedVersions) -> None:
     """Delete an athlete who has never booked a training, and their enrolments."""
     await athletes.delete(athlete_id, expected)
 
 
-@router.get("/athletes/{athlete_id}/centres", response_model=CentrePage, responses=LISTS_WITHIN)
+@router.get(
+    "/athletes/{athlete_id}/centres",
+    response_model=CentrePage,
+    responses=LISTS_WITHIN,
+    dependencies=[READ],
+)
 async def list_centres_of_athlete(
     athlete_id: Id,
     query: Annotated[NamedListQuery, Query()],
@@ -160,6 +183,7 @@ async def list_centres_of_athlete(
     "/athletes/{athlete_id}/centres/{centre_id}",
     status_code=HTTPStatus.NO_CONTENT,
     responses=merged(READS, problems(TooManyCentres)),
+    dependencies=[WRITE],
 )
 async def enrol_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:
     """Enrol an athlete at a centre; nothing changes if they are already enrolled there.
@@ -173,6 +197,7 @@ async def enrol_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) ->
     "/athletes/{athlete_id}/centres/{centre_id}",
     status_code=HTTPStatus.NO_CONTENT,
     responses=READS,
+    dependencies=[WRITE],
 )
 async def withdraw_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:
     """Withdraw an athlete from a centre."""
@@ -180,7 +205,10 @@ async def withdraw_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep)
 
 
 @router.get(
-    "/categories/{category_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN
+    "/categories/{category_id}/athletes",
+    response_model=AthletePage,
+    responses=LISTS_WITHIN,
+    dependencies=[READ],
 )
 async def list_athletes_of_category(
     category_id: Id,
@@ -192,7 +220,12 @@ async def list_athletes_of_category(
     return page_response(request, await athletes.of_category(category_id, query))
 
 
-@router.get("/centres/{centre_id}/athletes", response_model=AthletePage, responses=LISTS_WITHIN)
+@router.get(
+    "/centres/{centre_id}/athletes",
+    response_model=AthletePage,
+    responses=LISTS_WITHIN,
+    dependencies=[READ],
+)
 async def list_athletes_at_centre(
     centre_id: Id,
     query: Annotated[AthletesAtCentreQuery, Query()],

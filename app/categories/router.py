@@ -17,8 +17,11 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
+from app.core.http.security import needs
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
+
+READ, WRITE = needs("categories:read"), needs("categories:write")
 
 router = APIRouter(prefix="/categories", tags=["categories"], route_class=ContractRoute)
 
@@ -28,6 +31,7 @@ router = APIRouter(prefix="/categories", tags=["categories"], route_class=Contra
     status_code=HTTPStatus.CREATED,
     response_model=CategoryRead,
     responses=creates(CategoriesCRUD),
+    dependencies=[WRITE],
 )
 async def create_category(
     payload: CategoryCreate, categories: CategoriesDep, request: Request
@@ -36,7 +40,7 @@ async def create_category(
     return created_response(request, await categories.create(payload))
 
 
-@router.get("", response_model=CategoryPage, responses=LISTS)
+@router.get("", response_model=CategoryPage, responses=LISTS, dependencies=[READ])
 async def list_categories(
     query: Annotated[NamedListQuery, Query()], categories: CategoriesDep, request: Request
 ) -> Response:
@@ -44,13 +48,18 @@ async def list_categories(
     return page_response(request, await categories.page(query))
 
 
-@router.get("/{category_id}", response_model=CategoryRead, responses=GETS)
+@router.get("/{category_id}", response_model=CategoryRead, responses=GETS, dependencies=[READ])
 async def get_category(category_id: Id, categories: CategoriesDep, request: Request) -> Response:
     """Read a category."""
     return found_response(request, await categories.get(category_id))
 
 
-@router.patch("/{category_id}", response_model=CategoryRead, responses=updates(CategoriesCRUD))
+@router.patch(
+    "/{category_id}",
+    response_model=CategoryRead,
+    responses=updates(CategoriesCRUD),
+    dependencies=[WRITE],
+)
 async def update_category(
     category_id: Id, payload: CategoryUpdate, categories: CategoriesDep, expected: ExpectedVersions
 ) -> Response:
@@ -59,7 +68,10 @@ async def update_category(
 
 
 @router.delete(
-    "/{category_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(CategoriesCRUD)
+    "/{category_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=deletes(CategoriesCRUD),
+    dependencies=[WRITE],
 )
 async def delete_category(
     category_id: Id, categories: CategoriesDep, expected: ExpectedVersions

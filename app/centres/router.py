@@ -18,21 +18,28 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
+from app.core.http.security import needs
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
+
+READ, WRITE = needs("centres:read"), needs("centres:write")
 
 router = APIRouter(prefix="/centres", tags=["centres"], route_class=ContractRoute)
 
 
 @router.post(
-    "", status_code=HTTPStatus.CREATED, response_model=CentreRead, responses=creates(CentresCRUD)
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=CentreRead,
+    responses=creates(CentresCRUD),
+    dependencies=[WRITE],
 )
 async def create_centre(payload: CentreCreate, centres: CentresDep, request: Request) -> Response:
     """Create a centre."""
     return created_response(request, await centres.create(payload))
 
 
-@router.get("", response_model=CentrePage, responses=LISTS)
+@router.get("", response_model=CentrePage, responses=LISTS, dependencies=[READ])
 async def list_centres(
     query: Annotated[NamedListQuery, Query()], centres: CentresDep, request: Request
 ) -> Response:
@@ -40,7 +47,7 @@ async def list_centres(
     return page_response(request, await centres.page(query))
 
 
-@router.get("/{centre_id}", response_model=CentreRead, responses=GETS)
+@router.get("/{centre_id}", response_model=CentreRead, responses=GETS, dependencies=[READ])
 async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Response:
     """Read a centre."""
     return found_response(request, await centres.get(centre_id))
@@ -50,6 +57,7 @@ async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Re
     "/{centre_id}",
     response_model=CentreRead,
     responses=updates(CentresCRUD, CentreFull),
+    dependencies=[WRITE],
 )
 async def update_centre(
     centre_id: Id, payload: CentreUpdate, centres: CentresDep, expected: ExpectedVersions
@@ -62,7 +70,12 @@ async def update_centre(
     return resource_response(await centres.update(centre_id, payload, expected))
 
 
-@router.delete("/{centre_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(CentresCRUD))
+@router.delete(
+    "/{centre_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=deletes(CentresCRUD),
+    dependencies=[WRITE],
+)
 async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
     """Delete a centre that no athlete is enrolled at and that has no trainings."""
     await centres.delete(centre_id, expected)

@@ -58,6 +58,31 @@ def migrate() -> None:
     print("The database is at the latest migration.")
 
 
+@cli.command(rich_help_panel=SERVE, epilog="Example: python3 manage.py admin ana@example.com")
+def admin(email: Annotated[str, Argument(help="The email address of the administrator.")]) -> None:
+    """Make or restore an administrator, and print a code of one hour that sets the password."""
+    from app.commands.identity import make_admin
+
+    make_admin(email)
+
+
+keys = Typer(help="Manage the keys that sign JSON Web Tokens.", no_args_is_help=True)
+cli.add_typer(keys, name="keys", rich_help_panel=SERVE)
+
+
+@keys.command(epilog="Example: python3 manage.py keys rotate")
+def rotate() -> None:
+    """Make a new key that signs from now on; publish the old one until its tokens have ended."""
+    from app.commands.identity import rotate_keys
+
+    rotate_keys()
+
+
+@keys.callback()
+def _keys() -> None:
+    """Keep `rotate` a command of its own name: one alone would take the name of the group."""
+
+
 URL = Annotated[
     str | None,
     Option(
@@ -67,10 +92,20 @@ URL = Annotated[
 ]
 
 
+TokenFile = Annotated[
+    Path | None,
+    Option(
+        help="File with a token for the service of --url; by default CROSSFIT_TOKEN has the token.",
+        show_default=False,
+    ),
+]
+
+
 @cli.command("import", rich_help_panel=DATA, epilog="Example: python3 manage.py import members.csv")
 def import_athletes(
     file: Annotated[Path, Argument(help="CSV file, separated by commas, semicolons or tabs.")],
     url: URL = None,
+    token_file: TokenFile = None,
     rejected: Annotated[
         Path | None,
         Option(
@@ -117,30 +152,35 @@ def import_athletes(
     """Create and update athletes from a CSV file (an upsert by id or reference)."""
     from app.commands.data.options import import_options
     from app.commands.data.transfer import import_file
+    from app.commands.token import remote
 
     options = import_options(
         encoding=encoding, mapped=mapped or (), given=given or (), dates=dates, dry_run=dry_run
     )
-    import_file(from_caller(file), rejected and from_caller(rejected), url, options)
+    where = remote(url, token_file)
+    import_file(from_caller(file), rejected and from_caller(rejected), where, options)
 
 
 @cli.command("export", rich_help_panel=DATA, epilog="Example: python3 manage.py export all.csv")
 def export_athletes(
     file: Annotated[Path, Argument(help="File to write; an existing one is replaced.")],
     url: URL = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Write all athletes to a CSV file that `import` accepts unchanged."""
     from app.commands.data.transfer import export_file
+    from app.commands.token import remote
 
-    export_file(from_caller(file), url)
+    export_file(from_caller(file), remote(url, token_file))
 
 
 @cli.command(rich_help_panel=DATA, epilog="Example: python3 manage.py sample-data")
-def sample_data(url: URL = None) -> None:
+def sample_data(url: URL = None, token_file: TokenFile = None) -> None:
     """Add 200 sample athletes and a week of trainings. Idempotent."""
     from app.commands.data.sample import add_sample_data
+    from app.commands.token import remote
 
-    add_sample_data(url)
+    add_sample_data(remote(url, token_file))
 
 
 @cli.command(

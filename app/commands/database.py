@@ -75,6 +75,11 @@ def _home() -> Path:
     return ROOT / get_settings().data_dir / "postgres"
 
 
+def admin_token_folder() -> Path:
+    """Return the folder for the token of the first administrator of the embedded server."""
+    return ROOT / get_settings().data_dir
+
+
 @contextmanager
 def database_url(url: str) -> Iterator[None]:
     """Set ``DATABASE_URL`` for this process and its child processes."""

@@ -5,6 +5,10 @@
     DomainError
       MalformedBody            400
       MalformedRequest
+      Unauthenticated          401
+        InvalidToken
+      Forbidden                403
+        InsufficientScope
       NotFound                 404
       MethodNotAllowed         405
       BodyTimeout              408
@@ -78,7 +82,7 @@ class DomainError(Exception):
     """An error that is reported to the client; each subclass that is raised has a ``type``."""
 
     type: ClassVar[ProblemType]
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
     """Seconds to wait before a retry; None if a retry does not help."""
     headers: ClassVar[dict[str, str]] = {}
     """Further headers of the response."""
@@ -104,6 +108,33 @@ class MalformedRequest(DomainError):
     """The request is not valid HTTP, or its URL is not UTF-8 once it is decoded."""
 
     type = ProblemType("malformed-request", 400, "Malformed request")
+
+
+class Unauthenticated(DomainError):
+    """The request has no token."""
+
+    type = ProblemType("unauthenticated", 401, "Unauthenticated")
+    headers: ClassVar = {"WWW-Authenticate": "Bearer"}
+
+
+class InvalidToken(Unauthenticated):
+    """The token of the request is malformed, unknown, expired or revoked."""
+
+    type = ProblemType("invalid-token", 401, "Invalid token")
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class Forbidden(DomainError):
+    """The caller may not do this."""
+
+    type = ProblemType("forbidden", 403, "Forbidden")
+
+
+class InsufficientScope(Forbidden):
+    """The token of the request lacks a scope."""
+
+    type = ProblemType("insufficient-scope", 403, "Insufficient scope")
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
 
 
 class NotFound(DomainError):

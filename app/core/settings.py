@@ -123,7 +123,9 @@ class Settings(BaseSettings):
     import_wait: Seconds = 30
     body_timeout: Seconds = 10
     upload_timeout: Seconds = 600
-    max_keys_per_client: int = Field(default=100_000, ge=1, le=1_000_000)
+    max_keys_per_account: int = Field(default=100_000, ge=1, le=1_000_000)
+    jwt_issuer: str = "crossfit-api"
+    jwt_audience: str = "crossfit-api"
     fast_path: bool = True
     shutdown_delay: float = Field(default=1, ge=0, le=3600)
     data_dir: Path = Path(".local")

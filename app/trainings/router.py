@@ -29,6 +29,7 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
+from app.core.http.security import needs
 from app.core.resources.fields import Id
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
@@ -49,6 +50,9 @@ from app.trainings.models import (
     TrainingUpdate,
 )
 
+READ, WRITE = needs("trainings:read"), needs("trainings:write")
+CHECK_IN = needs("checkin")
+
 router = APIRouter(tags=["trainings"], route_class=ContractRoute)
 
 BOOKS = merged(
@@ -64,6 +68,7 @@ MOVES = merged(ACTS, problems(WrongState))
     status_code=HTTPStatus.CREATED,
     response_model=TrainingRead,
     responses=creates(TrainingsCRUD, CentreFull),
+    dependencies=[WRITE],
 )
 async def create_training(
     payload: TrainingCreate, trainings: TrainingsDep, request: Request
@@ -75,7 +80,7 @@ async def create_training(
     return created_response(request, await trainings.create(payload))
 
 
-@router.get("/trainings", response_model=TrainingPage, responses=LISTS)
+@router.get("/trainings", response_model=TrainingPage, responses=LISTS, dependencies=[READ])
 async def list_trainings(
     query: Annotated[TrainingsQuery, Query()], trainings: TrainingsDep, request: Request
 ) -> Response:
@@ -83,7 +88,9 @@ async def list_trainings(
     return page_response(request, await trainings.page(query))
 
 
-@router.get("/trainings/{training_id}", response_model=TrainingRead, responses=GETS)
+@router.get(
+    "/trainings/{training_id}", response_model=TrainingRead, responses=GETS, dependencies=[READ]
+)
 async def get_training(training_id: Id, trainings: TrainingsDep, request: Request) -> Response:
     """Read a training."""
     return found_response(request, await trainings.get(training_id))
@@ -93,6 +100,7 @@ async def get_training(training_id: Id, trainings: TrainingsDep, request: Reques
     "/trainings/{training_id}",
     response_model=TrainingRead,
     responses=updates(TrainingsCRUD, CentreFull, TrainingFull, WrongState),
+    dependencies=[WRITE],
 )
 async def update_training(
     training_id: Id, payload: TrainingUpdate, trainings: TrainingsDep, expected: ExpectedVersions
@@ -106,7 +114,10 @@ async def update_training(
 
 
 @router.delete(
-    "/trainings/{training_id}", status_code=HTTPStatus.NO_CONTENT, responses=deletes(TrainingsCRUD)
+    "/trainings/{training_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=deletes(TrainingsCRUD),
+    dependencies=[WRITE],
 )
 async def delete_training(
     training_id: Id, trainings: TrainingsDep, expected: ExpectedVersions
@@ -115,7 +126,12 @@ async def delete_training(
     await trainings.delete(training_id, expected)
 
 
-@router.post("/trainings/{training_id}/cancel", response_model=TrainingRead, responses=MOVES)
+@router.post(
+    "/trainings/{training_id}/cancel",
+    response_model=TrainingRead,
+    responses=MOVES,
+    dependencies=[WRITE],
+)
 async def cancel_training(training_id: Id, trainings: TrainingsDep) -> Response:
     """Cancel a training and its bookings, before it starts.
 
@@ -129,6 +145,7 @@ async def cancel_training(training_id: Id, trainings: TrainingsDep) -> Response:
     status_code=HTTPStatus.CREATED,
     response_model=BookingRead,
     responses=BOOKS,
+    dependencies=[WRITE],
 )
 async def create_booking(
     training_id: Id, payload: BookingCreate, bookings: BookingsDep, request: Request
@@ -141,7 +158,12 @@ async def create_booking(
     return created_response(request, await bookings.book(training_id, payload), "bookings")
 
 
-@router.get("/trainings/{training_id}/bookings", response_model=BookingPage, responses=LISTS_WITHIN)
+@router.get(
+    "/trainings/{training_id}/bookings",
+    response_model=BookingPage,
+    responses=LISTS_WITHIN,
+    dependencies=[READ],
+)
 async def list_bookings_of_training(
     training_id: Id,
     query: Annotated[BookingsOfTrainingQuery, Query()],
@@ -152,13 +174,20 @@ async def list_bookings_of_training(
     return page_response(request, await bookings.of_training(training_id, query))
 
 
-@router.get("/bookings/{booking_id}", response_model=BookingRead, responses=GETS)
+@router.get(
+    "/bookings/{booking_id}", response_model=BookingRead, responses=GETS, dependencies=[READ]
+)
 async def get_booking(booking_id: Id, bookings: BookingsDep, request: Request) -> Response:
     """Read a booking."""
     return found_response(request, await bookings.get(booking_id))
 
 
-@router.post("/bookings/{booking_id}/cancel", response_model=BookingRead, responses=MOVES)
+@router.post(
+    "/bookings/{booking_id}/cancel",
+    response_model=BookingRead,
+    responses=MOVES,
+    dependencies=[WRITE],
+)
 async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Cancel a booking, before the training starts.
 
@@ -168,7 +197,12 @@ async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     return resource_response(await bookings.cancel(booking_id))
 
 
-@router.post("/bookings/{booking_id}/check-in", response_model=BookingRead, responses=MOVES)
+@router.post(
+    "/bookings/{booking_id}/check-in",
+    response_model=BookingRead,
+    responses=MOVES,
+    dependencies=[CHECK_IN],
+)
 async def check_in_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Check in an athlete with a seat, from an hour before the start until the end.
 
@@ -177,7 +211,12 @@ async def check_in_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     return resource_response(await bookings.check_in(booking_id))
 
 
-@router.post("/bookings/{booking_id}/check-out", response_model=BookingRead, responses=MOVES)
+@router.post(
+    "/bookings/{booking_id}/check-out",
+    response_model=BookingRead,
+    responses=MOVES,
+    dependencies=[CHECK_IN],
+)
 async def check_out_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Check out an athlete who is checked in; the booking keeps its seat.
 
@@ -186,7 +225,12 @@ async def check_out_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     return resource_response(await bookings.check_out(booking_id))
 
 
-@router.get("/athletes/{athlete_id}/bookings", response_model=BookingPage, responses=LISTS_WITHIN)
+@router.get(
+    "/athletes/{athlete_id}/bookings",
+    response_model=BookingPage,
+    responses=LISTS_WITHIN,
+    dependencies=[READ],
+)
 async def list_bookings_of_athlete(
     athlete_id: Id,
     query: Annotated[BookingsOfAthleteQuery, Query()],
@@ -197,7 +241,12 @@ async def list_bookings_of_athlete(
     return page_response(request, await bookings.of_athlete(athlete_id, query))
 
 
-@router.get("/centres/{centre_id}/occupancy", response_model=Occupancy, responses=COMPUTES_WITHIN)
+@router.get(
+    "/centres/{centre_id}/occupancy",
+    response_model=Occupancy,
+    responses=COMPUTES_WITHIN,
+    dependencies=[READ],
+)
 async def get_occupancy(
     centre_id: Id,
     query: Annotated[OccupancyQuery, Query()],

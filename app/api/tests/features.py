@@ -17,7 +17,12 @@ Endpoints = dict[tuple[str, str], Callable[..., Any]]
 def packages() -> list[str]:
     """Return the package of each feature, for example ``app.athletes``."""
     endpoints = [route.endpoint for route in iter_route_contexts(router.routes)]
-    return sorted({endpoint.__module__.rpartition(".")[0] for endpoint in endpoints if endpoint})
+    return sorted({package_of(endpoint) for endpoint in endpoints if endpoint})
+
+
+def package_of(endpoint: Callable[..., Any]) -> str:
+    """Return the package of the feature that an endpoint belongs to; it may have rooms."""
+    return ".".join(endpoint.__module__.split(".")[:2])
 
 
 def modules(name: str) -> Iterator[ModuleType]:
@@ -50,5 +55,4 @@ def endpoints(routes: list[BaseRoute]) -> Endpoints:
 
 def file_beside(endpoint: Callable[..., Any], module: str) -> str:
     """Return the path of a test module of the feature that an endpoint belongs to."""
-    package = endpoint.__module__.rpartition(".")[0]
-    return f"{package.replace('.', '/')}/tests/{module}.py"
+    return f"{package_of(endpoint).replace('.', '/')}/tests/{module}.py"

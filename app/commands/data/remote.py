@@ -13,6 +13,7 @@ from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile, Entry
 from app.athletes.files.report import Counts, ImportReport, Outcome, Rejection
+from app.commands.token import Remote
 from app.core.csv.dialect import Dialect
 from app.core.csv.reader import read_rows
 from app.core.errors import PROBLEM_MEDIA_TYPE, Unavailable
@@ -150,8 +151,9 @@ class RemoteStorage:
 
 
 @asynccontextmanager
-async def service_at(url: str) -> AsyncIterator[Service]:
-    """Yield a client of the service at a URL."""
+async def service_at(where: Remote) -> AsyncIterator[Service]:
+    """Yield a client of a running service."""
+    url = where.url
     try:
         api = httpx.URL(url)
     except httpx.InvalidURL:
@@ -162,5 +164,6 @@ async def service_at(url: str) -> AsyncIterator[Service]:
         )
     if not api.path.strip("/"):  # a URL with a path is that of the API itself
         api = api.copy_with(path=get_settings().api_v1_prefix)
-    async with httpx.AsyncClient(base_url=api, timeout=PATIENCE) as client:
+    headers = {"Authorization": f"Bearer {where.token}"}
+    async with httpx.AsyncClient(base_url=api, headers=headers, timeout=PATIENCE) as client:
         yield Service(client)

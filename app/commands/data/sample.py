@@ -6,12 +6,13 @@ from app.categories.sample import LEVELS
 from app.centres.sample import CENTRES
 from app.commands.data.remote import Service
 from app.commands.data.targets import on_service
+from app.commands.token import Remote
 from app.trainings.sample import Week, add_week
 
 
-def add_sample_data(url: str | None) -> None:
+def add_sample_data(where: Remote | None) -> None:
     """Add the sample data to a service or to the local database, and print the counts."""
-    report, week = on_service(url, _add)
+    report, week = on_service(where, _add)
     print(
         f"{len(LEVELS)} levels, {len(CENTRES)} centres and {ATHLETES - report.rejected} athletes:"
         f" {report.created} athletes are new, {report.updated} were reset to their sample values."

@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Protocol, TypeVar
+from uuid import UUID
 
 import httpx
 import structlog
@@ -17,12 +18,17 @@ from app.athletes.files.reading import AthletesFile
 from app.commands.data.remote import Service, service_at
 from app.commands.database import command_database, migrate_to_head
 from app.commands.signals import run_until_stopped
+from app.commands.token import Remote
 from app.core.db.pool import connected
-from app.core.db.transactions import Database
+from app.core.db.transactions import Database, Runner
 from app.core.errors import DomainError
+from app.core.http.security import Caller
 from app.core.settings import Settings, get_settings
+from app.identity.models import SCOPES
 
 Place = TypeVar("Place")
+
+COMMAND = {"Authorization": "Bearer command"}
 
 
 class Target(Protocol):
@@ -50,18 +56,35 @@ class LocalDatabase:
         return exported_athletes(self._database)
 
 
-def on_target(url: str | None, work: Callable[[Target], Awaitable[Result]]) -> Result:
-    """Do some work on the service at a URL or on the local database; exit on an error."""
-    return _on(url, _local_target, work)
+class ThisCommand:
+    """The caller of all requests to an in-process service: whoever runs the command.
+
+    They can write to the database, so they need no token.
+    """
+
+    caller = Caller(UUID(int=0), "command", frozenset(SCOPES), None, is_admin=True)
+
+    def recent(self, token: bytes) -> Caller:
+        """Return the caller."""
+        return self.caller
+
+    async def find(self, token: bytes, database: Runner) -> Caller:
+        """Return the caller."""
+        return self.caller
 
 
-def on_service(url: str | None, work: Callable[[Service], Awaitable[Result]]) -> Result:
-    """Do some work on the service at a URL or on an in-process one; exit on an error."""
-    return _on(url, _local_service, work)
+def on_target(where: Remote | None, work: Callable[[Target], Awaitable[Result]]) -> Result:
+    """Do some work on a running service or on the local database; exit on an error."""
+    return _on(where, _local_target, work)
+
+
+def on_service(where: Remote | None, work: Callable[[Service], Awaitable[Result]]) -> Result:
+    """Do some work on a running service or on an in-process one; exit on an error."""
+    return _on(where, _local_service, work)
 
 
 def _on(
-    url: str | None,
+    where: Remote | None,
     local: Callable[[], AbstractAsyncContextManager[Place]],
     work: Callable[[Service | Place], Awaitable[Result]],
 ) -> Result:
@@ -70,8 +93,8 @@ def _on(
             return await work(place)
 
     try:
-        if url is not None:
-            return run_until_stopped(done_at(service_at(url)))
+        if where is not None:
+            return run_until_stopped(done_at(service_at(where)))
         with command_database():
             migrate_to_head()
             return run_until_stopped(done_at(local()))
@@ -99,11 +122,12 @@ async def _local_service() -> AsyncIterator[Service]:
 
     settings = Settings.model_construct()  # the defaults: this service has no other clients
     app = create_app(settings)
+    app.state.callers = ThisCommand()
     transport = httpx.ASGITransport(app)
     url = f"http://localhost{settings.api_v1_prefix}"
     async with (
         _local_database() as app.state.database,
-        httpx.AsyncClient(transport=transport, base_url=url) as client,
+        httpx.AsyncClient(transport=transport, base_url=url, headers=COMMAND) as client,
     ):
         with _no_line_for_each_request():
             yield Service(client)

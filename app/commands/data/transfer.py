@@ -21,6 +21,7 @@ from app.athletes.files.reading import AthletesFile
 from app.athletes.files.report import ImportReport, Rejection
 from app.commands.data.targets import Target, on_target
 from app.commands.progress import progress
+from app.commands.token import Remote
 from app.core.errors import DomainError
 from app.core.resources.fields import new_id
 
@@ -30,7 +31,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def import_file(
-    path: Path, rejected: Path | None, url: str | None, options: ImportOptions | None = None
+    path: Path, rejected: Path | None, where: Remote | None, options: ImportOptions | None = None
 ) -> None:
     """Import a file, write its rejected rows to another file, and print a report."""
     start = time.monotonic()
@@ -50,7 +51,7 @@ def import_file(
             sys.exit(f"error: {path}: {error.detail}")
         with rejected_rows(rejected, file) as rows:
             report = on_target(
-                url,
+                where,
                 lambda target: target.store(file, options, partial(_import, file, opened, rows)),
             )
     took = f"{time.monotonic() - start:.1f} s"
@@ -58,12 +59,12 @@ def import_file(
     print_report(report, rejected, rows.count)
 
 
-def export_file(path: Path, url: str | None) -> None:
+def export_file(path: Path, where: Remote | None) -> None:
     """Export all athletes to a file, which is replaced once the export is complete."""
     with _errors_in_one_line(), completed(path) as part, part.open("wb") as opened:
         if path.exists():  # the modes that its owner chose
             part.chmod(stat.S_IMODE(path.stat().st_mode))
-        on_target(url, lambda target: _export(target, opened))
+        on_target(where, lambda target: _export(target, opened))
     print(f"Exported all athletes to {path}.")
 
 

@@ -32,7 +32,7 @@ from app.core.settings import get_settings
 TIMEOUT = 1
 """The service's ``BODY_TIMEOUT`` in seconds: an attack must outlast it."""
 MOST_KEYS = 200
-SETTINGS = {"BODY_TIMEOUT": str(TIMEOUT), "MAX_KEYS_PER_CLIENT": str(MOST_KEYS)}
+SETTINGS = {"BODY_TIMEOUT": str(TIMEOUT), "MAX_KEYS_PER_ACCOUNT": str(MOST_KEYS)}
 MB = 10**6
 GROWTH = 40 * MB
 """The memory of all workers may grow by this under one attack."""

@@ -16,7 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from app.commands.database import migrate_to_head, require_room, service_database
+from app.commands.database import (
+    admin_token_folder,
+    migrate_to_head,
+    require_room,
+    service_database,
+)
+from app.commands.identity import keep_first_token
 from app.commands.project import ROOT
 from app.commands.serve.http import TimelyConfig, TimelyHttp
 from app.commands.signals import Stopped
@@ -41,8 +47,11 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
     """Serve until a signal arrives; the embedded PostgreSQL stops last."""
     if reload and workers > 1:
         cannot_start("--reload works with one worker: leave out --reload or --workers")
+    is_embedded = get_settings().database_url is None
     with _listening(host, port) as sock, service_database():
         migrate_to_head()
+        if is_embedded and (token := keep_first_token(admin_token_folder())):
+            print(f"The token of the first administrator is in {token.resolve()}", flush=True)
         require_room(workers)
         configure_logs(on_terminal=sys.stderr.isatty())
         _raise_limit_of_files(get_settings().max_connections)

@@ -26,6 +26,7 @@ from fastapi._compat import (
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, RouteContext
+from fastapi.security.base import SecurityBase
 from pydantic_core import PydanticUndefined
 from starlette.responses import Response
 from starlette.routing import Match, request_response
@@ -41,6 +42,7 @@ NOTHING: Any = PydanticUndefined
 _OTHERS = {declared.name for declared in fields(Dependant)} - {
     *("path_params", "query_params", "header_params", "body_params", "dependencies"),
     *("name", "call", "path", "scope", "request_param_name", "use_cache"),
+    *("own_oauth_scopes", "parent_oauth_scopes"),
 }
 """The fields of ``Dependant`` for declarations that the fast path does not support."""
 
@@ -104,9 +106,16 @@ def _is_known(dependant: Dependant) -> bool:
     return (
         not any(getattr(dependant, name) for name in _OTHERS)
         and dependant.use_cache
-        and inspect.iscoroutinefunction(dependant.call)
+        and _is_asynchronous(dependant.call)
         and all(map(_has_one_value, [*dependant.query_params, *dependant.header_params]))
         and all(map(_is_known, dependant.dependencies))
+    )
+
+
+def _is_asynchronous(call: object) -> bool:
+    """Return whether a dependency is a coroutine function, or a security scheme."""
+    return inspect.iscoroutinefunction(call) or (
+        isinstance(call, SecurityBase) and inspect.iscoroutinefunction(type(call).__call__)
     )
 
 

@@ -11,6 +11,7 @@ from app.core.http.dependencies import DatabaseDep
 from app.core.http.middleware import is_stopping
 from app.core.http.openapi import problems
 from app.core.http.routes import ContractRoute
+from app.core.http.security import PUBLIC
 from app.core.http.urls import link_to
 
 LINKS = {
@@ -18,6 +19,7 @@ LINKS = {
     "openapi": "/openapi.json",
     "live": "/health/live",
     "ready": "/health/ready",
+    "keys": "/.well-known/jwks.json",
 }
 """The paths that `/` links to."""
 
@@ -39,7 +41,7 @@ class Health(BaseModel):
     status: Literal["live", "ready"]
 
 
-@router.get("/", responses=problems(MalformedRequest, Invalid))
+@router.get("/", responses=problems(MalformedRequest, Invalid), dependencies=[PUBLIC])
 async def get_service(request: Request) -> Service:
     """Describe the service."""
     app = request.app
@@ -51,13 +53,17 @@ async def get_service(request: Request) -> Service:
     )
 
 
-@router.get("/health/live", responses=problems(MalformedRequest, Invalid))
+@router.get("/health/live", responses=problems(MalformedRequest, Invalid), dependencies=[PUBLIC])
 async def get_liveness() -> Health:
     """Report that the process responds; does not use the database."""
     return Health(status="live")
 
 
-@router.get("/health/ready", responses=problems(MalformedRequest, Invalid, Unavailable))
+@router.get(
+    "/health/ready",
+    responses=problems(MalformedRequest, Invalid, Unavailable),
+    dependencies=[PUBLIC],
+)
 async def get_readiness(database: DatabaseDep, request: Request) -> Health:
     """Report whether the database answers and has the schema of the latest migration.
 

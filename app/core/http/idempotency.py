@@ -2,7 +2,8 @@
 
 One transaction claims the key, handles the request and stores the response. A concurrent request
 with the same key waits for that transaction, and then gets the stored response. If the transaction
-is rolled back, the key is not stored either. The number of keys that a client can store is limited.
+is rolled back, the key is not stored either. A key belongs to the caller who sent it: the same key
+of another caller is another key. The number of keys that a caller can store is limited.
 """
 
 import json
@@ -12,6 +13,8 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from time import monotonic
+from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from asyncpg import LockNotAvailableError
@@ -24,8 +27,8 @@ from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused, TooManyKeys
-from app.core.http.clients import client_address
 from app.core.http.key_limit import TOO_MANY, Claim, KeyLimit
+from app.core.http.security import CALLER, Caller
 from app.core.http.urls import route_path
 
 HEADER = "Idempotency-Key"
@@ -50,8 +53,10 @@ class IdempotencyKey(SQLModel, table=True):
     """A key that a client sent with a request, and the response to that request."""
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index(None, "created_at"), Index(None, "client", "created_at"))
+    __table_args__ = (Index(None, "created_at"), Index(None, "owner", "created_at"))
 
+    owner: UUID = Field(primary_key=True)
+    """The account that sent it, or the token if that belongs to no account."""
     key: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     request: str
     """A hash of the request's method, path and body."""
@@ -60,8 +65,6 @@ class IdempotencyKey(SQLModel, table=True):
     """As a JSON object."""
     body: str | None
     created_at: datetime = Field(sa_column_kwargs={"server_default": NOW})
-    client: str = Field(sa_type=sa.Text(collation="C"), sa_column_kwargs={"server_default": ""})
-    """The network address of the client that sent it, see ``client_address``."""
 
 
 _KEYS = table_of(IdempotencyKey)
@@ -121,11 +124,11 @@ class Idempotency:
         path = route_path(request.scope)
         request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
         request_hash.update(await request.body())
-        client = client_address(request.scope)
-        values = {"key": key, "request": request_hash.hexdigest(), "client": client}
+        caller: Caller = request.scope["state"][CALLER]
+        values = {"owner": caller.owner, "key": key, "request": request_hash.hexdigest()}
 
         async def work(transaction: Transaction) -> tuple[Response, datetime | None]:
-            # A new key of a client over the limit writes nothing, not even a claim to roll back.
+            # A new key of a caller over the limit writes nothing, not even a claim to roll back.
             if claim.is_refused and not await transaction.row(_find_query(), values):
                 raise TooManyKeys(TOO_MANY)
             if earlier := await _earlier_answer(transaction, values, claim):
@@ -140,18 +143,18 @@ class Idempotency:
                 "headers": json.dumps(headers),
                 "body": bytes(response.body).decode(),
             }
-            answer_values = {"key": key, "after": self._expired.next(), **new_values(_KEYS, answer)}
+            answer_values = {**values, "after": self._expired.next(), **new_values(_KEYS, answer)}
             stored = await transaction.row(_store_query(), answer_values)
             return response, stored["forgotten"]
 
-        with self._limit.claim(client) as claim:
+        with self._limit.claim(caller.owner) as claim:
             response, forgotten = await database.transaction(work)
         self._expired.deleted(forgotten)
         return response
 
 
 async def _earlier_answer(
-    transaction: Transaction, values: dict[str, str], claim: Claim
+    transaction: Transaction, values: dict[str, Any], claim: Claim
 ) -> Response | None:
     """Claim a key and return None, or return the response that is stored with the key."""
 
@@ -179,11 +182,16 @@ async def _earlier_answer(
     return Response(earlier["body"], earlier["status"], headers)
 
 
+def _this() -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions for the key of a request."""
+    return _KEYS.c.owner == sa.bindparam("owner"), _KEYS.c.key == sa.bindparam("key")
+
+
 @cache
 def _claim_query() -> Statement:
     """Insert a key, unless it is there; wait for a transaction that inserts or deletes it."""
     claim = insert(_KEYS).values(
-        key=sa.bindparam("key"), request=sa.bindparam("request"), client=sa.bindparam("client")
+        owner=sa.bindparam("owner"), key=sa.bindparam("key"), request=sa.bindparam("request")
     )
     return Statement(claim.on_conflict_do_nothing().returning(_KEYS.c.key))
 
@@ -191,17 +199,17 @@ def _claim_query() -> Statement:
 @cache
 def _forget_query() -> Statement:
     """Delete a key if it is expired."""
-    this = sa.delete(_KEYS).where(_KEYS.c.key == sa.bindparam("key"), _EXPIRED)
+    this = sa.delete(_KEYS).where(*_this(), _EXPIRED)
     return Statement(this.returning(_KEYS.c.key))
 
 
 @cache
 def _count_query() -> Statement:
-    """Count the live keys of a client, at most ``most``."""
+    """Count the live keys of a caller, at most ``most``."""
     live = sa.select(_KEYS.c.created_at).where(
-        _KEYS.c.client == sa.bindparam("client"), sa.not_(_EXPIRED)
+        _KEYS.c.owner == sa.bindparam("owner"), sa.not_(_EXPIRED)
     )
-    # The order makes PostgreSQL read the index alone, also if one client has most of the keys.
+    # The order makes PostgreSQL read the index alone, also if one caller has most of the keys.
     some = live.order_by(_KEYS.c.created_at).limit(sa.bindparam("most", type_=sa.Integer))
     return Statement(sa.select(sa.func.count().label("live")).select_from(some.subquery()))
 
@@ -209,7 +217,7 @@ def _count_query() -> Statement:
 @cache
 def _find_query() -> Statement:
     """Read a key and its response. The commit waits for a standby, as that of the write did."""
-    return Statement(sa.select(_KEYS, WAL_RECORD).where(_KEYS.c.key == sa.bindparam("key")))
+    return Statement(sa.select(_KEYS, WAL_RECORD).where(*_this()))
 
 
 @cache
@@ -220,13 +228,14 @@ def _store_query() -> Statement:
     """
     is_after = _KEYS.c.created_at >= sa.bindparam("after", type_=_KEYS.c.created_at.type)
     limit: sa.ColumnElement[int] = sa.literal_column(str(FORGOTTEN_AT_ONCE))
-    expired = sa.select(_KEYS.c.key).where(_EXPIRED, is_after).order_by(_KEYS.c.created_at)
+    primary_key = _KEYS.c.owner, _KEYS.c.key
+    expired = sa.select(*primary_key).where(_EXPIRED, is_after).order_by(_KEYS.c.created_at)
     oldest = expired.limit(limit).with_for_update(skip_locked=True).cte("oldest")
-    delete = sa.delete(_KEYS).where(_KEYS.c.key.in_(sa.select(oldest.c.key)))
+    delete = sa.delete(_KEYS).where(sa.tuple_(*primary_key).in_(sa.select(oldest)))
     forgotten = delete.returning(_KEYS.c.created_at).cte("forgotten")
     newest = sa.select(sa.func.max(forgotten.c.created_at)).scalar_subquery()
     answer = {
         column: new_value(column) for column in (_KEYS.c.status, _KEYS.c.headers, _KEYS.c.body)
     }
-    store = sa.update(_KEYS).where(_KEYS.c.key == sa.bindparam("key")).values(answer)
+    store = sa.update(_KEYS).where(*_this()).values(answer)
     return Statement(store.returning(newest.label("forgotten")))

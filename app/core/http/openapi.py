@@ -15,7 +15,10 @@ from app.core.errors import (
     BodyTimeout,
     ContentTooLarge,
     DomainError,
+    Forbidden,
+    InsufficientScope,
     Invalid,
+    InvalidToken,
     KeyInFlight,
     KeyReused,
     MalformedBody,
@@ -25,6 +28,7 @@ from app.core.errors import (
     ReferenceMissing,
     StillInUse,
     TooManyKeys,
+    Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -125,6 +129,12 @@ def creates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
     return merged(TAKES_BODY, created, taken, keys, missing, problems(*more))
 
 
+def issues(*more: type[DomainError]) -> Responses:
+    """Document an endpoint that makes a secret, which is never stored, with its own errors."""
+    created = _with_headers(201, _OK, Location="The relative URL of the new row.")
+    return merged(TAKES_BODY, created, problems(*more))
+
+
 def updates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
     """Document an endpoint that changes a row, with its own errors in ``more``."""
     taken, missing = _conflicts(crud)
@@ -168,6 +178,8 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     for path in schema["paths"].values():
         for operation in path.values():
             responses = operation["responses"]
+            if operation.get("security"):
+                _add_access_errors(responses)
             for status, response in list(responses.items()):
                 if _PROBLEMS not in response:
                     continue
@@ -180,17 +192,28 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
                     "description": ", or ".join(titles),
                     "content": {PROBLEM_MEDIA_TYPE: described},
                 }
-            if "503" in responses:
-                responses["503"]["headers"] = _RETRY_AFTER
+            for status, headers in _HEADERS.items():
+                if status in responses:
+                    responses[status]["headers"] = headers
             parameters = operation.get("parameters", [])
             if "304" in responses:
                 parameters.append(_IF_NONE_MATCH)
-            if "201" in responses:
-                responses["409"]["headers"] = responses["429"]["headers"] = _RETRY_AFTER
+            if _REPLAYED in responses.get("201", {}).get("headers", {}):
+                responses["409"]["headers"] = _RETRY_AFTER
                 parameters.append(_IDEMPOTENCY_KEY)
             if parameters:
                 operation["parameters"] = parameters
+            operation["responses"] = dict(sorted(responses.items()))
     return schema
+
+
+def _add_access_errors(responses: dict[str, Any]) -> None:
+    """Document the errors of a caller who is unknown, or may not use the endpoint."""
+    for error in (Unauthenticated, InvalidToken, Forbidden, InsufficientScope):
+        response = responses.setdefault(
+            str(error.type.status), {"content": {"application/json": _PROBLEM}, _PROBLEMS: {}}
+        )
+        response[_PROBLEMS][error.type.title] = ""
 
 
 def _titles(problems: dict[str, str]) -> list[str]:
@@ -199,12 +222,22 @@ def _titles(problems: dict[str, str]) -> list[str]:
     return [title for title, of in problems.items() if not of or is_referred_to(tables[of])]
 
 
+_REPLAYED = "Idempotency-Replayed"
+_PROBLEM = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
 _RETRY_AFTER = {
     "Retry-After": {
         "description": "Seconds to wait before a retry.",
         "schema": {"type": "integer"},
     }
 }
+_CHALLENGE = {
+    "WWW-Authenticate": {
+        "description": "`Bearer`, with `error` if a token came (RFC 6750).",
+        "schema": {"type": "string"},
+    }
+}
+_HEADERS = {"401": _CHALLENGE, "429": _RETRY_AFTER, "503": _RETRY_AFTER}
+"""The headers of errors, by status code."""
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",

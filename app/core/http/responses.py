@@ -43,6 +43,19 @@ def created_response(
     return resource_response(resource, HTTPStatus.CREATED, {"Location": location})
 
 
+def secret_response(
+    request: Request, resource: Resource, collection: str, name: str, secret: str
+) -> Response:
+    """Return the response to a POST that made a secret: the resource, and the secret by its name.
+
+    The resource is in ``collection`` of the API. The secret is URL-safe text.
+    """
+    prefix = request.app.state.settings.api_v1_prefix
+    location = {"Location": f"{prefix}/{collection}/{resource.id}"}
+    body = f'{resource.body.removesuffix("}")}, "{name}": "{secret}"}}'
+    return Response(body.encode(), HTTPStatus.CREATED, location, JSON)
+
+
 def page_response(request: Request, page: PageOfJSON) -> Response:
     """Return a response with one page of a list, and a link to the next page."""
     headers: dict[str, str] = {}

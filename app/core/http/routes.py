@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, NamedTuple, NoReturn, TypeGuard, get_args, get_origin
+from typing import Any, ClassVar, NamedTuple, NoReturn, TypeGuard, get_args, get_origin
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import DomainError, FieldError, Invalid, MalformedRequest
 from app.core.http.bodies import REFUSED, JSONRequest
-from app.core.http.idempotency import Idempotency, key_of
+from app.core.http.idempotency import HEADER, Idempotency, key_of
+from app.core.http.security import access_to, caller_of
 from app.core.http.urls import is_utf8, link_to, route_path
 
 ROUTE = "route"
@@ -26,16 +27,21 @@ ROUTE = "route"
 APP = "app_of_route"
 """Key in the scope of the ASGI app that handles a request; set by the table."""
 
+NOT_STORED = "The response has a secret, which is not stored: send this request without a key."
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class ContractRoute(APIRoute):
     """A route with stricter checks than FastAPI's, and with idempotent creation.
 
-    It rejects query parameters that are unknown or repeated, and bodies that are too long, have
-    another ``Content-Type`` than JSON, or are JSON only for Python. A POST that creates a row
-    honours its idempotency key.
+    It first finds the caller, unless the route is public. It rejects query parameters that are
+    unknown or repeated, and bodies that are too long, have another ``Content-Type`` than JSON, or
+    are JSON only for Python. A POST that creates a row honours its idempotency key.
     """
+
+    stores_responses: ClassVar[bool] = True
+    """Whether a response may be stored, for a retry with the same idempotency key."""
 
     def get_route_handler(self) -> Handler:
         """Return FastAPI's handler of this route, with the checks of the contract."""
@@ -46,18 +52,24 @@ class ContractRoute(APIRoute):
 
         A request with a body reaches the handler as a ``JSONRequest``.
         """
+        access = access_to(self.dependant)
         known = _query_parameters(self.dependant)
         takes_body = self.body_field is not None
         creates = takes_body and self.status_code == HTTPStatus.CREATED
+        stores = self.stores_responses
         is_empty = self.status_code == HTTPStatus.NO_CONTENT
 
         async def handle_by_contract(request: Request) -> Response:
+            if access is not None:
+                access.check(await caller_of(request))
+            if not stores and key_of(request):
+                raise Invalid.of_field(HEADER, "unsupported", NOT_STORED)
             if request.scope["query_string"]:
                 _check_query(request, known)
             if takes_body:
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
-            if creates and (key := key_of(request)):
+            if creates and stores and (key := key_of(request)):
                 state = request.app.state
                 idempotency: Idempotency = state.idempotency
                 response = await idempotency.answered_once(key, request, state.database, handle)
@@ -72,6 +84,15 @@ class ContractRoute(APIRoute):
             return response
 
         return handle_by_contract
+
+
+class SecretRoute(ContractRoute):
+    """A route whose response has a secret, so that it is never stored.
+
+    It rejects an idempotency key: a retry could not get the same response.
+    """
+
+    stores_responses = False
 
 
 class Target(NamedTuple):

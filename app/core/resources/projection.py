@@ -5,6 +5,7 @@ document, so the two cannot drift:
 
 - A plain field is a column of the row's table or, with ``ReadAs``, derived from its columns.
 - A field that is a model follows a to-one relationship, or else groups fields of the row itself.
+  If the target may be missing, the field is ``Model | None``.
 - A field that is a list of models follows a many-to-many relationship.
 """
 
@@ -60,8 +61,8 @@ class Projection:
             elif relationships[name].uselist:
                 self._to_many[name] = (get_args(field.annotation)[0], relationships[name])
             else:
-                assert isinstance(field.annotation, type)
-                target = Projection(field.annotation, relationships[name].mapper.class_)
+                (model,) = _models_in(field.annotation)
+                target = Projection(model, relationships[name].mapper.class_)
                 self._to_one[name] = (target, relationships[name])
         self._fields = list(read.model_fields)
         self._table = table_of(row)
@@ -193,6 +194,15 @@ def _nested(model: type[BaseModel], table: sa.FromClause) -> sa.Select[Any]:
 
 def _whole_row(source: NamedFromClause) -> sa.ColumnElement[Any]:
     return source.table_valued()
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    """List the models in a type: a model, or an optional one."""
+    return [
+        kind
+        for kind in (annotation, *get_args(annotation))
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    ]
 
 
 def _owner_key(relationship: RelationshipProperty[Any]) -> str:

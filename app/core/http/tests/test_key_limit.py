@@ -4,6 +4,7 @@ import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
 from time import monotonic
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -25,7 +26,7 @@ REFUSED = 429, "/problems/too-many-idempotency-keys"
 
 def limited_app(connection: asyncpg.Connection) -> FastAPI:
     fast_path = get_settings().fast_path
-    app = create_app(Settings.model_construct(fast_path=fast_path, max_keys_per_client=MOST))
+    app = create_app(Settings.model_construct(fast_path=fast_path, max_keys_per_account=MOST))
     app.state.database = Database(OneConnection(connection))
     return app
 
@@ -183,7 +184,7 @@ class TestWorkers:
     async def test_concurrent_requests_do_not_exceed_the_limit(
         self, own_database: str, other: asyncpg.Connection
     ) -> None:
-        settings = patient(own_database).model_copy(update={"max_keys_per_client": MOST})
+        settings = patient(own_database).model_copy(update={"max_keys_per_account": MOST})
         app = create_app(settings)
         async with connected(settings, 8) as app.state.database, client_of(app) as client:
             answers = await asyncio.gather(*(post(client, f"at-once-{n}") for n in range(40)))
@@ -204,27 +205,27 @@ class TestCounts:
             return 1
 
         for _ in range(100):
-            with limit.claim("192.0.2.1") as claim:
+            with limit.claim(UUID(int=1)) as claim:
                 await claim.admit(live)
 
         assert counted == [1001] * 10
 
-    async def test_the_memory_for_clients_is_bounded(self) -> None:
+    async def test_the_memory_for_callers_is_bounded(self) -> None:
         limit = KeyLimit(1000)
 
         async def live(most: int) -> int:
             return 1
 
-        async def memory_after_claims_of_clients(first: int, last: int) -> int:
+        async def memory_after_claims_of_callers(first: int, last: int) -> int:
             for number in range(first, last):
-                with limit.claim(f"client {number}") as claim:
+                with limit.claim(UUID(int=number)) as claim:
                     await claim.admit(live)
             return tracemalloc.get_traced_memory()[0]
 
         tracemalloc.start()
         try:
-            full = await memory_after_claims_of_clients(0, REMEMBERED)
+            full = await memory_after_claims_of_callers(0, REMEMBERED)
             assert full < 5_000_000
-            assert await memory_after_claims_of_clients(REMEMBERED, 2 * REMEMBERED) < 1.5 * full
+            assert await memory_after_claims_of_callers(REMEMBERED, 2 * REMEMBERED) < 1.5 * full
         finally:
             tracemalloc.stop()

@@ -1,0 +1,179 @@
+"""Access to routes: what each route declares, who calls it, and the errors 401 and 403.
+
+Each route declares the scopes that it needs, or that it is ``PUBLIC``. ``ContractRoute`` finds the
+caller of a request before it looks at anything else in it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Protocol
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.security import HTTPBearer
+from starlette.types import Scope
+from structlog.contextvars import bind_contextvars
+
+from app.core.db.transactions import Runner
+from app.core.errors import Forbidden, InsufficientScope, InvalidToken, Unauthenticated
+
+CALLER = "caller"
+"""Key in ``scope["state"]`` of the caller of a request."""
+
+_BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request: the owner of its token."""
+
+    token_id: UUID
+    """The id of the token, or of the session that a JWT belongs to."""
+    kind: str
+    """What kind of token it is: a ``session`` for example."""
+    scopes: frozenset[str]
+    account_id: UUID | None
+    """None for a token that belongs to a centre."""
+    centre_id: UUID | None = None
+    is_admin: bool = False
+
+    @property
+    def owner(self) -> UUID:
+        """Whom rows and limits of this caller belong to: the account, else the token."""
+        return self.account_id or self.token_id
+
+
+class Authenticator(Protocol):
+    """Finds the callers that tokens belong to: ``app.state.callers``."""
+
+    def recent(self, token: bytes) -> Caller | None:
+        """Return the caller of a token that was found a moment ago, or None."""
+
+    async def find(self, token: bytes, database: Runner) -> Caller | None:
+        """Return the caller of a token as the database has it now, or None."""
+
+
+class BearerToken(HTTPBearer):
+    """The security scheme of the API, as a dependency that provides the caller."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            scheme_name="token",
+            description="A token of a session, a personal token, or a device token: `cfs_…`. A JWT"
+            " of a session is accepted too.",
+            auto_error=False,
+        )
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        """Return the caller that ``ContractRoute`` found."""
+        caller: Caller = request.scope["state"][CALLER]
+        return caller
+
+
+_bearer = BearerToken()
+
+
+async def _anyone() -> None:
+    """Mark a route as public."""
+
+
+async def _own() -> None:
+    """Mark a route as one about the caller's own account."""
+
+
+PUBLIC = Depends(_anyone)
+"""A dependency of a route that needs no caller."""
+OWN = Depends(_own)
+"""A dependency of a route about the caller's own account, which everyone may call."""
+ANY_CALLER = Security(_bearer)
+"""A dependency of a route that needs a caller, and no scope."""
+CallerDep = Annotated[Caller, ANY_CALLER]
+
+
+def needs(*scopes: str) -> Any:
+    """Return a dependency of a route that needs a caller with these scopes."""
+    return Security(_bearer, scopes=list(scopes))
+
+
+class Access(NamedTuple):
+    """What a route declares: it needs a caller with some scopes."""
+
+    scopes: frozenset[str]
+    is_own: bool
+
+    def check(self, caller: Caller) -> None:
+        """Raise ``InsufficientScope`` or ``Forbidden`` if the caller may not use the route."""
+        missing = self.scopes - caller.scopes
+        if missing:
+            raise InsufficientScope(f"The token lacks the scope {' and '.join(sorted(missing))}.")
+        if self.is_own and caller.account_id is None:
+            raise Forbidden("The token of a device has no account.")
+        if self.scopes and not (self.is_own or caller.is_admin):
+            raise Forbidden("Only an administrator may do this.")
+
+
+def access_to(dependant: Dependant) -> Access | None:
+    """Return what a route declares; None if it is public. Raise ``TypeError`` if it declares none.
+
+    ``Dependant`` has the dependencies of the route.
+    """
+    calls = list(_dependants(dependant))
+    scopes = [one.own_oauth_scopes or [] for one in calls if one.call is _bearer]
+    is_public = any(one.call is _anyone for one in calls)
+    if is_public == bool(scopes):
+        raise TypeError(f"{dependant.call}: declare either scopes with `needs`, or PUBLIC")
+    if is_public:
+        return None
+    is_own = any(one.call is _own for one in calls)
+    return Access(frozenset(scope for some in scopes for scope in some), is_own)
+
+
+def _dependants(dependant: Dependant) -> Iterable[Dependant]:
+    for needed in dependant.dependencies:
+        yield needed
+        yield from _dependants(needed)
+
+
+def require_declarations(app: FastAPI, framework: Iterable[str]) -> None:
+    """Raise ``TypeError`` if a route declares neither scopes nor ``PUBLIC``.
+
+    ``framework`` has the paths of the documentation, whose routes are not ours.
+    """
+    public = set(framework)
+    for route in iter_route_contexts(app.routes):
+        if route.path in public:
+            continue
+        if not isinstance(route.original_route, APIRoute):
+            raise TypeError(f"{route.path} is no API route, so it cannot declare who may call it")
+        access_to(route.dependant)
+
+
+async def caller_of(request: Request) -> Caller:
+    """Find the caller of a request; raise ``Unauthenticated`` or ``InvalidToken``.
+
+    A read may use a caller that was found a moment ago. A write always looks in the database.
+    """
+    token = _token_of(request.scope)
+    state = request.app.state
+    callers: Authenticator = state.callers
+    caller = callers.recent(token) if request.scope["method"] == "GET" else None
+    if caller is None:
+        caller = await callers.find(token, state.database)
+    if caller is None:
+        raise InvalidToken("The token is unknown, expired or revoked.")
+    request.scope["state"][CALLER] = caller
+    bind_contextvars(account=str(caller.account_id or ""), token=str(caller.token_id))
+    return caller
+
+
+def _token_of(scope: Scope) -> bytes:
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given:
+        raise Unauthenticated("This request needs a token: Authorization: Bearer cfs_….")
+    match = _BEARER.fullmatch(given[0])
+    if match is None or len(given) > 1:
+        raise InvalidToken("The Authorization header must be: Bearer, a space, and one token.")
+    return match[1]

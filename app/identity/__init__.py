@@ -1,0 +1,1 @@
+"""Identity: accounts, their tokens, and how a request gets its caller."""

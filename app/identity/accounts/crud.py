@@ -1,0 +1,110 @@
+"""Operations on accounts and staff."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import ForeignKeyViolationError
+
+from app.centres.crud import CentresCRUD
+from app.core.db.transactions import Transaction
+from app.core.errors import NotFound
+from app.core.resources.crud import CRUD, Resource
+from app.core.resources.fields import new_id
+from app.core.resources.models import Payload
+from app.core.resources.paging import ListQuery, PageOfJSON
+from app.core.resources.text import email_key
+from app.identity.accounts.models import AccountsQuery, AccountUpdate, StaffRole
+from app.identity.accounts.queries import (
+    ACCOUNT_QUERIES,
+    STAFF_QUERIES,
+    me_query,
+    put_staff_query,
+    remove_staff_query,
+)
+from app.identity.errors import LastAdmin
+
+RIGHTS = {"is_admin", "disabled_at"}
+"""The fields that decide whether an account is an enabled administrator."""
+
+
+class AccountsCRUD(CRUD[Payload, AccountUpdate]):
+    """Reads, lists and updates accounts. Invitations create them."""
+
+    queries = ACCOUNT_QUERIES
+
+    async def me(self, token_id: UUID) -> str:
+        """Return the caller of a token as JSON."""
+        row = await self._database.row(me_query(), {"id": token_id})
+        body: str = row["body"]
+        return body
+
+    async def find(self, query: AccountsQuery) -> PageOfJSON:
+        """Return a page of the accounts that match a query."""
+        wanted = {} if query.email is None else {"email_key": email_key(query.email)}
+        return await self.page(query.model_copy(update={"email": None}), wanted)
+
+    async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
+        """Change fields; end all tokens and codes of an account that is disabled.
+
+        Raise ``LastAdmin`` if no enabled administrator would be left.
+        """
+        changed = {"disabled_at" if field == "disabled" else field for field in fields}
+        if changed.isdisjoint(RIGHTS):
+            return await super()._update(fields, values)
+
+        async def change(transaction: Transaction) -> Resource | None:
+            # Everyone who changes rights locks all administrators first: the counts below hold.
+            admins = await transaction.rows(self.queries.lock_admins_query(), {})
+            account = await transaction.row(self.queries.lock_query(), values)
+            if account is None:
+                return None
+            disabled_at = account["disabled_at"]
+            if "disabled" in fields:
+                disables = values["new_disabled"]
+                disabled_at = (disabled_at or datetime.now(UTC)) if disables else None
+            new = {**values, "new_disabled_at": disabled_at}
+            written = await self._write(
+                transaction, self.queries.update_query(frozenset(changed)), new
+            )
+            if written is None:
+                return None
+            is_admin = values.get("new_is_admin", True) and disabled_at is None
+            if not is_admin and [admin["id"] for admin in admins] == [written.id]:
+                raise LastAdmin("This is the last administrator: make another one first.")
+            if disabled_at is not None:
+                await transaction.row(self.queries.end_query(), values)
+            return written
+
+        return await self._database.transaction(change)
+
+
+class StaffCRUD(CRUD[Payload, Payload]):
+    """Lists the staff of centres, and changes their roles."""
+
+    queries = STAFF_QUERIES
+
+    async def at_centre(self, centre_id: UUID, query: ListQuery) -> PageOfJSON:
+        """Return a page of the staff of a centre; raise ``NotFound``."""
+        return await self.page_within(CentresCRUD(self._database), centre_id, query)
+
+    async def put(self, centre_id: UUID, account_id: UUID, payload: StaffRole) -> None:
+        """Give an account a role at a centre; raise ``NotFound``."""
+        values = {
+            "id": new_id(),
+            "centre_id": centre_id,
+            "account_id": account_id,
+            "role": payload.role,
+        }
+        try:
+            await self._database.row(put_staff_query(), values)
+        except ForeignKeyViolationError as error:
+            at_centre = "centre" in (error.constraint_name or "")
+            raise (CentresCRUD if at_centre else AccountsCRUD).not_found() from None
+
+    async def remove(self, centre_id: UUID, account_id: UUID) -> None:
+        """Take the role of an account at a centre away; raise ``NotFound``."""
+        values = {"centre_id": centre_id, "account_id": account_id}
+        if await self._database.row(remove_staff_query(), values) is None:
+            raise NotFound("This account has no role at this centre.")

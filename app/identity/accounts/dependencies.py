@@ -1,0 +1,24 @@
+"""Dependencies of the endpoints of accounts and staff."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.core.http.dependencies import DatabaseDep
+from app.identity.accounts.crud import AccountsCRUD, StaffCRUD
+
+
+async def get_accounts(database: DatabaseDep) -> AccountsCRUD:
+    """Create the CRUD of accounts for a request."""
+    return AccountsCRUD(database)
+
+
+AccountsDep = Annotated[AccountsCRUD, Depends(get_accounts)]
+
+
+async def get_staff(database: DatabaseDep) -> StaffCRUD:
+    """Create the CRUD of staff for a request."""
+    return StaffCRUD(database)
+
+
+StaffDep = Annotated[StaffCRUD, Depends(get_staff)]

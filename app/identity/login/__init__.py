@@ -1,0 +1,1 @@
+"""Logging in: passwords, throttling, and the codes of invitations and resets."""

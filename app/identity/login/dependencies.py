@@ -1,0 +1,19 @@
+"""Dependencies of the endpoints of logins and codes."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.core.http.clients import client_address
+from app.core.http.dependencies import DatabaseDep
+from app.identity.login.crud import LoginCRUD
+from app.identity.passwords import Passwords
+
+
+async def get_login(database: DatabaseDep, request: Request) -> LoginCRUD:
+    """Create the CRUD of logins and codes for a request."""
+    passwords: Passwords = request.app.state.passwords
+    return LoginCRUD(database, passwords, client_address(request.scope))
+
+
+LoginDep = Annotated[LoginCRUD, Depends(get_login)]

@@ -1,0 +1,120 @@
+"""The SQL of logins, and of the codes of invitations and resets."""
+
+from collections.abc import Iterator, Set
+from functools import cache
+
+import sqlalchemy as sa
+
+from app.core.db.schema import NOW, table_of, written_columns
+from app.core.db.statements import Statement, new_value
+from app.core.resources.queries import Compare, Queries, compiled_once, next_version
+from app.identity.login.models import InvitationRead
+from app.identity.models import Account, Code, Staff
+
+_ACCOUNTS, _CODES, _STAFF = table_of(Account), table_of(Code), table_of(Staff)
+_ACCOUNT_ID = sa.bindparam("account_id", type_=sa.Uuid)
+_IS_OPEN = sa.and_(_CODES.c.closed_at.is_(None), _CODES.c.expires_at > NOW)
+_CLOSED = {_CODES.c.closed_at: NOW, **next_version(_CODES)}
+
+
+class CodeQueries(Queries):
+    """Builds the statements of codes: the open ones."""
+
+    def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given, and that the code is open."""
+        yield from super().conditions(given)
+        yield _IS_OPEN
+
+    @compiled_once
+    def find_query(self) -> Statement:
+        """Read an open code, with the columns of its account."""
+        with_account = _CODES.outerjoin(_ACCOUNTS, _ACCOUNTS.c.id == _CODES.c.account_id)
+        wanted = _CODES.c.id == sa.bindparam("id"), _CODES.c.kind == sa.bindparam("kind"), _IS_OPEN
+        enabled = _ACCOUNTS.c.disabled_at.is_(None)
+        return Statement(sa.select(_CODES).select_from(with_account).where(*wanted, enabled))
+
+    @compiled_once
+    def close_query(self, filters: frozenset[str]) -> Statement:
+        """Close the open codes that match."""
+        closed = sa.update(_CODES).where(*self.conditions(filters)).values(_CLOSED)
+        return Statement(closed.returning(_CODES.c.id))
+
+    @compiled_once
+    def close_earlier_query(self) -> Statement:
+        """Close the open invitations of the same address to the same centre, or to none."""
+        same = _CODES.c.centre_id.is_not_distinct_from(new_value(_CODES.c.centre_id))
+        earlier = sa.update(_CODES).where(
+            _CODES.c.email_key == new_value(_CODES.c.email_key), same, _IS_OPEN
+        )
+        return Statement(earlier.values(_CLOSED).returning(_CODES.c.id))
+
+
+CODE_QUERIES = CodeQueries(
+    Code,
+    InvitationRead,
+    sorts={"created_at": "created_at"},
+    filters={name: Compare(_CODES.c[name]) for name in ("id", "kind", "account_id")},
+)
+
+
+@cache
+def find_account_query() -> Statement:
+    """Read the account with an email address."""
+    return Statement(sa.select(_ACCOUNTS).where(_ACCOUNTS.c.email_key == sa.bindparam("key")))
+
+
+@cache
+def read_account_query() -> Statement:
+    """Read the columns of an account."""
+    return Statement(sa.select(_ACCOUNTS).where(_ACCOUNTS.c.id == _ACCOUNT_ID))
+
+
+@cache
+def lock_unchanged_query() -> Statement:
+    """Lock an account, if it is enabled and its password is still the one that was verified."""
+    return Statement(
+        sa.select(_ACCOUNTS.c.id)
+        .where(
+            _ACCOUNTS.c.id == _ACCOUNT_ID,
+            _ACCOUNTS.c.password_hash == sa.bindparam("password_hash", type_=sa.Text),
+            _ACCOUNTS.c.disabled_at.is_(None),
+        )
+        .with_for_update()
+    )
+
+
+@cache
+def set_password_query() -> Statement:
+    """Set the password of an enabled account."""
+    account = sa.update(_ACCOUNTS).where(
+        _ACCOUNTS.c.id == _ACCOUNT_ID, _ACCOUNTS.c.disabled_at.is_(None)
+    )
+    new = {_ACCOUNTS.c.password_hash: new_value(_ACCOUNTS.c.password_hash)}
+    return Statement(account.values({**new, **next_version(_ACCOUNTS)}).returning(_ACCOUNTS.c.id))
+
+
+@cache
+def taken_query() -> Statement:
+    """Return whether an account has an email address, and whether one has an athlete."""
+    same_email = sa.select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.email_key == sa.bindparam("email_key"))
+    athlete_id = sa.bindparam("athlete_id", type_=sa.Uuid)
+    same_athlete = sa.select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.athlete_id == athlete_id)
+    return Statement(
+        sa.select(same_email.exists().label("email"), same_athlete.exists().label("athlete_id"))
+    )
+
+
+@cache
+def insert_account_query() -> Statement:
+    """Insert an account."""
+    return Statement(sa.insert(_ACCOUNTS).values(_new(_ACCOUNTS)).returning(_ACCOUNTS.c.id))
+
+
+@cache
+def insert_code_query() -> Statement:
+    """Insert a code."""
+    return Statement(sa.insert(_CODES).values(_new(_CODES)).returning(_CODES.c.id))
+
+
+def _new(table: sa.Table) -> dict[sa.Column[object], sa.BindParameter[object]]:
+    return {column: new_value(column) for column in written_columns(table)}

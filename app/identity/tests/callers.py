@@ -1,0 +1,79 @@
+"""The callers of tests: an account or a device for each role, made once for each template."""
+
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from app.identity.models import DEVICE_SCOPES, SCOPES
+
+
+class Known(NamedTuple):
+    """A caller whose token the tests know."""
+
+    name: str
+    id: UUID
+    """The id of the account; also that of its token."""
+
+    @property
+    def email(self) -> str:
+        """The email address of the account."""
+        return f"{self.name}@example.com"
+
+    @property
+    def token(self) -> str:
+        """The token."""
+        shown = urlsafe_b64encode(self._secret).rstrip(b"=").decode()
+        return f"cfs_{self.id.hex}_{shown}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header with the token."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def secret_hash(self) -> bytes:
+        """The hash of the secret, as the database has it."""
+        return sha256(self._secret).digest()
+
+    @property
+    def _secret(self) -> bytes:
+        return self.id.bytes * 2
+
+
+ADMIN = Known("admin", UUID(int=0xAD))
+MEMBER = Known("member", UUID(int=0x3E))
+"""An account that is no administrator."""
+
+ADD_ONE = """
+    INSERT INTO tokens (id, kind, secret_hash, account_id, centre_id, scopes, expires_at, name)
+    VALUES ($1, $2, $3, $4, $5, $6, now() + interval '300 days', 'Test')
+"""
+
+
+async def add_callers(url: str) -> None:
+    """Add the known accounts, each with a session, to a database."""
+    connection = await asyncpg.connect(url)
+    for known in (ADMIN, MEMBER):
+        await connection.execute(
+            "INSERT INTO accounts (id, email, email_key, is_admin) VALUES ($1, $2, $3, $4)",
+            known.id,
+            known.email,
+            known.email,
+            known is ADMIN,
+        )
+        values = known.id, "session", known.secret_hash, known.id, None, list(SCOPES)
+        await connection.execute(ADD_ONE, *values)
+    # As if they were just used: no request of a test writes that.
+    await connection.execute("UPDATE tokens SET last_used_at = now()")
+    await connection.close()
+
+
+async def add_device(connection: asyncpg.Connection, centre_id: str) -> Known:
+    """Add a device at a centre."""
+    device = Known("device", UUID(int=0xDE))
+    values = device.id, "device", device.secret_hash, None, centre_id, list(DEVICE_SCOPES)
+    await connection.execute(ADD_ONE, *values)
+    return device

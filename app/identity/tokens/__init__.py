@@ -1,0 +1,1 @@
+"""Tokens: sessions, personal tokens and devices; JWTs; and the callers they belong to."""

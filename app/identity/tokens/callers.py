@@ -1,0 +1,162 @@
+"""From tokens to callers: ``app.state.callers``.
+
+A lookup in the database is cheaper than the verification of a JWT, and sees a revocation at once.
+Lookups are batched, like other reads by id. A read may use a caller that was found up to 2 seconds
+ago; a write always looks.
+"""
+
+from collections import OrderedDict
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from time import monotonic
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from app.core.db.schema import NOW, table_of
+from app.core.db.statements import Statement
+from app.core.db.transactions import Runner
+from app.core.http.security import Caller
+from app.identity.models import Account, Token
+from app.identity.tokens.credentials import Presented, presented
+from app.identity.tokens.jwt import Issuer, Verified, verify
+
+RECENT = 2.0
+"""Seconds for which a read may use a caller without another lookup."""
+REMEMBERED = 10_000
+"""The maximum number of callers that a worker remembers."""
+IDLE = "7 days"
+"""A session ends if it is not used for this time."""
+NOTED_EVERY = "1 hour"
+"""How often the last use of a token is written, at most."""
+
+_TOKENS, _ACCOUNTS = table_of(Token), table_of(Account)
+_JWT_BEGINS = b"ey"
+
+Value = TypeVar("Value")
+
+
+class _Recent(Generic[Value]):
+    """Remembers the latest values, by a hash of the token that they belong to."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[bytes, Value] = OrderedDict()
+
+    def get(self, key: bytes) -> Value | None:
+        return self._values.get(key)
+
+    def put(self, key: bytes, value: Value) -> None:
+        self._values[key] = value
+        if len(self._values) > REMEMBERED:
+            self._values.popitem(last=False)
+
+
+class Callers:
+    """Finds the callers of tokens, and remembers them for reads."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+        self._callers: _Recent[tuple[float, Caller]] = _Recent()
+        self._verified: _Recent[Verified] = _Recent()
+
+    def recent(self, token: bytes) -> Caller | None:
+        """Return the caller of a token that was found a moment ago, or None."""
+        found = self._callers.get(sha256(token).digest())
+        if found is None or found[0] < monotonic():
+            return None
+        return found[1]
+
+    async def find(self, token: bytes, database: Runner) -> Caller | None:
+        """Return the caller of a token as the database has it now, or None."""
+        until = monotonic() + RECENT
+        if token.startswith(_JWT_BEGINS):
+            caller = await self._find_by_jwt(token, database)
+        else:
+            given = presented(token)
+            caller = given and await _find(given.id, given, database)
+        if caller is not None:
+            self._callers.put(sha256(token).digest(), (until, caller))
+        return caller
+
+    async def _find_by_jwt(self, token: bytes, database: Runner) -> Caller | None:
+        key = sha256(token).digest()
+        found = self._verified.get(key)
+        if found is None:
+            found = await verify(database, self._issuer, token.decode())
+            if found is None:
+                return None
+            self._verified.put(key, found)
+        if found.expires_at < datetime.now(UTC):
+            return None
+        return await _find(found.session_id, None, database)
+
+
+async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Caller | None:
+    """Find the caller of a token; with ``given``, only if its secret matches."""
+    row = await database.row_by_id(_find_query(), token_id)
+    if given and not given.matches(row and row["secret_hash"]):
+        return None
+    if row is None:
+        return None
+    if row["is_unnoted"]:
+        await database.row(_note_query(), {"id": token_id})
+    return Caller(
+        token_id,
+        row["kind"],
+        _scopes(tuple(row["scopes"])),
+        row["account_id"],
+        row["centre_id"],
+        bool(row["is_admin"]),
+    )
+
+
+@cache
+def _scopes(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
+
+
+def is_live() -> sa.ColumnElement[bool]:
+    """Return the condition for a token that is neither expired, nor idle, nor revoked."""
+    used_at = sa.func.coalesce(_TOKENS.c.last_used_at, _TOKENS.c.created_at)
+    return sa.and_(
+        _TOKENS.c.revoked_at.is_(None),
+        _TOKENS.c.expires_at > NOW,
+        sa.or_(_TOKENS.c.kind != sa.literal_column("'session'"), used_at > NOW - _interval(IDLE)),
+    )
+
+
+def _is_unnoted() -> sa.ColumnElement[bool]:
+    used_at = _TOKENS.c.last_used_at
+    return sa.or_(used_at.is_(None), used_at < NOW - _interval(NOTED_EVERY))
+
+
+def _interval(text: str) -> sa.ColumnElement[Any]:
+    return sa.literal_column(f"interval '{text}'")
+
+
+@cache
+def _find_query() -> Statement:
+    """Read the live tokens of some ``ids``, with the rights of their accounts."""
+    ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
+    columns = [
+        _TOKENS.c[name]
+        for name in ("id", "secret_hash", "kind", "scopes", "account_id", "centre_id")
+    ]
+    with_account = _TOKENS.outerjoin(_ACCOUNTS, _ACCOUNTS.c.id == _TOKENS.c.account_id)
+    return Statement(
+        sa.select(*columns, _ACCOUNTS.c.is_admin, _is_unnoted().label("is_unnoted"))
+        .select_from(with_account)
+        .where(_TOKENS.c.id == sa.func.any(ids), is_live(), _ACCOUNTS.c.disabled_at.is_(None))
+    )
+
+
+@cache
+def _note_query() -> Statement:
+    """Write that a token is used; do nothing if another request is just doing it."""
+    this = sa.select(_TOKENS.c.id).where(_TOKENS.c.id == sa.bindparam("id"), _is_unnoted())
+    free = this.with_for_update(skip_locked=True).cte("free")
+    noted = sa.update(_TOKENS).where(_TOKENS.c.id.in_(sa.select(free.c.id)))
+    return Statement(noted.values(last_used_at=NOW).returning(_TOKENS.c.id))

@@ -1,0 +1,42 @@
+"""Dependencies of the endpoints of tokens."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.core.http.dependencies import DatabaseDep
+from app.identity.tokens.crud import DevicesCRUD, PersonalTokensCRUD, SessionsCRUD
+from app.identity.tokens.jwt import Issuer
+
+
+async def get_sessions(database: DatabaseDep) -> SessionsCRUD:
+    """Create the CRUD of sessions for a request."""
+    return SessionsCRUD(database)
+
+
+SessionsDep = Annotated[SessionsCRUD, Depends(get_sessions)]
+
+
+async def get_personal_tokens(database: DatabaseDep) -> PersonalTokensCRUD:
+    """Create the CRUD of personal tokens for a request."""
+    return PersonalTokensCRUD(database)
+
+
+PersonalTokensDep = Annotated[PersonalTokensCRUD, Depends(get_personal_tokens)]
+
+
+async def get_devices(database: DatabaseDep) -> DevicesCRUD:
+    """Create the CRUD of devices for a request."""
+    return DevicesCRUD(database)
+
+
+DevicesDep = Annotated[DevicesCRUD, Depends(get_devices)]
+
+
+async def get_issuer(request: Request) -> Issuer:
+    """Return who issues JWTs."""
+    issuer: Issuer = request.app.state.issuer
+    return issuer
+
+
+IssuerDep = Annotated[Issuer, Depends(get_issuer)]
