@@ -48,7 +48,7 @@ Scopes = Annotated[
     Field(min_length=1, max_length=len(SCOPES), examples=[["athletes:read", "trainings:read"]]),
 ]
 TokenName = Annotated[
-    str, Text(100), Field(description="What the token is for.", examples=["Website"])
+    str, Text(100, name=True), Field(description="What the token is for.", examples=["Website"])
 ]
 TokenKind = Literal["session", "personal", "device"]
 Occasion = Annotated[datetime, Field(examples=["2026-11-27T08:30:00.123456Z"])]
