@@ -122,7 +122,7 @@ class Code(Row, table=True):
 
     __tablename__ = "codes"
     __table_args__ = (
-        Index(None, "kind", "created_at", "id"),
+        Index(None, "kind", "created_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
         Index(None, "account_id"),
         Index(None, "email_key"),
         sa.CheckConstraint(

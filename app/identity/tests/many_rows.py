@@ -1,6 +1,6 @@
 """Rows of identity for the query plans of lists.
 
-Each of 20 000 accounts has two tokens, a role at one of 200 centres, and two codes.
+Each of 20 000 accounts has two tokens, a role at one of 200 centres, and two codes; few codes are open.
 """
 
 ROWS = {
@@ -23,13 +23,15 @@ ROWS = {
         FROM generate_series(1, 20000) g, (VALUES ('session'), ('personal')) kinds (kind)
     """,
     "codes": """
-        INSERT INTO codes (id, kind, secret_hash, email, email_key, account_id, expires_at)
+        INSERT INTO codes
+            (id, kind, secret_hash, email, email_key, account_id, expires_at, closed_at)
         SELECT gen_random_uuid(), 'invitation', ''::bytea, g, g, NULL::uuid,
-            timestamptz '2026-01-01'
+            statement_timestamp() + interval '1 day',
+            CASE WHEN g % 100 > 0 THEN statement_timestamp() END
         FROM generate_series(1, 20000) g
         UNION ALL
         SELECT gen_random_uuid(), 'reset', ''::bytea, NULL, NULL, lpad(to_hex(g + 1000000), 32, '0')::uuid,
-            timestamptz '2026-01-01'
+            timestamptz '2026-01-01', timestamptz '2026-01-01'
         FROM generate_series(1, 20000) g
     """,
 }
