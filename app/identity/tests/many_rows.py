@@ -1,6 +1,6 @@
 """Rows of identity for the query plans of lists.
 
-Each of 20 000 accounts has two tokens, a role at one of 200 centres, and two codes; few codes are open.
+Each of 20 000 accounts has two tokens, a role at one of 200 centres, and two codes. Few are open.
 """
 
 ROWS = {
@@ -30,8 +30,8 @@ ROWS = {
             CASE WHEN g % 100 > 0 THEN statement_timestamp() END
         FROM generate_series(1, 20000) g
         UNION ALL
-        SELECT gen_random_uuid(), 'reset', ''::bytea, NULL, NULL, lpad(to_hex(g + 1000000), 32, '0')::uuid,
-            timestamptz '2026-01-01', timestamptz '2026-01-01'
+        SELECT gen_random_uuid(), 'reset', ''::bytea, NULL, NULL,
+            lpad(to_hex(g + 1000000), 32, '0')::uuid, now(), now()
         FROM generate_series(1, 20000) g
     """,
 }
