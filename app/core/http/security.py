@@ -15,7 +15,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
-from structlog.contextvars import bind_contextvars
 
 from app.core.db.transactions import Runner
 from app.core.errors import Forbidden, InsufficientScope, InvalidToken, Unauthenticated
@@ -165,7 +164,6 @@ async def caller_of(request: Request) -> Caller:
     if caller is None:
         raise InvalidToken("The token is unknown, expired or revoked.")
     request.scope["state"][CALLER] = caller
-    bind_contextvars(account=str(caller.account_id or ""), token=str(caller.token_id))
     return caller
 
 

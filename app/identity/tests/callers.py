@@ -47,6 +47,8 @@ ADMIN = Known("ana", UUID(int=0xAD))
 """An administrator, with a personal token."""
 MEMBER = Known("ben", UUID(int=0x3E))
 """An account that is no administrator, with a session."""
+RAW_HEADERS = [(b"authorization", ADMIN.headers["Authorization"].encode())]
+"""The header with the administrator's token, as an ASGI scope has it."""
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of the accounts in tests
 HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$S1xZnv98/ScCC+HscA2uvw"
