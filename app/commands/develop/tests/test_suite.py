@@ -35,21 +35,12 @@ def test_sleeps_until_a_signal(server, number):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("choice", "status"), [("matches_pyproject", 0), ("no_such_test", 5)])
-def test_options_are_passed_to_pytest_and_its_exit_status_is_returned(
-    choice: str, status: int
-) -> None:
-    arguments = (
-        "app/commands/develop/tests/test_lockfile.py",
-        "-m",
-        "not slow",
-        "-x",
-        "-k",
-        choice,
-    )
+def test_options_are_passed_to_pytest_and_its_exit_status_is_returned() -> None:
+    file = "app/commands/develop/tests/test_lockfile.py"
+    with launched("test", file, "-m", "not slow", "-x", "-k", "no_such_test") as tests:
+        assert tests.ended() == pytest.ExitCode.NO_TESTS_COLLECTED, tests.output
 
-    with launched("test", *arguments) as tests:
-        assert tests.ended() == status, tests.output
+    assert " deselected in " in tests.output
 
 
 @contextmanager
