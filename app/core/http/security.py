@@ -5,13 +5,12 @@ caller of a request before it looks at anything else in it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Request, Security
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
@@ -114,10 +113,10 @@ class Access(NamedTuple):
             raise Forbidden("Only an administrator may do this.")
 
 
-def access_to(dependant: Dependant) -> Access | None:
+def access_to(dependant: Any) -> Access | None:
     """Return what a route declares; None if it is public. Raise ``TypeError`` if it declares none.
 
-    ``Dependant`` has the dependencies of the route.
+    ``dependant`` is what FastAPI makes of the dependencies of the route.
     """
     calls = list(_dependants(dependant))
     scopes = [one.own_oauth_scopes or [] for one in calls if one.call is _bearer]
@@ -130,7 +129,7 @@ def access_to(dependant: Dependant) -> Access | None:
     return Access(frozenset(scope for some in scopes for scope in some), is_own)
 
 
-def _dependants(dependant: Dependant) -> Iterable[Dependant]:
+def _dependants(dependant: Any) -> Iterator[Any]:
     for needed in dependant.dependencies:
         yield needed
         yield from _dependants(needed)

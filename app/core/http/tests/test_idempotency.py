@@ -6,17 +6,19 @@ from time import monotonic
 
 import asyncpg
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
-from app.conftest import API, Json, conflict, lock_waiters, patient, problem, served
+from app.conftest import API, Json, client_of, conflict, lock_waiters, patient, problem, served
 from app.core.http.idempotency import SEARCHED_EVERY
 from app.identity.tests.callers import ADMIN, MEMBER
 
 URL = f"{API}/categories"
 KEY = {"Idempotency-Key": "first-try"}
 TAKE_NAME = "INSERT INTO categories (id, name, name_key) VALUES (gen_random_uuid(), 'Rx', 'rx')"
-TAKE_KEY = f"""
-    INSERT INTO idempotency_keys (owner, key, request) VALUES ('{ADMIN.id}', 'first-try', '')
+TAKE_KEY = """
+    INSERT INTO idempotency_keys (owner, key, request)
+    SELECT id, 'first-try', '' FROM accounts WHERE is_admin
 """
 REUSED = (422, "/problems/idempotency-key-reused", [("Idempotency-Key", "reused")])
 

@@ -96,7 +96,7 @@ class TestPrefix:
             "ready": "/gym/health/ready",
             "keys": "/gym/.well-known/jwks.json",
         }
-        assert [(await proxied.get(link)).status_code for link in links.values()] == [200] * 4
+        assert [(await proxied.get(link)).status_code for link in links.values()] == [200] * 5
 
     async def test_the_next_page_has_the_prefix(self, proxied: AsyncClient) -> None:
         for name in ("One", "Two", "Twö", "Two é&x"):
