@@ -6,7 +6,6 @@ caller of a request before it looks at anything else in it.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -24,8 +23,7 @@ CALLER = "caller"
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who sends a request: the owner of its token."""
 
     token_id: UUID
