@@ -27,6 +27,7 @@ from app.core.http.tests.document import Document
 from app.core.logs import configure_logs
 from app.core.settings import Settings, get_settings
 from app.identity.tests.callers import ADMIN, Known, add_callers
+from app.identity.tokens.callers import Callers
 
 API = "/api/v1"
 
@@ -212,6 +213,7 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Provide a client that checks each response against the OpenAPI document."""
     app.state.database = Database(OneConnection(connection))
+    app.state.callers = Callers(app.state.issuer)  # without those of a test that was rolled back
     async with client_of(app, document) as client:
         yield client
 
