@@ -9,7 +9,7 @@ from asyncpg import ForeignKeyViolationError
 
 from app.centres.crud import CentresCRUD
 from app.core.db.transactions import Transaction
-from app.core.errors import NotFound
+from app.core.errors import InvalidToken, NotFound
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -35,8 +35,10 @@ class AccountsCRUD(CRUD[Payload, AccountUpdate]):
     queries = ACCOUNT_QUERIES
 
     async def me(self, token_id: UUID) -> str:
-        """Return the caller of a token as JSON."""
+        """Return the caller of a token as JSON; raise ``InvalidToken``."""
         row = await self._database.row(me_query(), {"id": token_id})
+        if row is None:  # deleted since the caller was found, with its centre for example
+            raise InvalidToken("The token is unknown, expired or revoked.")
         body: str = row["body"]
         return body
 

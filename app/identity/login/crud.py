@@ -29,6 +29,7 @@ from app.identity.login.queries import (
     find_account_query,
     insert_account_query,
     insert_code_query,
+    lock_account_query,
     lock_unchanged_query,
     read_account_query,
     set_password_query,
@@ -187,18 +188,19 @@ class LoginCRUD(CRUD[Payload, Payload]):
         """
 
         async def work(transaction: Transaction) -> NewReset:
-            account = await transaction.row(read_account_query(), {"account_id": account_id})
-            if account is None:
-                raise AccountsCRUD.not_found()
-            if account["disabled_at"] is not None:
-                raise AccountDisabled("This account is disabled: enable it first.")
             return await self.new_reset(transaction, account_id)
 
         return await self._database.transaction(work)
 
     @classmethod
     async def new_reset(cls, transaction: Transaction, account_id: UUID) -> NewReset:
-        """Make a code for an enabled account."""
+        """Make a code as ``reset`` does, in a transaction."""
+        # The account is locked before its codes, as by a request that disables it.
+        account = await transaction.row(lock_account_query(), {"account_id": account_id})
+        if account is None:
+            raise AccountsCRUD.not_found()
+        if account["disabled_at"] is not None:
+            raise AccountDisabled("This account is disabled: enable it first.")
         await cls._close(transaction, {"kind": "reset", "account_id": account_id})
         credential = new_credential()
         fields = {"kind": "reset", "account_id": account_id}
@@ -213,9 +215,10 @@ class LoginCRUD(CRUD[Payload, Payload]):
         account_id = code["account_id"]
 
         async def work(transaction: Transaction) -> WithSecret:
-            await self._use(transaction, code)
+            # The account is locked before its codes, as by a request that disables it.
             if not await self._set_password(transaction, account_id, new):
                 raise _not_valid()
+            await self._use(transaction, code)
             await SessionsCRUD.revoke_all(transaction, account_id, None)
             return await SessionsCRUD.begin(transaction, account_id)
 

@@ -70,6 +70,13 @@ def read_account_query() -> Statement:
 
 
 @cache
+def lock_account_query() -> Statement:
+    """Lock an account, and return when it was disabled."""
+    account = sa.select(_ACCOUNTS.c.disabled_at).where(_ACCOUNTS.c.id == _ACCOUNT_ID)
+    return Statement(account.with_for_update())
+
+
+@cache
 def lock_unchanged_query() -> Statement:
     """Lock an account, if it is enabled and its password is still the one that was verified."""
     return Statement(

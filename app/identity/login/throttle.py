@@ -87,8 +87,11 @@ async def count_attempt(database: Runner, email_key: str, network: str) -> Attem
 
 async def forgive(transaction: Transaction, attempt: Attempt) -> None:
     """Take back the count of an attempt that succeeded, and remember its network."""
-    await transaction.rows(_forgive_query(), _values(attempt))
+    # Locked in this order: an attempt that is counted locks its address, or the pair, and then its
+    # network.
+    await transaction.rows(_forgive_query(OF_ADDRESS.interval), {"key": attempt.address})
     await transaction.rows(_remember_query(), {"pair": attempt.pair})
+    await transaction.rows(_forgive_query(OF_NETWORK.interval), {"key": attempt.network})
 
 
 def _key(kind: str, *parts: str) -> str:
@@ -155,10 +158,10 @@ def _wait_query() -> Statement:
 
 
 @cache
-def _forgive_query() -> Statement:
-    interval = _of_each(OF_ADDRESS.interval, OF_NETWORK.interval)
-    fewer = sa.update(_LIMITS).where(_THESE).values(next_at=_LIMITS.c.next_at - interval)
-    return Statement(fewer.returning(_LIMITS.c.key))
+def _forgive_query(interval: timedelta) -> Statement:
+    fewer = sa.update(_LIMITS).where(_LIMITS.c.key == _text("key"))
+    earlier = _LIMITS.c.next_at - _interval(interval)
+    return Statement(fewer.values(next_at=earlier).returning(_LIMITS.c.key))
 
 
 @cache

@@ -89,7 +89,7 @@ class Callers:
             if found is None:
                 return None
             self._verified.put(key, found)
-        if found.expires_at < datetime.now(UTC):
+        if found.accepted_until < datetime.now(UTC):
             return None
         return await _find(found.session_id, None, database)
 

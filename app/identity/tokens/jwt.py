@@ -53,10 +53,10 @@ class Issued(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """What a valid JWT says: its session, and when the JWT expires."""
+    """What a valid JWT says: its session, and how long the JWT is accepted."""
 
     session_id: UUID
-    expires_at: datetime
+    accepted_until: datetime
 
 
 async def issue(database: Runner, issuer: Issuer, account_id: UUID, session_id: UUID) -> Issued:
@@ -100,7 +100,7 @@ async def verify(database: Runner, issuer: Issuer, text: str) -> Verified | None
         return None
     # The signature is ours, so the claims have the types that `issue` writes.
     claims = decoded["payload"]
-    return Verified(UUID(claims["sid"]), datetime.fromtimestamp(claims["exp"], UTC))
+    return Verified(UUID(claims["sid"]), datetime.fromtimestamp(claims["exp"] + LEEWAY, UTC))
 
 
 def _key_id(text: str) -> UUID | None:
