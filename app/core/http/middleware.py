@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars
 
 from app.core.db.pool import UnusableDatabase
 from app.core.errors import DomainError, InternalError, Unavailable, UntrustedHost
@@ -61,8 +61,6 @@ class RequestContext:
         asked = Headers(scope=scope).get("x-request-id", "")
         request_id = asked if _SANE_ID.fullmatch(asked) else new_id().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        # The context may still be that of the connection's previous request, with its account.
-        clear_contextvars()
         bind_contextvars(request_id=request_id)
         method = scope["method"]
         without_body = method == "HEAD"

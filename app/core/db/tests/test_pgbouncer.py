@@ -38,6 +38,7 @@ from app.core.db.tests.test_transactions import run_into_a_deadlock, use_everyth
 from app.core.db.transactions import Transaction
 from app.core.errors import Unavailable
 from app.core.settings import CANNOT_START, Settings, get_settings
+from app.identity.tests.callers import ADMIN, PASSWORD
 
 if PROGRAM is None:
     pytest.skip("PgBouncer is not installed", allow_module_level=True)
@@ -311,6 +312,17 @@ class TestRequests:
         assert ",M-1,Mara," in mara
         assert ",North;South," in mara
         assert ",M-2,Ana," in ana
+
+    async def test_a_login_begins_a_session(self, client: AsyncClient) -> None:
+        login = {"email": ADMIN.email, "password": PASSWORD}
+
+        made = await client.post(f"{API}/sessions", json=login)
+        session = {"Authorization": f"Bearer {made.json()['token']}"}
+        me = await client.get(f"{API}/me", headers=session)
+        out = await client.delete(f"{API}/sessions/current", headers=session)
+
+        assert (made.status_code, me.status_code, out.status_code) == (201, 200, 204)
+        assert me.json()["account"]["email"] == ADMIN.email
 
     async def test_the_service_is_ready(self, client: AsyncClient) -> None:
         assert (await client.get("/health/ready")).json() == {"status": "ready"}
