@@ -15,7 +15,7 @@ from app.core.db.transactions import Database, Transaction
 from app.core.resources.fields import new_id
 from app.core.resources.queries import next_version
 from app.core.resources.text import email_key
-from app.identity.login.crud import LoginCRUD, NewReset
+from app.identity.login.codes import CodesCRUD, NewReset
 from app.identity.login.queries import find_account_query, insert_account_query
 from app.identity.models import SCOPES, Account, Token
 from app.identity.tokens.callers import is_live
@@ -37,7 +37,7 @@ async def make_admin(database: Database, email: str) -> NewReset:
     """Make or restore an administrator, and a code of one hour that sets the password."""
 
     async def work(transaction: Transaction) -> NewReset:
-        return await LoginCRUD.new_reset(transaction, await _admin(transaction, email))
+        return await CodesCRUD.new_reset(transaction, await _admin(transaction, email))
 
     return await database.transaction(work)
 

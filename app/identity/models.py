@@ -90,7 +90,7 @@ class Staff(Row, table=True):
 
 
 class Token(Row, table=True):
-    """What a request carries to say who sends it."""
+    """A credential that a request carries: it names the caller."""
 
     __tablename__ = "tokens"
     __table_args__ = (
@@ -137,9 +137,9 @@ class Code(Row, table=True):
     kind: str
     secret_hash: bytes
     account_id: UUID | None = TableField(foreign_key="accounts.id", ondelete="CASCADE")
-    """Whose password a reset sets."""
+    """The account that a reset sets the password of."""
     email: str | None
-    """Who is invited."""
+    """The address that is invited."""
     email_key: str | None = derived_from("email", email_key)
     athlete_id: UUID | None = TableField(foreign_key="athletes.id", ondelete="CASCADE")
     centre_id: UUID | None = TableField(foreign_key="centres.id", ondelete="CASCADE")

@@ -2,7 +2,7 @@
 
 One transaction claims the key, handles the request and stores the response. A concurrent request
 with the same key waits for that transaction, and then gets the stored response. If the transaction
-is rolled back, the key is not stored either. A key belongs to the caller who sent it: the same key
+is rolled back, the key is not stored either. A key belongs to its caller: the same key
 of another caller is another key. The number of keys that a caller can store is limited.
 """
 

@@ -1,4 +1,4 @@
-"""Access to routes: what each route declares, who calls it, and the errors 401 and 403.
+"""Access to routes: what each route declares, its caller, and the errors 401 and 403.
 
 Each route declares the scopes that it needs, or that it is ``PUBLIC``. ``ContractRoute`` finds the
 caller of a request before it looks at anything else in it.
@@ -24,7 +24,7 @@ _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 
 
 class Caller(NamedTuple):
-    """Who sends a request: the owner of its token."""
+    """The caller of a request: the owner of its token."""
 
     token_id: UUID
     """The id of the token, or of the session that a JWT belongs to."""
@@ -41,7 +41,7 @@ class Caller(NamedTuple):
 
     @property
     def owner(self) -> UUID:
-        """Whom rows and limits of this caller belong to: the account, else the token."""
+        """The id that limits and keys of this caller belong to: the account, else the token."""
         return self.account_id or self.token_id
 
 
@@ -146,7 +146,7 @@ def require_declarations(app: FastAPI, framework: Iterable[str]) -> None:
         if route.path in public:
             continue
         if not isinstance(route.original_route, APIRoute):
-            raise TypeError(f"{route.path} is no API route, so it cannot declare who may call it")
+            raise TypeError(f"{route.path} is no API route, so it cannot declare its scopes")
         access_to(route.dependant)
 
 

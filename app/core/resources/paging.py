@@ -75,6 +75,14 @@ class NamedListQuery(ListQuery):
         return super().is_costly or self.name is not None
 
 
+class NewestFirstQuery(ListQuery):
+    """The query parameters of a list that is sorted by creation."""
+
+    sort: Literal["created_at", "-created_at"] = Field(
+        default="-created_at", description="The field to sort by; `-` for descending."
+    )
+
+
 class Page(BaseModel, Generic[Item]):
     """One page of a list."""
 

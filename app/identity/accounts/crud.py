@@ -57,7 +57,7 @@ class AccountsCRUD(CRUD[Payload, AccountUpdate]):
             return await super()._update(fields, values)
 
         async def change(transaction: Transaction) -> Resource | None:
-            # Everyone who changes rights locks all administrators first: the counts below hold.
+            # Each change of rights locks all administrators first, so the check below holds.
             admins = await transaction.rows(self.queries.lock_admins_query(), {})
             account = await transaction.row(self.queries.lock_query(), values)
             if account is None:

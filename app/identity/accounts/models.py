@@ -98,14 +98,6 @@ class StaffRole(Payload):
     role: Role
 
 
-class NewestFirstQuery(ListQuery):
-    """Query parameters of a list that is sorted by creation."""
-
-    sort: Literal["created_at", "-created_at"] = Field(
-        default="-created_at", description="The field to sort by; `-` for descending."
-    )
-
-
 class CentreRole(SQLModel):
     """The role of the caller at a centre."""
 
@@ -122,7 +114,7 @@ class TokenOfCaller(SQLModel):
 
 
 class Me(SQLModel):
-    """Who sends the request, and with which token."""
+    """The caller of a request, and its token."""
 
     account: AccountReference | None
     athlete: AthleteReference | None

@@ -25,6 +25,7 @@ from app.core.http.responses import (
 from app.core.http.routes import ContractRoute
 from app.core.http.security import ANY_CALLER, CallerDep, needs
 from app.core.resources.fields import Id
+from app.core.resources.paging import NewestFirstQuery
 from app.identity.accounts.crud import AccountsCRUD
 from app.identity.accounts.dependencies import AccountsDep, StaffDep
 from app.identity.accounts.models import (
@@ -33,7 +34,6 @@ from app.identity.accounts.models import (
     AccountsQuery,
     AccountUpdate,
     Me,
-    NewestFirstQuery,
     StaffPage,
     StaffRole,
 )
@@ -46,7 +46,7 @@ router = APIRouter(tags=["accounts"], route_class=ContractRoute)
 
 @router.get("/me", response_model=Me, responses=COMPUTES, dependencies=[ANY_CALLER])
 async def get_me(caller: CallerDep, accounts: AccountsDep, request: Request) -> Response:
-    """Report who sends this request: the account, its athlete and roles, and the token."""
+    """Report the caller of this request: the account, its athlete and roles, and the token."""
     return computed_response(request, await accounts.me(caller.token_id))
 
 

@@ -1,73 +1,32 @@
-"""Logging in, and setting passwords: by the current one, an invitation or a reset."""
+"""Logging in and changing a password."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from asyncpg import UniqueViolationError
-from pydantic import SecretStr
-
-from app.core.db.schema import table_of
-from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import AlreadyTaken, FieldError, Invalid
 from app.core.http.security import Caller
-from app.core.resources.crud import CRUD
-from app.core.resources.fields import new_id
-from app.core.resources.models import Payload
-from app.core.resources.paging import ListQuery, PageOfJSON
 from app.core.resources.text import email_key
-from app.identity.accounts.crud import AccountsCRUD
 from app.identity.accounts.models import PasswordChange
-from app.identity.accounts.queries import put_staff_query
-from app.identity.errors import AccountDisabled, WrongCredentials
-from app.identity.login.models import Acceptance, InvitationCreate
+from app.identity.errors import WrongCredentials
 from app.identity.login.queries import (
-    CODE_QUERIES,
     find_account_query,
-    insert_account_query,
-    insert_code_query,
-    lock_account_query,
     lock_unchanged_query,
     read_account_query,
     set_password_query,
-    taken_query,
 )
 from app.identity.login.throttle import count_attempt, forgive
-from app.identity.models import Account, Code
 from app.identity.passwords import Passwords
-from app.identity.tokens.credentials import Credential, new_credential, presented
 from app.identity.tokens.crud import SessionsCRUD, WithSecret
 from app.identity.tokens.models import Login
 
-INVITATION_LIFETIME = timedelta(days=7)
-RESET_LIFETIME = timedelta(hours=1)
 WRONG = "No enabled account has this email address and password."
 
-_ACCOUNTS, _CODES = table_of(Account), table_of(Code)
 
-
-@dataclass(frozen=True)
-class NewReset:
-    """The code of a reset, which is shown once, and when it expires."""
-
-    code: str
-    expires_at: datetime
-
-    def __repr__(self) -> str:
-        """Leave out the code."""
-        return f"NewReset({self.expires_at})"
-
-
-class LoginCRUD(CRUD[Payload, Payload]):
-    """Begins sessions, sets passwords, and makes the codes of invitations and resets."""
-
-    queries = CODE_QUERIES
+class LoginCRUD:
+    """Begins sessions by passwords, and changes passwords."""
 
     def __init__(self, database: Runner, passwords: Passwords, network: str) -> None:
-        super().__init__(database)
+        self._database = database
         self._passwords = passwords
         self._network = network
 
@@ -89,7 +48,7 @@ class LoginCRUD(CRUD[Payload, Payload]):
             if not await transaction.row(lock_unchanged_query(), checked):
                 raise WrongCredentials(WRONG)
             if renewed:
-                await self._set_password(transaction, account["id"], renewed)
+                await transaction.row(set_password_query(), _password_of(account, renewed))
             await forgive(transaction, attempt)
             return await SessionsCRUD.begin(transaction, account["id"])
 
@@ -112,163 +71,12 @@ class LoginCRUD(CRUD[Payload, Payload]):
             checked = {**values, "password_hash": stored}
             if not await transaction.row(lock_unchanged_query(), checked):
                 raise WrongCredentials("The password was just changed by another request.")
-            await self._set_password(transaction, account["id"], new)
+            await transaction.row(set_password_query(), _password_of(account, new))
             await forgive(transaction, attempt)
             await SessionsCRUD.revoke_all(transaction, account["id"], caller.token_id)
 
         await self._database.transaction(work)
 
-    async def invite(self, payload: InvitationCreate) -> WithSecret:
-        """Make an invitation, which replaces an earlier one to the same centre.
 
-        Raise ``AlreadyTaken`` if the address or the athlete has an account.
-        """
-        credential = new_credential()
-        fields = {"kind": "invitation", "account_id": None, **payload.model_dump()}
-        values = _code_values(credential, INVITATION_LIFETIME, fields)
-
-        async def work(transaction: Transaction) -> WithSecret:
-            wanted = {"email_key": email_key(payload.email), "athlete_id": payload.athlete_id}
-            taken = await transaction.row(taken_query(), wanted)
-            errors = [
-                FieldError(pointer=f"/{field}", code="taken", detail="It has an account already.")
-                for field in ("email", "athlete_id")
-                if taken[field]
-            ]
-            if errors:
-                raise AlreadyTaken("This person has an account already.", errors)
-            await transaction.rows(self.queries.close_earlier_query(), values)
-            created = await self._write(transaction, self.queries.insert_query(), values)
-            assert created
-            return WithSecret(created, credential.text)
-
-        return await self._database.transaction(work)
-
-    async def invitations(self, query: ListQuery) -> PageOfJSON:
-        """Return a page of the open invitations."""
-        return await self.page(query, {"kind": "invitation"})
-
-    async def revoke_invitation(self, invitation_id: UUID) -> None:
-        """Revoke an open invitation; raise ``NotFound``."""
-        if not await self._close(self._database, {"id": invitation_id, "kind": "invitation"}):
-            await self._waits_for_standby(invitation_id)  # as a retry of a DELETE does
-            raise self.not_found()
-
-    async def accept_invitation(self, acceptance: Acceptance) -> WithSecret:
-        """Make the account of an invitation, and begin a session; the code is used up."""
-        code = await self._open_code(acceptance.code, "invitation")
-        new = await self._passwords.hash(acceptance.password)
-        account_id = new_id()
-        account = {
-            "id": account_id,
-            "password_hash": new,
-            "is_admin": False,
-            "disabled_at": None,
-            "email": code["email"],
-            "athlete_id": code["athlete_id"],
-        }
-
-        async def work(transaction: Transaction) -> WithSecret:
-            await self._use(transaction, code)
-            await transaction.row(insert_account_query(), new_values(_ACCOUNTS, account))
-            if code["role"]:
-                role = {"id": new_id(), "account_id": account_id, "centre_id": code["centre_id"]}
-                await transaction.row(put_staff_query(), {**role, "role": code["role"]})
-            return await SessionsCRUD.begin(transaction, account_id)
-
-        try:
-            return await self._database.transaction(work)
-        except UniqueViolationError:
-            raise AlreadyTaken("This person has an account already.") from None
-
-    async def reset(self, account_id: UUID) -> NewReset:
-        """Make a code to reset the password of an account, which replaces an earlier one.
-
-        Raise ``NotFound`` or ``AccountDisabled``.
-        """
-
-        async def work(transaction: Transaction) -> NewReset:
-            return await self.new_reset(transaction, account_id)
-
-        return await self._database.transaction(work)
-
-    @classmethod
-    async def new_reset(cls, transaction: Transaction, account_id: UUID) -> NewReset:
-        """Make a code as ``reset`` does, in a transaction."""
-        # The account is locked before its codes, as by a request that disables it.
-        account = await transaction.row(lock_account_query(), {"account_id": account_id})
-        if account is None:
-            raise AccountsCRUD.not_found()
-        if account["disabled_at"] is not None:
-            raise AccountDisabled("This account is disabled: enable it first.")
-        await cls._close(transaction, {"kind": "reset", "account_id": account_id})
-        credential = new_credential()
-        fields = {"kind": "reset", "account_id": account_id}
-        values = _code_values(credential, RESET_LIFETIME, fields)
-        await transaction.row(insert_code_query(), values)
-        return NewReset(credential.text, values["new_expires_at"])
-
-    async def accept_reset(self, acceptance: Acceptance) -> WithSecret:
-        """Set the password of a reset's account, end its sessions, and begin one."""
-        code = await self._open_code(acceptance.code, "reset")
-        new = await self._passwords.hash(acceptance.password)
-        account_id = code["account_id"]
-
-        async def work(transaction: Transaction) -> WithSecret:
-            # The account is locked before its codes, as by a request that disables it.
-            if not await self._set_password(transaction, account_id, new):
-                raise _not_valid()
-            await self._use(transaction, code)
-            await SessionsCRUD.revoke_all(transaction, account_id, None)
-            return await SessionsCRUD.begin(transaction, account_id)
-
-        return await self._database.transaction(work)
-
-    async def _open_code(self, code: SecretStr, kind: str) -> Any:
-        given = presented(code.get_secret_value().encode(errors="replace"))
-        if given is None:
-            raise _not_valid()
-        row = await self._database.row(self.queries.find_query(), {"id": given.id, "kind": kind})
-        if not given.matches(row and row["secret_hash"]) or row is None:
-            # To a retry, this says that the first request succeeded.
-            await self._waits_for_standby(given.id)
-            raise _not_valid()
-        return row
-
-    async def _use(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
-        if not await self._close(transaction, {"id": code["id"]}):
-            raise _not_valid()  # another request has just used it
-
-    @classmethod
-    async def _close(cls, runner: Runner, wanted: Mapping[str, Any]) -> list[Any]:
-        return await runner.rows(cls.queries.close_query(frozenset(wanted)), wanted)
-
-    @staticmethod
-    async def _set_password(transaction: Transaction, account_id: UUID, new: str) -> bool:
-        values = {"account_id": account_id, "new_password_hash": new}
-        return bool(await transaction.row(set_password_query(), values))
-
-    @classmethod
-    def noun(cls) -> str:
-        """Return the name of a row in messages."""
-        return "invitation"
-
-
-def _code_values(
-    credential: Credential, lifetime: timedelta, fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the new values of a code."""
-    columns = {
-        "id": credential.id,
-        "secret_hash": credential.secret_hash,
-        "expires_at": datetime.now(UTC) + lifetime,
-        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "closed_at")),
-        **fields,
-    }
-    return new_values(_CODES, columns)
-
-
-def _not_valid() -> Invalid:
-    return Invalid.of_field(
-        "/code", "not_valid", "This code is unknown, used, expired or revoked: ask for a new one."
-    )
+def _password_of(account: Mapping[str, Any], new: str) -> dict[str, Any]:
+    return {"account_id": account["id"], "new_password_hash": new}

@@ -12,9 +12,10 @@ from app.core.http.responses import JSON, page_response, secret_response
 from app.core.http.routes import ContractRoute, SecretRoute
 from app.core.http.security import OWN, PUBLIC, CallerDep, needs
 from app.core.resources.fields import Id
-from app.identity.accounts.models import NewestFirstQuery, PasswordChange
+from app.core.resources.paging import NewestFirstQuery
+from app.identity.accounts.models import PasswordChange
 from app.identity.errors import AccountDisabled, TooManyAttempts, WrongCredentials
-from app.identity.login.dependencies import LoginDep
+from app.identity.login.dependencies import CodesDep, LoginDep
 from app.identity.login.models import (
     Acceptance,
     InvitationCreate,
@@ -70,22 +71,22 @@ async def change_password(payload: PasswordChange, caller: CallerDep, login: Log
     dependencies=[WRITE],
 )
 async def create_invitation(
-    payload: InvitationCreate, login: LoginDep, request: Request
+    payload: InvitationCreate, codes: CodesDep, request: Request
 ) -> Response:
     """Invite a person to make an account. Hand them the code, which is valid for 7 days.
 
     It replaces an earlier invitation of the same address to the same centre.
     """
-    resource, code = await login.invite(payload)
+    resource, code = await codes.invite(payload)
     return secret_response(request, resource, "invitations", "code", code)
 
 
 @router.get("/invitations", response_model=InvitationPage, responses=LISTS, dependencies=[READ])
 async def list_invitations(
-    query: Annotated[NewestFirstQuery, Query()], login: LoginDep, request: Request
+    query: Annotated[NewestFirstQuery, Query()], codes: CodesDep, request: Request
 ) -> Response:
     """List the invitations that are open."""
-    return page_response(request, await login.invitations(query))
+    return page_response(request, await codes.invitations(query))
 
 
 @router.delete(
@@ -94,9 +95,9 @@ async def list_invitations(
     responses=READS,
     dependencies=[WRITE],
 )
-async def delete_invitation(invitation_id: Id, login: LoginDep) -> None:
+async def delete_invitation(invitation_id: Id, codes: CodesDep) -> None:
     """Revoke an invitation that is open."""
-    await login.revoke_invitation(invitation_id)
+    await codes.revoke_invitation(invitation_id)
 
 
 @secrets.post(
@@ -106,9 +107,9 @@ async def delete_invitation(invitation_id: Id, login: LoginDep) -> None:
     responses=issues(AlreadyTaken),
     dependencies=[PUBLIC],
 )
-async def accept_invitation(payload: Acceptance, login: LoginDep, request: Request) -> Response:
+async def accept_invitation(payload: Acceptance, codes: CodesDep, request: Request) -> Response:
     """Make an account with the code of an invitation, and log in."""
-    return _session_response(request, await login.accept_invitation(payload))
+    return _session_response(request, await codes.accept_invitation(payload))
 
 
 @secrets.post(
@@ -117,12 +118,12 @@ async def accept_invitation(payload: Acceptance, login: LoginDep, request: Reque
     responses=merged(READS, problems(AccountDisabled)),
     dependencies=[WRITE],
 )
-async def reset_password(account_id: Id, login: LoginDep) -> Response:
+async def reset_password(account_id: Id, codes: CodesDep) -> Response:
     """Make a code to reset the password of an account. Hand it to them: it is valid for an hour.
 
     It replaces an earlier one. The old password is valid until then.
     """
-    reset = await login.reset(account_id)
+    reset = await codes.reset(account_id)
     body = {"code": reset.code, "expires_at": reset.expires_at.strftime(RFC_3339)}
     return Response(json.dumps(body), media_type=JSON)
 
@@ -134,6 +135,6 @@ async def reset_password(account_id: Id, login: LoginDep) -> Response:
     responses=issues(),
     dependencies=[PUBLIC],
 )
-async def accept_reset(payload: Acceptance, login: LoginDep, request: Request) -> Response:
+async def accept_reset(payload: Acceptance, codes: CodesDep, request: Request) -> Response:
     """Set a new password with the code of a reset, and log in. All other sessions end."""
-    return _session_response(request, await login.accept_reset(payload))
+    return _session_response(request, await codes.accept_reset(payload))

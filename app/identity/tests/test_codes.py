@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from app.conftest import API, Create, Json, conflict, not_found, problem
 from app.identity.accounts.models import PasswordChange
-from app.identity.login.crud import NewReset
+from app.identity.login.codes import NewReset
 from app.identity.login.models import Acceptance
 from app.identity.models import SCOPES
 from app.identity.tests.callers import ADMIN, MEMBER, PASSWORD

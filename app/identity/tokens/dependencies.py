@@ -34,7 +34,7 @@ DevicesDep = Annotated[DevicesCRUD, Depends(get_devices)]
 
 
 async def get_issuer(request: Request) -> Issuer:
-    """Return who issues JWTs."""
+    """Return the issuer of JWTs."""
     issuer: Issuer = request.app.state.issuer
     return issuer
 

@@ -39,7 +39,7 @@ _IS_PUBLISHED = sa.or_(
 
 
 class Issuer(NamedTuple):
-    """Who issues JWTs, and for whom: the claims ``iss`` and ``aud``."""
+    """The issuer and the audience of JWTs: the claims ``iss`` and ``aud``."""
 
     name: str
     audience: str

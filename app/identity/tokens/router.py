@@ -13,7 +13,7 @@ from app.core.http.responses import JSON, computed_response, page_response, secr
 from app.core.http.routes import ContractRoute, SecretRoute
 from app.core.http.security import OWN, PUBLIC, CallerDep, needs
 from app.core.resources.fields import Id
-from app.identity.accounts.models import NewestFirstQuery
+from app.core.resources.paging import NewestFirstQuery
 from app.identity.tokens.dependencies import DevicesDep, IssuerDep, PersonalTokensDep, SessionsDep
 from app.identity.tokens.jwt import published_keys
 from app.identity.tokens.models import (
