@@ -25,6 +25,7 @@ from app.commands.tests.launcher import launched, living
 from app.conftest import API
 from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken, NotFound
 from app.core.resources.fields import Moment
+from app.identity.tests.callers import ADMIN
 
 Json = dict[str, Any]
 
@@ -77,7 +78,8 @@ def test_a_signal_also_stops_the_service_and_its_database(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_service_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
-    with launched("fuzz", "--url=http://127.0.0.1:1", DATA_DIR=str(tmp_path)) as launcher:
+    there = {"DATA_DIR": str(tmp_path), "CROSSFIT_TOKEN": ADMIN.token}
+    with launched("fuzz", "--url=http://127.0.0.1:1", **there) as launcher:
         assert launcher.ended() == 1
 
     assert launcher.output.startswith("error: http://127.0.0.1:1/api/v1/ does not answer")

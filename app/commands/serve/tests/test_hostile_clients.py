@@ -18,6 +18,7 @@ from app.commands.serve.tests.broken_http import BROKEN
 from app.commands.tests.launcher import launched
 from app.conftest import API
 from app.core.http.tests.document import PROBLEM
+from app.identity.tests.callers import ADMIN
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,8 @@ def written(request: Hostile) -> Iterator[bytes]:
     """Yield the bytes of a request in pieces."""
     head = [f"{request.method} {request.target} HTTP/1.1".encode()]
     head += [name + b": " + value for name, value in request.raw_headers()]
+    if not any(line.startswith(b"Authorization:") for line in head):
+        head.append(f"Authorization: Bearer {ADMIN.token}".encode())
     yield b"\r\n".join([*head, b"", b""])
     if not request.chunked:
         yield request.body
@@ -140,11 +143,11 @@ def complaints_about_broken_http(url: str) -> Iterator[str]:
                 yield f"{name}: {answer}"
 
 
-def test_hostile_requests_are_answered_and_not_repeated_in_the_log(data_dir: str) -> None:
-    with launched("run", "--port=0", DATA_DIR=data_dir) as launcher:
+def test_hostile_requests_are_answered_and_not_repeated_in_the_log(own_database: str) -> None:
+    with launched("run", "--port=0", DATABASE_URL=own_database) as launcher:
         url = launcher.url
         launcher.read_on()
-        with httpx.Client(base_url=url, trust_env=False) as api:
+        with httpx.Client(base_url=url, headers=ADMIN.headers, trust_env=False) as api:
             document = api.get("/openapi.json").json()
             things = create_things(api, document)
 
