@@ -78,8 +78,9 @@ def test_a_signal_also_stops_the_service_and_its_database(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_service_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
-    there = {"DATA_DIR": str(tmp_path), "CROSSFIT_TOKEN": ADMIN.token}
-    with launched("fuzz", "--url=http://127.0.0.1:1", **there) as launcher:
+    with launched(
+        "fuzz", "--url=http://127.0.0.1:1", DATA_DIR=str(tmp_path), CROSSFIT_TOKEN=ADMIN.token
+    ) as launcher:
         assert launcher.ended() == 1
 
     assert launcher.output.startswith("error: http://127.0.0.1:1/api/v1/ does not answer")
