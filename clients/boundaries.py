@@ -352,6 +352,7 @@ FORMATS: dict[str, tuple[Values, Values]] = {
     "date-time": ({}, {**BAD_MOMENTS, **GOOD_MOMENTS, **_fractions()}),
     "uuid": ({}, _IDS),
     "idn-email": (_EMAILS, {}),
+    "password": ({}, {"a common password": "passwordpassword"}),
     "time-zone": (_ZONES, {}),
 }
 """By format: contents of JSON strings in which ``MARK`` stands for a marker, and plain texts."""

@@ -83,6 +83,7 @@ const names = page.items.map((one) => one.name);
 while (page.next !== null) {
   const next = await client.get<ListAthletesResponses, Problem>({
     url: page.next,
+    security: [{ type: 'http', scheme: 'bearer' }],
     responseValidator: async (data) => zListAthletesResponse.parseAsync(data),
   });
   page = ok<AthletePage>(next, 200);
