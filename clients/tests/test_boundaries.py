@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.usefixtures("installed"), pytest.mark.timeout(600)]
 
 REFUSED_WITHOUT_A_WORD = {
     ("bad_cursor", ".*"): "cursors are opaque",
+    ("common_password", ".*"): "no keyword has the list of common passwords",
     ("date_out_of_range", ".*"): "no keyword has the range of a date",
     ("datetime_out_of_range", ".*"): "no keyword has the range of a time",
     ("decimal_max_places", ".*"): "multipleOf is computed in binary, where 50.3 is not 503 * 0.1",
@@ -32,7 +33,9 @@ REFUSED_WITHOUT_A_WORD = {
     ("encoding", ".*"): "the names of an encoding are those that Python knows",
     ("int_parsing", ".*"): "20.0 is the integer 20 in JSON, but not in a URL",
     ("no_such_moment", "a leap second|the year 0000"): "PostgreSQL and Python have neither",
+    ("not_valid", ".*"): "only the service knows which codes are open",
     ("reused", ".*"): "an idempotency key is refused because of an earlier request",
+    ("role_at_centre", ".*"): "the rule is about two fields",
     ("span", ".*"): "the rule is about two fields",
     (
         "text_empty",
