@@ -22,6 +22,12 @@ from app.commands.signals import undisturbed
 from app.commands.token import VARIABLE, Remote
 from app.core.settings import get_settings
 
+STRANGER = (
+    *("--checks=strangers_are_refused", "--phases=fuzzing", "--mode=positive"),
+    *("--max-examples=2", "--warnings=off"),
+)
+"""Options of the run without a token: valid requests, of which each that needs one gets 401."""
+
 
 def fuzz(where: Remote | None, cases: int, seconds: int | None, seed: int | None) -> int:
     """Fuzz a running service, or a temporary one; return 1 if anything is wrong.
@@ -45,10 +51,12 @@ def fuzz(where: Remote | None, cases: int, seconds: int | None, seed: int | None
         options += [f"--max-time={seconds}"] if seconds is not None else []
         options += [f"--seed={seed}"] if seed is not None else []
         location = urljoin(where.url, "/openapi.json")
-        command = ["schemathesis.cli", f"--config-file={ROOT / 'schemathesis.toml'}", "run"]
-        with _running([*command, location, "--checks=all", *options], where.token) as process:
+        with _running([location, "--checks=all", *options], where.token) as process:
             status = process.wait()
-    return verdict(report, status)
+        print("Once more without a token", flush=True)
+        with _running([location, *STRANGER], None) as process:
+            strangers = process.wait()
+    return verdict(report, status) or int(strangers != 0)
 
 
 @contextmanager
@@ -63,11 +71,14 @@ def _service_of_its_own(log: Path) -> Iterator[Remote]:
 
 
 @contextmanager
-def _running(module: Sequence[str], token: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module, which sends a token, until the context ends."""
-    environment = {**os.environ, VARIABLE: token}
+def _running(options: Sequence[str], token: str | None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run schemathesis, which sends a token or none, until the context ends."""
+    environment = {**os.environ, VARIABLE: token or ""}
+    config = f"--config-file={ROOT / 'schemathesis.toml'}"
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", *module], cwd=ROOT, env=environment
+        [sys.executable, "-m", "schemathesis.cli", config, "run", *options],
+        cwd=ROOT,
+        env=environment,
     )
     try:
         yield process
