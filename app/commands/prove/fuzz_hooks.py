@@ -254,8 +254,8 @@ class Rows:
             if self._misses(case):
                 return {}
             return {parameter.strip("{}"): self._create(collection)}
-        role = {"json": {"role": "desk"}} if "account_id" in case.path_parameters else {}
-        self._service.put(self._asked(case)["url"], **role)  # an enrolment, for example
+        role = {"role": "desk"} if "account_id" in case.path_parameters else None
+        self._service.put(self._asked(case)["url"], json=role)  # an enrolment, for example
         return {}
 
     def _new_account(self) -> tuple[str, Json]:
