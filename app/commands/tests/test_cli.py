@@ -46,6 +46,16 @@ def test_each_command_has_an_example_that_it_accepts(name: str) -> None:
     command.make_context(name, arguments)
 
 
+def test_the_help_of_keys_says_how_to_rotate_them() -> None:
+    assert "rotate" in said("keys", "--help")
+    assert "publish the old one" in said("keys", "rotate", "--help")
+
+
+@pytest.mark.parametrize("name", ["import", "export", "sample-data", "fuzz"])
+def test_a_command_for_a_service_takes_a_token_file(name: str) -> None:
+    assert {"--url", "--token-file"} <= set(said(name, "--help").split())
+
+
 @pytest.mark.parametrize(("mistyped", "meant"), [("rnu", "run"), ("migrations", "migration")])
 def test_an_unknown_command_suggests_the_nearest(mistyped: str, meant: str) -> None:
     assert f"No such command '{mistyped}'. Did you mean '{meant}'" in said(mistyped)

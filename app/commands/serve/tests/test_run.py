@@ -123,6 +123,7 @@ def test_a_start_that_is_killed_leaves_no_process(data_dir: str) -> None:
 def test_a_second_run_is_an_error_of_one_line_until_the_first_has_ended(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as first:
         create_category(first, name := f"the first {uuid4()}")
+        token = (Path(data_dir) / "admin-token").read_text().strip()
         with launched("run", "--port=0", DATA_DIR=data_dir) as second:
             assert second.ended() == 3
         assert name in categories(first)
@@ -132,6 +133,8 @@ def test_a_second_run_is_an_error_of_one_line_until_the_first_has_ended(data_dir
     )
     with launched("run", "--port=0", DATA_DIR=data_dir) as again:
         assert name in categories(again)
+    assert (Path(data_dir) / "admin-token").read_text().strip() == token
+    assert token not in first.output + second.output + again.output
 
 
 def test_other_commands_use_the_database_server_of_a_service(data_dir: str) -> None:
