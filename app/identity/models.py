@@ -48,7 +48,7 @@ Scopes = Annotated[
     Field(min_length=1, max_length=len(SCOPES), examples=[["athletes:read", "trainings:read"]]),
 ]
 TokenName = Annotated[
-    str, Text(100), Field(description="What the token is for.", examples=["Website"])
+    str, Text(100, name=True), Field(description="What the token is for.", examples=["Website"])
 ]
 TokenKind = Literal["session", "personal", "device"]
 Occasion = Annotated[datetime, Field(examples=["2026-11-27T08:30:00.123456Z"])]
@@ -122,7 +122,7 @@ class Code(Row, table=True):
 
     __tablename__ = "codes"
     __table_args__ = (
-        Index(None, "kind", "created_at", "id"),
+        Index(None, "kind", "created_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
         Index(None, "account_id"),
         Index(None, "email_key"),
         sa.CheckConstraint(

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from app.commands.conftest import remove_data
+from app.commands.conftest import enterable_folder
 from app.commands.project import ROOT
 from app.commands.tests.launcher import Launcher, clean_environment
 from markdown_pages import MarkdownDocument
@@ -34,12 +34,11 @@ Paste = Callable[[list[str]], str]
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment() -> Iterator[dict[str, str]]:
     """Give a reader's environment: ``python3`` runs the project, and there are no data yet."""
-    data = tmp_path_factory.mktemp("data")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    yield {"DATA_DIR": str(data), "PATH": path}
-    remove_data(data)
+    with enterable_folder() as data:
+        yield {"DATA_DIR": str(data), "PATH": path}
 
 
 @pytest.fixture(scope="module")

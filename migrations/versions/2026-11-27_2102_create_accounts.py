@@ -130,7 +130,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_codes_account_id"), "codes", ["account_id"], unique=False)
     op.create_index(op.f("ix_codes_email_key"), "codes", ["email_key"], unique=False)
     op.create_index(
-        op.f("ix_codes_kind_created_at_id"), "codes", ["kind", "created_at", "id"], unique=False
+        op.f("ix_codes_kind_created_at_id"),
+        "codes",
+        ["kind", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_table(
         "staff",

@@ -24,8 +24,11 @@ class Operation:
         self.id: str = self.described["operationId"]
         self.path_parameters: list[str] = re.findall(r"{(\w+)}", path)
         self.answers = frozenset(map(int, self.described["responses"]))
-        self.creates = 201 in self.answers
+        self.creates = "Idempotency-Key" in self.headers
         """Whether it is a POST that creates a row."""
+        self.issues = 201 in self.answers and not self.creates
+        """Whether it is a POST that creates a row with a secret, such as a token."""
+        self.is_public = not self.described.get("security")
 
     @property
     def target(self) -> str:
@@ -166,6 +169,7 @@ def usual_value(schema: Schema, text: str) -> str:
         "boolean": "true",
         "uuid": NOBODY,
         "date-time": "2100-01-01T18:00:00Z",
+        "idn-email": "x@example.com",
     }
     return usual.get(kind, text)
 

@@ -15,7 +15,7 @@ from jsonschema import ValidationError
 
 from app.api.tests.answers import Answer, complaint, created
 from app.api.tests.features import endpoints, file_beside
-from app.api.tests.hostile.features import create_things
+from app.api.tests.hostile.features import create_things, placeholders
 from app.api.tests.hostile.features import things as all_things
 from app.api.tests.hostile.parts import PARTS
 from app.api.tests.hostile.requests import Hostile, with_things
@@ -77,7 +77,6 @@ def requests(document: Document) -> list[Hostile]:
 def test_each_operation_gets_hostile_requests_for_existing_rows(
     app: FastAPI, document: Document, requests: list[Hostile]
 ) -> None:
-    placeholders = {thing.placeholder for thing in all_things()}
     sent = {(request.method, request.target.partition("?")[0]) for request in requests}
 
     missed = [
@@ -85,7 +84,7 @@ def test_each_operation_gets_hostile_requests_for_existing_rows(
         f" to {own_file(app, operation)}"
         for operation in operations(document.content)
         if (operation.method, operation.target) not in sent
-        or not placeholders.issuperset(map(placeholder, operation.path_parameters))
+        or not placeholders().issuperset(map(placeholder, operation.path_parameters))
     ]
 
     assert not missed, "\n".join(missed)

@@ -11,16 +11,20 @@ from typing import Any, NamedTuple
 from unittest.mock import AsyncMock
 
 import pytest
+from asyncpg import Connection
 from fastapi import FastAPI
 from httpx import AsyncClient
 
 from app.api.tests.hostile.fields import ids_of_nobody, made_up_body, with_value
 from app.api.tests.hostile.requests import with_things
 from app.api.tests.operations import Document, Operation, operations
+from app.conftest import client_of
 from app.core.db.transactions import Database
 from app.core.errors import Unavailable
 from app.core.http.idempotency import HEADER
 from app.core.http.key_limit import KeyLimit
+from app.core.http.tests.document import Document as Checked
+from app.identity.tests.callers import add_device
 
 STALE = {"If-Match": '"0-"'}
 
@@ -53,7 +57,7 @@ async def give_usual_answers(
         for call in (*_refused(operation), *_accepted(operation)):
             await call.send(client, ids)
     for operation in operations(document):
-        if "If-Match" in operation.headers:
+        if "If-Match" in operation.headers and _creating(document, operation):
             await _change_a_second_row(client, document, operation, ids)
 
 
@@ -64,6 +68,18 @@ async def delete_what_is_left(
     for operation in operations(document):
         if operation.method == "DELETE" and "If-Match" not in operation.headers:
             await Call(operation, operation.target).send(client, ids)
+
+
+async def refuse_callers(
+    app: FastAPI, connection: Connection, checked: Checked, ids: Mapping[str, str]
+) -> None:
+    """Send a request to every operation without a token, and with that of a device."""
+    device = await add_device(connection, ids["<centre>"])
+    for caller in (None, device):
+        async with client_of(app, checked, caller=caller) as client:
+            for operation in operations(checked.content):
+                if not operation.is_public:
+                    await _plain(operation).send(client, {})
 
 
 async def refuse_what_comes_late_or_at_length(
@@ -132,7 +148,7 @@ def _refused(operation: Operation) -> Iterator[Call]:
 
 def _accepted(operation: Operation) -> Iterator[Call]:
     target = operation.target
-    if operation.creates:
+    if operation.creates or operation.issues:
         body = made_up_body(operation, "Usual")
         yield Call(operation, target, body)
         yield Call(operation, target, body)
@@ -142,6 +158,12 @@ def _accepted(operation: Operation) -> Iterator[Call]:
         yield Call(operation, target, operation.example or "")
 
 
+def _creating(document: Document, operation: Operation) -> list[Operation]:
+    """List the operation that creates rows of the kind that an operation changes, if any."""
+    collection = operation.path.rpartition("/")[0]
+    return [one for one in operations(document) if one.creates and one.path == collection]
+
+
 async def _change_a_second_row(
     client: AsyncClient, document: Document, operation: Operation, ids: Mapping[str, str]
 ) -> None:
@@ -149,8 +171,7 @@ async def _change_a_second_row(
 
     A DELETE that may answer 409 is also sent for an existing row, which is in use.
     """
-    collection = operation.path.rpartition("/")[0]
-    (creating,) = (one for one in operations(document) if one.creates and one.path == collection)
+    (creating,) = _creating(document, operation)
     body = made_up_body(creating, f"Twin of {operation.id}")
     twin = await Call(creating, creating.target, body).send(client, ids)
     url = twin.headers["Location"]

@@ -178,8 +178,8 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     for path in schema["paths"].values():
         for operation in path.values():
             responses = operation["responses"]
-            if operation.get("security"):
-                _add_access_errors(responses)
+            if security := operation.get("security"):
+                _add_access_errors(responses, security)
             for status, response in list(responses.items()):
                 if _PROBLEMS not in response:
                     continue
@@ -207,9 +207,12 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _add_access_errors(responses: dict[str, Any]) -> None:
+def _add_access_errors(responses: dict[str, Any], security: list[dict[str, list[str]]]) -> None:
     """Document the errors of a caller who is unknown, or may not use the endpoint."""
-    for error in (Unauthenticated, InvalidToken, Forbidden, InsufficientScope):
+    errors: list[type[DomainError]] = [Unauthenticated, InvalidToken]
+    if any(scopes for one in security for scopes in one.values()):
+        errors += [Forbidden, InsufficientScope]
+    for error in errors:
         response = responses.setdefault(
             str(error.type.status), {"content": {"application/json": _PROBLEM}, _PROBLEMS: {}}
         )

@@ -5,17 +5,14 @@ caller of a request before it looks at anything else in it.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Request, Security
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
-from structlog.contextvars import bind_contextvars
 
 from app.core.db.transactions import Runner
 from app.core.errors import Forbidden, InsufficientScope, InvalidToken, Unauthenticated
@@ -26,8 +23,7 @@ CALLER = "caller"
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who sends a request: the owner of its token."""
 
     token_id: UUID
@@ -115,10 +111,10 @@ class Access(NamedTuple):
             raise Forbidden("Only an administrator may do this.")
 
 
-def access_to(dependant: Dependant) -> Access | None:
+def access_to(dependant: Any) -> Access | None:
     """Return what a route declares; None if it is public. Raise ``TypeError`` if it declares none.
 
-    ``Dependant`` has the dependencies of the route.
+    ``dependant`` is what FastAPI makes of the dependencies of the route.
     """
     calls = list(_dependants(dependant))
     scopes = [one.own_oauth_scopes or [] for one in calls if one.call is _bearer]
@@ -131,7 +127,7 @@ def access_to(dependant: Dependant) -> Access | None:
     return Access(frozenset(scope for some in scopes for scope in some), is_own)
 
 
-def _dependants(dependant: Dependant) -> Iterable[Dependant]:
+def _dependants(dependant: Any) -> Iterator[Any]:
     for needed in dependant.dependencies:
         yield needed
         yield from _dependants(needed)
@@ -165,7 +161,6 @@ async def caller_of(request: Request) -> Caller:
     if caller is None:
         raise InvalidToken("The token is unknown, expired or revoked.")
     request.scope["state"][CALLER] = caller
-    bind_contextvars(account=str(caller.account_id or ""), token=str(caller.token_id))
     return caller
 
 

@@ -179,5 +179,10 @@ class CRUD(Generic[Create, Update]):
 
         To a retry, either error says that the first request succeeded. So it waits for a standby.
         """
-        (exists, _) = await self._database.row(self.queries.exists_query(), {"id": row_id})
+        exists = await self._waits_for_standby(row_id)
         return self.changed_meanwhile() if exists else self.not_found()
+
+    async def _waits_for_standby(self, row_id: UUID) -> bool:
+        """Return whether a row exists, once a synchronous standby has all earlier writes."""
+        (exists, _) = await self._database.row(self.queries.exists_query(), {"id": row_id})
+        return bool(exists)

@@ -29,6 +29,7 @@ from app.core.db.transactions import Database, Transaction
 from app.core.errors import Unavailable
 from app.core.limits import FairLimit, Limit, PacedLimit
 from app.core.settings import Settings
+from app.identity.tests.callers import RAW_HEADERS
 
 JSON = {"Content-Type": "application/json"}
 CSV = {"Content-Type": "text/csv"}
@@ -494,6 +495,6 @@ async def export_to_a_client_that_does_not_read(app: Any) -> None:
         "method": "GET",
         "path": f"{API}/athletes/export",
         "query_string": b"",
-        "headers": [],
+        "headers": RAW_HEADERS,
     }
     await app(scope, receive, send)

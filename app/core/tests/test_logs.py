@@ -15,6 +15,7 @@ from httpx import AsyncClient
 from app.commands.project import ROOT
 from app.conftest import API, Create, Json
 from app.core import logs
+from app.identity.tests.callers import ADMIN
 
 PERSONAL = "X1234567"
 NO_CATEGORY = "01920000-0000-7000-8000-000000000000"
@@ -54,6 +55,7 @@ class TestRequests:
         (line,) = lines(capfd)
         assert line.pop("ms") > 0
         assert line.pop("timestamp").endswith("Z")
+        of_caller = {"account": str(ADMIN.id), "token": str(ADMIN.id)}
         assert line == {
             "event": "request",
             "level": "info",
@@ -61,6 +63,7 @@ class TestRequests:
             "route": route,
             "status": status,
             "request_id": "the-one",
+            **(of_caller if status in {200, 404, 422} and API in path else {}),
         }
 
     async def test_no_personal_data_are_logged(

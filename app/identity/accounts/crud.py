@@ -107,4 +107,5 @@ class StaffCRUD(CRUD[Payload, Payload]):
         """Take the role of an account at a centre away; raise ``NotFound``."""
         values = {"centre_id": centre_id, "account_id": account_id}
         if await self._database.row(remove_staff_query(), values) is None:
+            await self._waits_for_standby(account_id)  # as a retry of a DELETE does
             raise NotFound("This account has no role at this centre.")

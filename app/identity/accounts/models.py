@@ -52,7 +52,7 @@ class AccountPage(Page[AccountRead]):
 class AccountUpdate(Payload):
     """The fields of an account to change. Absent fields stay unchanged."""
 
-    email: EmailAddress = ABSENT
+    email: Annotated[Email, Field(examples=["ben@example.com"])] = ABSENT
     is_admin: Annotated[StrictBool, Field(examples=[True])] = ABSENT
     disabled: Annotated[
         StrictBool,

@@ -150,6 +150,7 @@ class LoginCRUD(CRUD[Payload, Payload]):
     async def revoke_invitation(self, invitation_id: UUID) -> None:
         """Revoke an open invitation; raise ``NotFound``."""
         if not await self._close(self._database, {"id": invitation_id, "kind": "invitation"}):
+            await self._waits_for_standby(invitation_id)  # as a retry of a DELETE does
             raise self.not_found()
 
     async def accept_invitation(self, acceptance: Acceptance) -> WithSecret:
@@ -226,6 +227,8 @@ class LoginCRUD(CRUD[Payload, Payload]):
             raise _not_valid()
         row = await self._database.row(self.queries.find_query(), {"id": given.id, "kind": kind})
         if not given.matches(row and row["secret_hash"]) or row is None:
+            # To a retry, this says that the first request succeeded.
+            await self._waits_for_standby(given.id)
             raise _not_valid()
         return row
 

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 from sqlmodel import SQLModel
 
 from app.centres.models import CentreReference
-from app.core.resources.fields import ExampleId
+from app.core.resources.fields import Email, ExampleId
 from app.core.resources.models import Payload, Row
 from app.core.resources.paging import Page
 from app.identity.models import EmailAddress, Occasion, Role
@@ -29,7 +29,7 @@ GivenCode = Annotated[
 class InvitationCreate(Payload):
     """An invitation of a person, who becomes an athlete's account or the staff of a centre."""
 
-    email: EmailAddress
+    email: Annotated[Email, Field(examples=["lea@example.com"])]
     athlete_id: (
         Annotated[ExampleId, Field(description="The athlete that the person is.")] | None
     ) = None

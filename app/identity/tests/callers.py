@@ -43,9 +43,18 @@ class Known(NamedTuple):
         return self.id.bytes * 2
 
 
-ADMIN = Known("admin", UUID(int=0xAD))
-MEMBER = Known("member", UUID(int=0x3E))
-"""An account that is no administrator."""
+ADMIN = Known("ana", UUID(int=0xAD))
+"""An administrator, with a personal token."""
+MEMBER = Known("ben", UUID(int=0x3E))
+"""An account that is no administrator, with a session."""
+RAW_HEADERS = [(b"authorization", ADMIN.headers["Authorization"].encode())]
+"""The header with the administrator's token, as an ASGI scope has it."""
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of the accounts in tests
+HASH = (
+    "$argon2id$v=19$m=19456,t=2,p=1$S1xZnv98/ScCC+HscA2uvw"
+    "$WSpEURphX8hxx8CxTP8plO8TScI33mS/MXuaxrNB9aQ"
+)
+"""The hash of the password of both accounts."""
 
 ADD_ONE = """
     INSERT INTO tokens (id, kind, secret_hash, account_id, centre_id, scopes, expires_at, name)
@@ -54,17 +63,20 @@ ADD_ONE = """
 
 
 async def add_callers(url: str) -> None:
-    """Add the known accounts, each with a session, to a database."""
+    """Add the known accounts, each with a token, to a database."""
     connection = await asyncpg.connect(url)
     for known in (ADMIN, MEMBER):
         await connection.execute(
-            "INSERT INTO accounts (id, email, email_key, is_admin) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO accounts (id, email, email_key, is_admin, password_hash)"
+            " VALUES ($1, $2, $3, $4, $5)",
             known.id,
             known.email,
             known.email,
             known is ADMIN,
+            HASH,
         )
-        values = known.id, "session", known.secret_hash, known.id, None, list(SCOPES)
+        kind = "personal" if known is ADMIN else "session"
+        values = known.id, kind, known.secret_hash, known.id, None, list(SCOPES)
         await connection.execute(ADD_ONE, *values)
     # As if they were just used: no request of a test writes that.
     await connection.execute("UPDATE tokens SET last_used_at = now()")

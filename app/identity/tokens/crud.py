@@ -63,6 +63,7 @@ class TokensOfKind(CRUD[Payload, Payload]):
         """Revoke a token of an account; raise ``NotFound``."""
         wanted = {"kind": self.kind, **(owner or {})}
         if not await self._revoke(self._database, {**wanted, "ids": [token_id]}):
+            await self._waits_for_standby(token_id)  # as a retry of a DELETE does
             raise self.not_found()
 
     @classmethod

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt import PyJWT, PyJWTError
+from jwt.algorithms import OKPAlgorithm
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from app.core.db.schema import NOW, table_of
@@ -29,6 +29,7 @@ RETIRED_FOR = timedelta(minutes=10)
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
 
+_JWTS = PyJWT()
 _JWT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 _KEYS = table_of(SigningKey)
 _IS_PUBLISHED = sa.or_(
@@ -60,7 +61,7 @@ class Verified(NamedTuple):
 
 async def issue(database: Runner, issuer: Issuer, account_id: UUID, session_id: UUID) -> Issued:
     """Make a JWT for a session of an account."""
-    key = await _signing_key(database)
+    row = await _signing_key(database)
     now = datetime.now(UTC).replace(microsecond=0)
     expires_at = now + LIFETIME
     claims = {
@@ -69,12 +70,12 @@ async def issue(database: Runner, issuer: Issuer, account_id: UUID, session_id: 
         "sub": str(account_id),
         "sid": str(session_id),
         "client_id": issuer.name,
-        "iat": int(now.timestamp()),
-        "exp": int(expires_at.timestamp()),
+        "iat": now,
+        "exp": expires_at,
         "jti": str(new_id()),
     }
-    header = {"alg": ALGORITHM, "typ": TYPE, "kid": key.kid}
-    return Issued(jwt.encode(header, claims, key, algorithms=[ALGORITHM]), expires_at)
+    header = {"typ": TYPE, "kid": str(row["id"])}
+    return Issued(_JWTS.encode(claims, _key_of(row), ALGORITHM, header), expires_at)
 
 
 async def verify(database: Runner, issuer: Issuer, text: str) -> Verified | None:
@@ -84,22 +85,22 @@ async def verify(database: Runner, issuer: Issuer, text: str) -> Verified | None
     if not row:
         return None
     try:
-        token = jwt.decode(text, _key_of(row), algorithms=[ALGORITHM])
-        if token.header.get("typ") != TYPE:
-            return None
-        claims = jwt.JWTClaimsRegistry(
+        decoded = _JWTS.decode_complete(
+            text,
+            _key_of(row).public_key(),
+            [ALGORITHM],
+            {"require": ["iss", "aud", "exp", "sid"]},
+            issuer=issuer.name,
+            audience=issuer.audience,
             leeway=LEEWAY,
-            iss={"essential": True, "value": issuer.name},
-            aud={"essential": True, "value": issuer.audience},
-            exp={"essential": True},
-            sid={"essential": True},
         )
-        claims.validate(token.claims)
-    except JoseError:
+    except PyJWTError:
+        return None
+    if decoded["header"].get("typ") != TYPE:
         return None
     # The signature is ours, so the claims have the types that `issue` writes.
-    expires_at = datetime.fromtimestamp(token.claims["exp"], UTC)
-    return Verified(UUID(token.claims["sid"]), expires_at)
+    claims = decoded["payload"]
+    return Verified(UUID(claims["sid"]), datetime.fromtimestamp(claims["exp"], UTC))
 
 
 def _key_id(text: str) -> UUID | None:
@@ -117,7 +118,7 @@ async def published_keys(database: Runner) -> str:
     """Return the public keys as a JSON Web Key Set (RFC 7517); make the first key."""
     await _signing_key(database)
     rows = await database.rows(_published_query(), {})
-    return json.dumps({"keys": [_public(_key_of(row)) for row in rows]})
+    return json.dumps({"keys": [_published(row) for row in rows]})
 
 
 async def rotate(database: Runner) -> UUID:
@@ -132,24 +133,24 @@ async def rotate(database: Runner) -> UUID:
     return await database.transaction(work)
 
 
-async def _signing_key(database: Runner) -> OKPKey:
-    row = await database.row(_newest_query(), {}) or await _make_key(database)
-    return _key_of(row)
+async def _signing_key(database: Runner) -> Any:
+    return await database.row(_newest_query(), {}) or await _make_key(database)
 
 
 async def _make_key(runner: Runner) -> Any:
-    key_id = new_id()
-    key = OKPKey.generate_key("Ed25519", {"kid": str(key_id)})
-    private = json.dumps(key.as_dict(private=True))
-    return await runner.row(_insert_query(), {"id": key_id, "private_key": private})
+    private = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate())
+    return await runner.row(_insert_query(), {"id": new_id(), "private_key": private})
 
 
-def _key_of(row: Mapping[str, Any]) -> OKPKey:
-    return OKPKey.import_key(json.loads(row["private_key"]))
+def _key_of(row: Mapping[str, Any]) -> Ed25519PrivateKey:
+    key = OKPAlgorithm.from_jwk(row["private_key"])
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
 
 
-def _public(key: OKPKey) -> dict[str, Any]:
-    return {**key.as_dict(private=False), "alg": ALGORITHM, "use": "sig"}
+def _published(row: Mapping[str, Any]) -> dict[str, Any]:
+    public: dict[str, Any] = OKPAlgorithm.to_jwk(_key_of(row).public_key(), as_dict=True)
+    return {**public, "kid": str(row["id"]), "alg": ALGORITHM, "use": "sig"}
 
 
 @cache

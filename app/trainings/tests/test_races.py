@@ -14,6 +14,7 @@ from app.commands.database import database_url
 from app.commands.prove.service import running_service
 from app.conftest import API, Json, lock_waiters
 from app.core.db import transactions
+from app.identity.tests.callers import ADMIN
 from app.trainings.tests.conftest import HOUR, SOON, Gym, at
 from app.trainings.tests.rules import broken_rules
 
@@ -56,7 +57,11 @@ class TestOneTraining:
         ):
             limits = Limits(max_connections=200)
             async with AsyncClient(
-                base_url=service.url, limits=limits, timeout=60, trust_env=False
+                base_url=service.url,
+                headers=ADMIN.headers,
+                limits=limits,
+                timeout=60,
+                trust_env=False,
             ) as client:
                 yield client
 

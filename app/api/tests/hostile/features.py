@@ -40,7 +40,7 @@ def things() -> tuple[Thing, ...]:
 
 async def create_things(client: AsyncClient) -> dict[str, str]:
     """Create the things of all features, and return their ids by their placeholders."""
-    ids: dict[str, str] = {}
+    ids = known()
     for thing in things():
         request = making(thing, ids)
         headers = {name: str(value) for name, value in request.headers}
@@ -50,10 +50,15 @@ async def create_things(client: AsyncClient) -> dict[str, str]:
     return ids
 
 
+def known() -> dict[str, str]:
+    """Return the ids of the rows that exist in each database, by placeholder."""
+    return {name: row_id for feature in every_feature() for name, row_id in feature.known.items()}
+
+
 @cache
 def placeholders() -> frozenset[str]:
     """Return the placeholders of all things."""
-    return frozenset(thing.placeholder for thing in things())
+    return frozenset([*known(), *(thing.placeholder for thing in things())])
 
 
 def another_kind(placeholder: str) -> str:
@@ -72,8 +77,11 @@ def body_posted_at(path: str) -> dict[str, object]:
     for thing in things():
         if path == f"{API}/{thing.path}":
             return thing.fields
+    for feature in every_feature():
+        if path in feature.bodies:
+            return feature.bodies[path]
     raise AssertionError(
-        f"Nothing is posted at {path}: add a Thing to tests/hostile.py of its feature."
+        f"Nothing is posted at {path}: add a Thing or a body to tests/hostile.py of its feature."
     )
 
 

@@ -56,13 +56,16 @@ def fields(document: Document) -> Iterator[Hostile]:
 
 
 def made_up_body(operation: Operation, name: str, more: Values | None = None) -> str:
-    """Return a body that creates a new row: that of the declared thing, with unique texts."""
+    """Return a body that creates a new row: that of the declared thing, with unique texts.
+
+    Optional fields are only in the body of a row with a secret, whose fields belong together.
+    """
     fields = dict(body_posted_at(operation.target))
     required = (operation.body or {}).get("required", ())
     made = {
         field: _made_up(name, operation.fields[field], value)
         for field, value in fields.items()
-        if field in required
+        if field in required or operation.issues
     }
     return json.dumps(made | (more or {}))
 
@@ -70,7 +73,7 @@ def made_up_body(operation: Operation, name: str, more: Values | None = None) ->
 def with_value(operation: Operation, field: str, value: str) -> str:
     """Return a body that is valid except for one field, which has this JSON value."""
     value = value.replace("MARK", MARK)
-    if not operation.creates:
+    if not (operation.creates or operation.issues):
         return f'{{"{field}": {value}}}'
     name = f"{field} {blake2b(value.encode(), digest_size=8).hexdigest()}"
     body = made_up_body(operation, name, {field: "<value>"})
@@ -141,8 +144,13 @@ def _bad(field: str, schema: Schema) -> Values:
             "with a space": json.dumps(f"{word} "),
             "with NUL": json.dumps(f"{word}\0"),
         } | NO_TEXTS
-    if kind == "array" and kind_of(schema["items"]) == "uuid":
-        return _bad_arrays(schema, _own_id(field))
+    if kind == "array":
+        items = schema["items"]
+        if kind_of(items) == "uuid":
+            return _bad_arrays(schema, _own_id(field), BAD_IDS)
+        return _bad_arrays(schema, items["enum"][0], {"unknown": "MARK", "empty": ""})
+    if kind == "password":
+        return _bad_secrets(not_null(schema))
     return {
         "boolean": BAD_FLAGS,
         "date": BAD_DATES,
@@ -167,16 +175,26 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else str(value)
 
 
-def _bad_arrays(schema: Schema, own_id: str) -> Values:
+def _bad_arrays(schema: Schema, item: str, bad_items: Values) -> Values:
     longest = schema["maxItems"]
-    bad = {f"an id, {kind}": json.dumps([bad]) for kind, bad in BAD_IDS.items()}
+    bad = {f"an item, {kind}": json.dumps([bad]) for kind, bad in bad_items.items()}
     return bad | {
-        "too many": json.dumps([NOBODY] * (longest + 1)),
+        "too many": json.dumps([item] * (longest + 1)),
         "5 000 numbers": "[" + "1," * 5000 + "1]",
-        "a text": json.dumps(own_id),
-        "an object": json.dumps({"0": own_id}),
-        "an array of arrays": json.dumps([[own_id]]),
-        "null among them": json.dumps([own_id, None]),
+        "a text": json.dumps(item),
+        "an object": json.dumps({"0": item}),
+        "an array of arrays": json.dumps([[item]]),
+        "null among them": json.dumps([item, None]),
+    }
+
+
+def _bad_secrets(schema: Schema) -> Values:
+    return NO_TEXTS | {
+        "nothing": '""',
+        "too short": json.dumps("x" * (schema["minLength"] - 1)),
+        "too long": json.dumps("x" * (schema["maxLength"] + 1)),
+        "60 000 characters": json.dumps(MARK * 7_500),
+        "a lone surrogate": f'"{MARK * 3}\\ud800"',
     }
 
 

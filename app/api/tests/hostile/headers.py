@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from app.api.tests.hostile.requests import JSON, MARK, Headers, Hostile, hostile
 from app.api.tests.operations import Document, collections, operations
+from app.identity.tests.callers import ADMIN
 
 HARMLESS: dict[str, Headers] = {
     "a request id beyond ASCII": (("X-Request-ID", f"{MARK}é".encode()),),
@@ -45,7 +46,6 @@ HARMLESS: dict[str, Headers] = {
     "another path by a header": (("X-Original-URL", f"/{MARK}"), ("X-Rewrite-URL", f"/{MARK}")),
     "an origin of nobody": (("Origin", f"https://{MARK}.example"),),
     "a broken cookie": (("Cookie", f"{MARK}; =; a==b;;"),),
-    "a broken authorization": (("Authorization", f"Basic {MARK}"),),
     "a header of 60 000 letters": (("X-Long", MARK * 7_500),),
     "90 headers of one name": tuple(("X-Again", MARK) for _ in range(90)),
     "bytes beyond ASCII": (("X-Bytes", b"\x80\xff" + MARK.encode()),),
@@ -56,6 +56,30 @@ HARMLESS: dict[str, Headers] = {
         ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
         ("Sec-WebSocket-Version", "13"),
     ),
+}
+BAD_AUTHORIZATIONS: dict[str, Headers] = {
+    "nothing": (("Authorization", ""),),
+    "another scheme": (("Authorization", f"Basic {MARK}"),),
+    "no scheme": (("Authorization", ADMIN.token),),
+    "no token": (("Authorization", "Bearer "),),
+    "a word": (("Authorization", f"Bearer {MARK}"),),
+    "two tokens": (("Authorization", f"Bearer {ADMIN.token} {ADMIN.token}"),),
+    "two headers": (
+        ("Authorization", f"Bearer {ADMIN.token}"),
+        ("Authorization", f"Bearer {ADMIN.token}"),
+    ),
+    "a list": (("Authorization", f"Bearer {ADMIN.token}, Bearer {MARK}"),),
+    "60 000 characters": (("Authorization", f"Bearer {MARK * 7_500}"),),
+    "bytes beyond ASCII": (("Authorization", b"Bearer " + ADMIN.token.encode() + b"\xff"),),
+    "another script's digits": (("Authorization", f"Bearer {ADMIN.token[:-1]}\u0661".encode()),),
+    "upper case": (("Authorization", f"Bearer {ADMIN.token.upper()}"),),
+    "a line break": (("Authorization", f"Bearer {ADMIN.token}\x0b"),),
+    "an unknown id": (("Authorization", f"Bearer cfs_{'0' * 32}{ADMIN.token[-44:]}"),),
+    "a wrong secret": (("Authorization", f"Bearer {ADMIN.token[:-43]}{'A' * 43}"),),
+    "a long secret": (("Authorization", f"Bearer {ADMIN.token}A"),),
+    "a JWT of nobody": (("Authorization", f"Bearer eyJhbGciOiJub25lIn0.e30.{MARK}"),),
+    "a JWT of garbage": (("Authorization", "Bearer ey.ey.ey"),),
+    "a JWT of a number": (("Authorization", "Bearer eyMQ.MQ.MQ"),),
 }
 STALE_TAGS: dict[str, Headers] = {
     "nothing": (("If-Match", ""),),
@@ -88,7 +112,15 @@ BAD_KEYS: dict[str, Headers] = {
 def headers(document: Document) -> Iterator[Hostile]:
     """Send ETags and keys to the operations that read them, and harmless headers to a few paths."""
     first = next(collections(document)).target
-    (row, *_) = (one.target for one in operations(document) if 304 in one.answers)
+    for operation in operations(document):
+        for kind, headers in BAD_AUTHORIZATIONS.items():
+            if not operation.is_public:
+                # Neither the query nor the body is looked at.
+                target = f"{operation.target}?{MARK}=1"
+                name = f"{operation.method} {target}, Authorization of {kind}"
+                yield hostile(name, operation.method, target, 401, *headers, body=b"\xff")
+    gets = (one for one in operations(document) if one.method == "GET" and one.path_parameters)
+    row = next(gets).target
     for kind, headers in HARMLESS.items():
         for target in (
             row,

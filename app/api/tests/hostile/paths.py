@@ -125,7 +125,12 @@ def ids(document: Document) -> Iterator[Hostile]:
     for operation in operations(document):
         method, path = operation.method, operation.path
         headers = [JSON] if operation.body else []
-        body = made_up_body(operation, "nowhere") if operation.creates else "{}"
+        if not operation.path_parameters:
+            continue
+        if operation.creates or operation.issues:
+            body = made_up_body(operation, "nowhere")
+        else:
+            body = (operation.example or "") if operation.method == "PUT" else "{}"
         for parameter in operation.path_parameters:
             for kind, bad in BAD_IDS.items():
                 target = at_things(path.replace(f"{{{parameter}}}", quote(bad, safe="")))

@@ -46,6 +46,17 @@ BAD_FLAGS: Values = {
     "of a word": "maybe",
     "in upper case": "TRUE",
 }
+BAD_EMAILS_SOUGHT: Values = {
+    "of nothing": "",
+    "of null": "null",
+    "of a word": MARK,
+    "without a user": "%40example.com",
+    "without a domain": f"{MARK}%40",
+    "of two addresses": "a%40example.com,b%40example.com",
+    "with a space": "a%20b%40example.com",
+    "with NUL": "a%00%40example.com",
+    "of 60 000 letters": "a" * 60_000 + "%40example.com",
+}
 BAD_CURSORS: Values = {
     "of nothing": "",
     "of a word": MARK,
@@ -57,7 +68,7 @@ BAD_CURSORS: Values = {
     "with a line break": "<cursor>%0A%00",
     "of 60 000 letters": "A" * 60_000,
     "in the standard alphabet": "%2B%2F%2B%2F",
-    "of another list": "<cursor>&sort=-<sort>",
+    "of another list": "<cursor>&sort=<other>",
 }
 BAD_TEXTS_SOUGHT: dict[str, str] = {
     "nothing": "",
@@ -113,9 +124,9 @@ BAD_QUERIES: Values = {
 GOOD_QUERIES: Values = {
     "nothing": "",
     "ampersands": "&&&",
-    "the largest offset": "offset=10000&limit=100&total=true&sort=-<sort>",
+    "the largest offset": "offset=10000&limit=100&total=true&sort=<other>",
 }
-"""Valid queries for every list; ``<sort>`` stands for its default sort."""
+"""Valid queries for every list; ``<other>`` stands for another sort than the default."""
 
 OFFSET = "2100-01-01T18:00:00+01:00"
 """A moment with a plus, which means a space in a query if it is not escaped."""
@@ -140,12 +151,13 @@ def queries(document: Document) -> Iterator[Hostile]:
         path = operation.target
         if operation.lists:
             sort = operation.query["sort"]["default"]
+            other = sort[1:] if sort.startswith("-") else f"-{sort}"
             for some, answer in ((BAD_QUERIES, 422), (GOOD_QUERIES, 200)):
                 for kind, query in some.items():
-                    query = query.replace("<sort>", sort)
+                    query = query.replace("<other>", other)
                     yield hostile(f"{path}: {kind}", "GET", f"{path}?{query}", answer)
             for kind, bad in BAD_CURSORS.items():
-                target = f"{path}?cursor={bad.replace('<sort>', sort)}"
+                target = f"{path}?cursor={bad.replace('<other>', other)}"
                 name = f"{path}: cursor {kind}"
                 yield hostile(name, "GET", target, 422, breaks="?cursor")
             yield from _forged_cursors(operation)
@@ -223,6 +235,8 @@ def _bad(name: str, schema: Schema, words: Words) -> Values:
         return bad | {"a plus that is a space": OFFSET}
     if kind == "array":
         return _bad(name, schema["items"], words)
+    if kind == "idn-email":
+        return BAD_EMAILS_SOUGHT
     if kind == "text" and "pattern" in schema:
         invisible = INVISIBLE_NAMES_SOUGHT if name.startswith("name") else {}
         return BAD_TEXTS_SOUGHT | invisible

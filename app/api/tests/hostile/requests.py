@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from app.conftest import API
+from app.identity.tests.callers import ADMIN
 
 MARK = "xqmarkqx"
 """A marker in values, which errors must not repeat; no name of a field or parameter has it."""
@@ -47,7 +48,7 @@ class Hostile:
         return replace(self, target=with_things(self.target, things), body=body)
 
     def raw_headers(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the headers as bytes, including ``Host`` and the length or encoding."""
+        """Yield the headers as bytes, including ``Host``, the length or encoding, and a token."""
         given = list(self.headers)
         if not any(name == "Host" for name, _ in given):
             given.append(("Host", "testserver"))
@@ -57,6 +58,8 @@ class Hostile:
             given.append(("Content-Length", str(len(self.body))))
         for name, value in given:
             yield name.encode(), value if isinstance(value, bytes) else value.encode("latin-1")
+        if not any(name == "Authorization" for name, _ in given):
+            yield b"Authorization", ADMIN.headers["Authorization"].encode()
 
 
 def hostile(
@@ -103,6 +106,10 @@ class Feature:
     """Unusual but valid queries, by the path of the GET."""
     requests: Callable[[], Iterator[Hostile]] = lambda: iter(())
     """Yields requests that are specific to this feature."""
+    bodies: Mapping[str, dict[str, object]] = field(default_factory=dict)
+    """The body of each POST whose rows are no things, by path; it may be refused."""
+    known: Mapping[str, str] = field(default_factory=dict)
+    """The ids of rows that exist in each database of the tests, by placeholder."""
     reports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """For each POST that creates many rows, by path: the field that counts them, by collection."""
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.conftest import API, Json
+from app.identity.tests.callers import RAW_HEADERS
 
 Query = Mapping[str, str | Sequence[str]]
 
@@ -74,7 +75,7 @@ async def post_and_leave(
         "method": "POST",
         "path": f"{API}/athletes/import",
         "query_string": query,
-        "headers": [(b"content-type", b"text/csv")],
+        "headers": [(b"content-type", b"text/csv"), *RAW_HEADERS],
     }
     await transport.app(scope, receive, send)
     return sent[0]["status"], json.loads(sent[1]["body"])

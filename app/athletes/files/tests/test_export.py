@@ -11,7 +11,7 @@ from app.athletes.files.tests.conftest import Import, counts, post_csv
 from app.conftest import API, Create, Json
 from app.core.resources.fields import new_id
 
-EMPTY = "TRUNCATE categories, centres CASCADE"
+EMPTY = "DELETE FROM athletes; DELETE FROM centres; DELETE FROM categories"
 
 
 async def exported(client: httpx.AsyncClient) -> str:

@@ -1,9 +1,9 @@
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -35,29 +35,12 @@ def test_sleeps_until_a_signal(server, number):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("choice", "status"), [("matches_pyproject", 0), ("no_such_test", 5)])
-def test_options_are_passed_to_pytest_and_its_exit_status_is_returned(
-    choice: str, status: int
-) -> None:
-    arguments = (
-        "app/commands/develop/tests/test_lockfile.py",
-        "-m",
-        "not slow",
-        "-x",
-        "-k",
-        choice,
-    )
+def test_options_are_passed_to_pytest_and_its_exit_status_is_returned() -> None:
+    file = "app/commands/develop/tests/test_lockfile.py"
+    with launched("test", file, "-m", "not slow", "-x", "-k", "no_such_test") as tests:
+        assert tests.ended() == pytest.ExitCode.NO_TESTS_COLLECTED, tests.output
 
-    with launched("test", *arguments) as tests:
-        assert tests.ended() == status, tests.output
-
-
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """Provide a folder for temporary files that PostgreSQL's account can enter."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    assert " deselected in " in tests.output
 
 
 @contextmanager
@@ -118,6 +101,17 @@ def test_workers_whose_controller_is_killed_leave_no_processes_or_files(temporar
         assert tests.ended() != 0
     assert living(family, PATIENCE) == []
     assert list(temporary.glob("crossfit-*")) == []
+
+
+def test_temporary_files_are_in_memory_if_it_has_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(suite, "ROOM", 0)
+    assert suite.temporary_files(tmp_path) == {"TMPDIR": str(tmp_path)}
+    assert suite.temporary_files(tmp_path / "missing") == {}
+
+    monkeypatch.setattr(suite, "ROOM", shutil.disk_usage(tmp_path).total)
+    assert suite.temporary_files(tmp_path) == {}
 
 
 @pytest.mark.parametrize(

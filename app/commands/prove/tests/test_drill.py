@@ -1,11 +1,10 @@
 import asyncio
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -31,14 +30,6 @@ COPY_BOOKING = """
     SELECT $2, training_id, athlete_id, starts_at, ends_at, 'cancelled', now(), now()
     FROM bookings WHERE id = $1
 """
-
-
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """Provide a folder for temporary files that PostgreSQL's account can enter."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
 
 
 @pytest.mark.slow

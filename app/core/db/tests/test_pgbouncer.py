@@ -63,7 +63,10 @@ SLOW_INSERTS = """
         AS 'BEGIN IF NEW.name = ''Slow'' THEN PERFORM pg_sleep(60); END IF; RETURN NEW; END';
     CREATE TRIGGER slow BEFORE INSERT ON categories FOR EACH ROW EXECUTE FUNCTION sleep();
 """
-EMPTY = "TRUNCATE categories, centres, idempotency_keys CASCADE"
+EMPTY = """
+    DELETE FROM bookings; DELETE FROM trainings; DELETE FROM athletes; DELETE FROM centres;
+    DELETE FROM categories; DELETE FROM idempotency_keys;
+"""
 SLEEPING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE wait_event = 'PgSleep' AND datname = current_database()

@@ -57,7 +57,8 @@ class Document:
             self._validate(described["schema"]["$ref"], response)
         if status == "201":
             created = response.request.url.join(response.headers["Location"])
-            assert self._operation(httpx.Request("GET", created)), "Location has no GET"
+            homes = (httpx.Request(method, created) for method in ("GET", "DELETE"))
+            assert any(map(self._operation, homes)), "Location has neither GET nor DELETE"
             assert created.path.endswith(f"/{response.json()['id']}")
 
     def operations(self) -> set[tuple[str, str]]:

@@ -20,9 +20,11 @@ from app.application import create_app
 from app.conftest import API, client_of, problem
 from app.core.http.middleware import STOPPING
 from app.core.http.routes import ContractRoute
+from app.core.http.security import PUBLIC
 from app.core.http.tests.document import Document
 from app.core.resources.paging import NamedListQuery
 from app.core.settings import Settings, project_version
+from app.identity.tests.callers import RAW_HEADERS
 
 URL = f"{API}/categories"
 JSON = {"Content-Type": "application/json"}
@@ -198,7 +200,7 @@ class TestBody:
             "method": "POST",
             "path": path,
             "query_string": b"",
-            "headers": [(b"content-type", declared)],
+            "headers": [(b"content-type", declared), *RAW_HEADERS],
         }
         await app(scope, receive, send)  # type: ignore[arg-type]
 
@@ -382,7 +384,7 @@ class TestParameters:
 
     async def ask(self, query: str) -> httpx.Response:
         app = create_app(Settings(_env_file=None))
-        router = APIRouter(route_class=ContractRoute)
+        router = APIRouter(route_class=ContractRoute, dependencies=[PUBLIC])
 
         async def paging(query: Annotated[NamedListQuery, Query()]) -> int:
             return query.limit
@@ -479,6 +481,7 @@ class TestService:
                 "openapi": "/openapi.json",
                 "live": "/health/live",
                 "ready": "/health/ready",
+                "keys": "/.well-known/jwks.json",
             },
         }
 

@@ -21,6 +21,8 @@ from app.application import create_app
 from app.conftest import API, problem
 from app.core.http.fast_path import FastPath, handler_of
 from app.core.http.routes import ContractRoute
+from app.core.http.security import OWN, PUBLIC, Caller, CallerDep, needs
+from app.core.resources.fields import new_id
 from app.core.settings import Settings
 
 calls: list[str] = []
@@ -61,11 +63,19 @@ async def refuse_none(number: int) -> None:
     calls.append(f"refuse {number}")
 
 
+class Callers:
+    """Finds a caller for every token."""
+
+    def recent(self, token: bytes) -> Caller:
+        return Caller(new_id(), "found", frozenset({"athletes:read"}), new_id())
+
+
 async def generated() -> AsyncIterator[str]:
     yield "generated"
 
 
-router = APIRouter(route_class=ContractRoute)
+router = APIRouter(route_class=ContractRoute, dependencies=[PUBLIC])
+secured = APIRouter(route_class=ContractRoute)
 
 
 @router.put("/things/{number}", dependencies=[Depends(refuse_none)])
@@ -122,10 +132,17 @@ async def get_tagged(query: Annotated[Tagged, Query()]) -> Answer:
     return JSONResponse(query.model_dump())
 
 
+@secured.get("/secured", dependencies=[needs("athletes:read"), OWN])
+async def get_secured(caller: CallerDep) -> Answer:
+    return JSONResponse(caller.kind)
+
+
 @pytest.fixture
 def asking() -> FastAPI:
     app = create_app(Settings(_env_file=None))
+    app.state.callers = Callers()
     app.include_router(router)
+    app.include_router(secured)
     calls.clear()
     return app
 
@@ -171,6 +188,23 @@ async def test_each_dependency_is_called_once_including_those_of_the_route(
     await put(client, "/things/7")
 
     assert sorted(calls) == ["refuse 7", "store", "things"]
+
+
+async def test_a_route_with_scopes_gets_its_caller_both_ways(
+    asking: FastAPI, client: AsyncClient
+) -> None:
+    token = {"Authorization": "Bearer any"}
+
+    by_us = [await client.get("/secured", headers=headers) for headers in (token, {})]
+    asking.dependency_overrides[print] = print
+    by_fastapi = [await client.get("/secured", headers=headers) for headers in (token, {})]
+
+    (secured_route,) = secured.routes
+    assert isinstance(secured_route, APIRoute)
+    assert handler_of(secured_route)
+    for found, refused in (by_us, by_fastapi):
+        assert found.json() == "found"
+        assert problem(refused) == (401, "/problems/unauthenticated", [])
 
 
 async def test_the_errors_are_those_of_fastapi(asking: FastAPI, client: AsyncClient) -> None:

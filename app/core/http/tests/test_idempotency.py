@@ -6,15 +6,20 @@ from time import monotonic
 
 import asyncpg
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
-from app.conftest import API, Json, conflict, lock_waiters, patient, problem, served
+from app.conftest import API, Json, client_of, conflict, lock_waiters, patient, problem, served
 from app.core.http.idempotency import SEARCHED_EVERY
+from app.identity.tests.callers import ADMIN, MEMBER
 
 URL = f"{API}/categories"
 KEY = {"Idempotency-Key": "first-try"}
 TAKE_NAME = "INSERT INTO categories (id, name, name_key) VALUES (gen_random_uuid(), 'Rx', 'rx')"
-TAKE_KEY = "INSERT INTO idempotency_keys (key, request) VALUES ('first-try', '')"
+TAKE_KEY = """
+    INSERT INTO idempotency_keys (owner, key, request)
+    SELECT id, 'first-try', '' FROM accounts WHERE is_admin
+"""
 REUSED = (422, "/problems/idempotency-key-reused", [("Idempotency-Key", "reused")])
 
 
@@ -27,6 +32,27 @@ async def expire(connection: asyncpg.Connection) -> None:
     await connection.execute(
         "UPDATE idempotency_keys SET created_at = created_at - interval '24 hours 1 second'"
     )
+
+
+class TestOwners:
+    async def test_a_key_belongs_to_the_account_that_sent_it(
+        self, app: FastAPI, client: AsyncClient, connection: asyncpg.Connection
+    ) -> None:
+        await connection.execute("UPDATE accounts SET is_admin = true")
+
+        async with client_of(app, caller=MEMBER) as other, client_of(app, caller=None) as stranger:
+            first = await client.post(URL, json={"name": "Rx"}, headers=KEY)
+            second = await other.post(URL, json={"name": "Scaled"}, headers=KEY)
+            anonymous = await stranger.post(URL, json={"name": "Rx"}, headers=KEY)
+            replayed = [
+                await caller.post(URL, json={"name": name}, headers=KEY)
+                for caller, name in ((client, "Rx"), (other, "Scaled"))
+            ]
+
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert problem(anonymous) == (401, "/problems/unauthenticated", [])
+        assert [answer.json() for answer in replayed] == [first.json(), second.json()]
+        assert await count(connection) == 2
 
 
 class TestReplay:
@@ -196,8 +222,9 @@ class TestExpiry:
         await expire(connection)
         await client.post(URL, json={"name": "Scaled"}, headers={"Idempotency-Key": "second"})
         await connection.execute(
-            "INSERT INTO idempotency_keys (key, request, created_at)"
-            " VALUES ('passed-over', '', statement_timestamp() - interval '2 days')"
+            "INSERT INTO idempotency_keys (owner, key, request, created_at)"
+            " VALUES ($1, 'passed-over', '', statement_timestamp() - interval '2 days')",
+            ADMIN.id,
         )
 
         left = []

@@ -18,6 +18,7 @@ from app.core.db.transactions import Database
 from app.core.http.clients import client_address
 from app.core.http.key_limit import REMEMBERED, KeyLimit
 from app.core.settings import Settings, get_settings
+from app.identity.tests.callers import ADMIN, MEMBER
 
 URL = f"{API}/categories"
 MOST = 3
@@ -71,8 +72,8 @@ class TestRefusal:
                 "type": "/problems/too-many-idempotency-keys",
                 "title": "Too many idempotency keys",
                 "status": 429,
-                "detail": "Too many idempotency keys of the last 24 hours are stored for the"
-                " address of this client. Nothing was written; try again later.",
+                "detail": "Too many idempotency keys of the last 24 hours are stored for this"
+                " account. Nothing was written; try again later.",
                 "instance": URL,
                 "request_id": response.headers["X-Request-ID"],
                 "errors": [],
@@ -135,39 +136,25 @@ class TestRefusal:
         assert await statuses(client, "d", "e", "f") == [201, 201, 429]
 
 
-class TestClients:
-    @pytest.mark.parametrize(
-        ("host", "others", "stranger"),
-        [
-            ("192.0.2.1", ["::ffff:192.0.2.1"], "192.0.2.2"),
-            ("2001:db8:0:1::1", ["2001:db8:0:1::2", "2001:DB8:0:1:ffff::1"], "2001:db8:0:2::1"),
-        ],
-    )
-    async def test_only_the_address_beyond_the_limit_is_refused(
-        self, app: FastAPI, host: str, others: list[str], stranger: str
+class TestCallers:
+    async def test_only_the_account_beyond_the_limit_is_refused(
+        self, app: FastAPI, client: AsyncClient, connection: asyncpg.Connection
     ) -> None:
-        async with client_of(app, address=host) as client:
-            assert await statuses(client, "a", "b", "c", "d") == [201, 201, 201, 429]
-        for same in others:
-            async with client_of(app, address=same) as client:
-                assert await statuses(client, "d") == [429]
-        async with client_of(app, address=stranger) as client:
-            assert await statuses(client, "d", "e", "f", "g") == [201, 201, 201, 429]
+        await connection.execute("UPDATE accounts SET is_admin = true")
+        assert await statuses(client, "a", "b", "c", "d") == [201, 201, 201, 429]
+        async with client_of(app, address="192.0.2.2") as elsewhere:
+            assert await statuses(elsewhere, "d") == [429]
+        async with client_of(app, caller=MEMBER) as other:
+            assert await statuses(other, "d", "e", "f", "g") == [201, 201, 201, 429]
+
+        owners = await connection.fetch("SELECT owner FROM idempotency_keys ORDER BY created_at")
+        assert [owner for (owner,) in owners] == [ADMIN.id] * MOST + [MEMBER.id] * MOST
 
     @pytest.mark.parametrize(
         "client", [None, ("", 0), ("unknown", 0), ("192.0.2.1.example", 80), ("x" * 1000, 0)]
     )
     def test_clients_without_an_address_are_one(self, client: tuple[str, int] | None) -> None:
         assert client_address({"client": client}) == ""
-
-    async def test_the_client_is_stored_with_its_key(
-        self, app: FastAPI, connection: asyncpg.Connection
-    ) -> None:
-        async with client_of(app, address="2001:db8:0:1::1") as client:
-            await post(client, "a")
-
-        stored = await connection.fetchval("SELECT client FROM idempotency_keys")
-        assert stored == "2001:db8:0:1::/64"
 
 
 class TestWorkers:

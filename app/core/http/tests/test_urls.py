@@ -13,6 +13,7 @@ from app.application import create_app
 from app.conftest import API, Json, problem
 from app.core.http.urls import asked_path, link_to, route_path
 from app.core.settings import Settings
+from app.identity.tests.callers import ADMIN
 
 KEY = {"Idempotency-Key": "first-try"}
 MALFORMED: tuple[int, str, list[tuple[str, str]]] = (400, "/problems/malformed-request", [])
@@ -33,7 +34,9 @@ async def behind(app: FastAPI, prefix: str, in_path: bool = True) -> AsyncIterat
         await app(scope, receive, send)
 
     transport = ASGITransport(served)
-    async with AsyncClient(transport=transport, base_url="http://testserver") as client:
+    async with AsyncClient(
+        transport=transport, base_url="http://testserver", headers=ADMIN.headers
+    ) as client:
         yield client
 
 
@@ -91,8 +94,9 @@ class TestPrefix:
             "openapi": "/gym/openapi.json",
             "live": "/gym/health/live",
             "ready": "/gym/health/ready",
+            "keys": "/gym/.well-known/jwks.json",
         }
-        assert [(await proxied.get(link)).status_code for link in links.values()] == [200] * 4
+        assert [(await proxied.get(link)).status_code for link in links.values()] == [200] * 5
 
     async def test_the_next_page_has_the_prefix(self, proxied: AsyncClient) -> None:
         for name in ("One", "Two", "Twö", "Two é&x"):
