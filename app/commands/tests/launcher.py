@@ -76,12 +76,12 @@ class Launcher:
         family: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         return family
 
-    def ended(self) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Wait for the end, read all output, and return the exit status."""
         if self._reader:
-            self.process.wait(60)
+            self.process.wait(seconds)
             self._reader.join()
-        self.output += self.process.communicate(timeout=60)[0]
+        self.output += self.process.communicate(timeout=seconds)[0]
         return self.process.returncode
 
     def stop(self, signum: signal.Signals, *, group: bool = False) -> int:

@@ -64,15 +64,15 @@ class TestAdmin:
     def test_a_new_administrator_sets_the_password_with_the_code(
         self, local: str, capsys: Captured
     ) -> None:
-        make_admin("Ana@Example.com")
+        make_admin("Mia@Example.com")
 
         message, code = capsys.readouterr().out.splitlines()
-        assert message.startswith("Ana@example.com is an administrator. Set the password before ")
+        assert message.startswith("Mia@example.com is an administrator. Set the password before ")
         assert message.endswith(f": POST {API}/resets/accept with this code and a password.")
         accepted = accept(local, code)
         assert accepted.status_code == 201, accepted.text
         account = accepted.json()["account"]
-        assert (account["email"], account["is_admin"]) == ("Ana@example.com", True)
+        assert (account["email"], account["is_admin"]) == ("Mia@example.com", True)
         again = accept(local, code)
         assert problem(again) == (422, "/problems/invalid", [("/code", "not_valid")])
 
@@ -109,7 +109,7 @@ def test_after_a_rotation_the_old_key_is_published_and_the_new_one_signs(
     local: str, capsys: Captured
 ) -> None:
     async def issued(client: httpx.AsyncClient) -> tuple[str, list[str]]:
-        made = await client.post(f"{API}/sessions/current/jwt")
+        made = await client.post(f"{API}/sessions/current/jwt", headers=MEMBER.headers)
         published = await client.get("/.well-known/jwks.json")
         return made.json()["jwt"], [key["kid"] for key in published.json()["keys"]]
 
@@ -123,7 +123,7 @@ def test_after_a_rotation_the_old_key_is_published_and_the_new_one_signs(
     assert published == [new, old]
     assert [jwt.get_unverified_header(one)["kid"] for one in (old_jwt, new_jwt)] == [old, new]
     for one in (old_jwt, new_jwt):
-        assert asyncio.run(me(local, one)).json()["account"]["id"] == str(ADMIN.id)
+        assert asyncio.run(me(local, one)).json()["account"]["id"] == str(MEMBER.id)
 
 
 async def keep(url: str, folder: Path) -> Path | None:

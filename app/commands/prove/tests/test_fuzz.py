@@ -58,7 +58,7 @@ def test_fuzzing_finds_no_failure_and_tests_all_operations(tmp_path: Path) -> No
     with launched("fuzz", "--cases=3", "--seed=1", DATA_DIR=str(tmp_path)) as launcher:
         launcher.read_until(BEGUN)
         family = launcher.family()
-        assert launcher.ended() == 0, launcher.output
+        assert launcher.ended(100) == 0, launcher.output
 
     assert living(family) == []
     report = json.loads((tmp_path / "fuzz" / "report.json").read_text())
