@@ -1,7 +1,9 @@
 """Hostile requests and malformed HTTP, sent to a running service."""
 
+import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPException, HTTPResponse
 from typing import IO, Any, cast
 from urllib.parse import urlsplit
@@ -22,6 +24,9 @@ from app.core.http.tests.document import PROBLEM
 from app.identity.tests.callers import ADMIN
 
 pytestmark = pytest.mark.slow
+
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""Characters that the server refuses in any header."""
 
 
 class Connection:
@@ -115,6 +120,8 @@ def complaints_about_requests(url: str, things: dict[str, str], document: Any) -
                 yield f"{request.name}: {error!r}"
                 connection.renew()
                 continue
+            if any(CONTROL.search(value) for _, value in request.raw_headers()):
+                request = replace(request, answers=frozenset({400}))
             if what := complaint(request, answer, by_server=True):
                 yield f"{request.name}: {what}"
             if "close" in answer.header("connection"):
