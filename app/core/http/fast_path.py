@@ -135,7 +135,12 @@ class _Call:
     def __init__(self, dependant: Dependant) -> None:
         assert dependant.call
         self._function = dependant.call
-        self._dependencies = [(needed.name, _Call(needed)) for needed in dependant.dependencies]
+        self._dependencies = [
+            (needed.name, _Call(needed))
+            for needed in dependant.dependencies
+            # A scheme without a name only declares; `ContractRoute` has found the caller.
+            if needed.name is not None or not isinstance(needed.call, SecurityBase)
+        ]
         self._parameters = [
             *(_Parameter(field, "path", "path_params") for field in dependant.path_params),
             *(_Parameter(field, "query", "query_params") for field in dependant.query_params),

@@ -22,7 +22,7 @@ from app.core.errors import DomainError, InternalError, Unavailable, UntrustedHo
 from app.core.http.bodies import REFUSED
 from app.core.http.problems import problem_response
 from app.core.http.routes import ROUTE
-from app.core.http.security import CALLER, Caller
+from app.core.http.security import CALLER
 from app.core.resources.fields import new_id
 
 logger = logging.getLogger(__name__)
@@ -92,16 +92,8 @@ class RequestContext:
                 route=scope["state"].get(ROUTE),
                 status=status,
                 ms=round((perf_counter() - begin) * 1000, 3),
-                **_caller_of(scope),
+                **(caller.log if (caller := scope["state"].get(CALLER)) else {}),
             )
-
-
-def _caller_of(scope: Scope) -> dict[str, str]:
-    """Return the account and the token of a request for its log line, never a secret."""
-    caller: Caller | None = scope["state"].get(CALLER)
-    if caller is None:
-        return {}
-    return {"account": str(caller.account_id), "token": str(caller.token_id)}
 
 
 def _common_headers(headers: RawHeaders, scope: Scope) -> RawHeaders:

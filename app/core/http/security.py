@@ -5,7 +5,7 @@ caller of a request before it looks at anything else in it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -35,6 +35,9 @@ class Caller(NamedTuple):
     """None for a token that belongs to a centre."""
     centre_id: UUID | None = None
     is_admin: bool = False
+
+    log: Mapping[str, str] = {}
+    """What the log line of a request says about its caller; no secret."""
 
     @property
     def owner(self) -> UUID:

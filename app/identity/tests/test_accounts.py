@@ -128,8 +128,8 @@ class TestStaff:
 
         account = {"id": str(MEMBER.id), "email": MEMBER.email, "is_admin": False}
         assert (listed["account"], listed["role"], listed["version"]) == (account, "owner", 2)
-        role = {"centre": {"id": centre["id"], "name": "North"}, "role": "owner"}
-        assert me["roles"] == [role]
+        reference = {"id": centre["id"], "name": "North"}
+        assert me["roles"] == [{"centre": reference, "role": "owner"}]
         assert removed.status_code == 204
         assert problem(again) == (404, "/problems/not-found", [])
 

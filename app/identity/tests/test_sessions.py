@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from asyncpg import Connection
 from fastapi import FastAPI
 
@@ -99,7 +100,7 @@ class TestLogin:
     async def test_a_login_renews_a_hash_with_other_parameters(
         self, client: httpx.AsyncClient, connection: Connection
     ) -> None:
-        other = passwords.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        other = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         old = other.hash(PASSWORD)
         await connection.execute("UPDATE accounts SET password_hash = $1 WHERE NOT is_admin", old)
 

@@ -110,6 +110,7 @@ async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Ca
         row["account_id"],
         row["centre_id"],
         bool(row["is_admin"]),
+        {"account": str(row["account_id"] or ""), "token": str(token_id)},
     )
 
 

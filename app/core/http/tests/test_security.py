@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from httpx import AsyncClient
+from starlette.responses import PlainTextResponse
 
 from app.api.tests.operations import Operation, operations
 from app.conftest import API, client_of, problem
@@ -58,7 +59,7 @@ class TestDeclarations:
 
     def test_a_route_that_cannot_declare_does_not_build(self) -> None:
         app = FastAPI(openapi_url=None)
-        app.add_route("/open", lambda request: None)
+        app.add_route("/open", lambda request: PlainTextResponse("open"))
 
         with pytest.raises(TypeError, match="cannot declare"):
             require_declarations(app, ())
