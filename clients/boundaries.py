@@ -157,7 +157,7 @@ def _body_place(operation: Operation) -> str:
 
 def _body_with(operation: Operation, field: str, value: str) -> str:
     """Return a body that is valid except maybe for one field, which has this JSON value."""
-    base = json.loads(operation.example or "") if operation.creates else {}
+    base = json.loads(operation.example or "") if operation.creates or operation.issues else {}
     body = json.dumps(base | {field: "<value>"}, ensure_ascii=False)
     return body.replace('"<value>"', value)
 
