@@ -215,7 +215,8 @@ def bookings() -> Comparison:
         connections = runner.run(connected(sample.url))
 
         def by_service(action: Action, things: list[Ids], seconds: float) -> Measured:
-            return load(service.url, [action.request(ids) for ids in things], seconds)
+            requests = [action.request(ids) for ids in things]
+            return load(service.url, requests, seconds, sample.headers)
 
         def alone(action: Action, things: list[Ids], seconds: float) -> Measured:
             return runner.run(load_alone(connections, action, things, seconds))

@@ -105,7 +105,8 @@ async def _compared(
             for opponent in chance.sample(all_opponents, len(all_opponents)):
                 show(done / slots, f"round {number}, {operation.name}, {opponent.name}")
                 # The first round is a warm-up and does not count.
-                slot = Slot(opponent.url, sample, connection, chance, seconds if number else 1)
+                long, caller = seconds if number else 1, opponent.caller(sample)
+                slot = Slot(opponent.url, sample, connection, chance, long, caller)
                 one = await _measured(operation, opponent, server, slot)
                 measured += [one] * bool(number)
                 done += 1
@@ -118,7 +119,7 @@ async def _measured(
 ) -> Round:
     requests = await operation.requests(slot)
     app, database = opponent.cpu_seconds(), cpu_seconds(server.processes())
-    measured = load(opponent.url, requests, slot.seconds)
+    measured = load(opponent.url, requests, slot.seconds, slot.caller)
     app = opponent.cpu_seconds() - app
     database = cpu_seconds(server.processes()) - database
     if operation.writes:
@@ -150,12 +151,17 @@ async def _check_same(
     state = chance.getstate()
     for opponent in all_opponents:
         chance.setstate(state)
-        requests = await operation.requests(Slot(opponent.url, sample, connection, chance, 0.001))
+        caller = opponent.caller(sample)
+        slot = Slot(opponent.url, sample, connection, chance, 0.001, caller)
+        requests = await operation.requests(slot)
         # A request that succeeds only once is prepared for each opponent.
         request = requests[-1]
         async with httpx.AsyncClient(base_url=opponent.url, trust_env=False) as client:
             response = await client.request(
-                request.method, request.path, json=request.body, headers=dict(request.headers)
+                request.method,
+                request.path,
+                json=request.body,
+                headers={**caller, **dict(request.headers)},
             )
         if operation is GET_KNOWN and opponent.name == SERVICE:
             # The others have no ETags and answer 200 with the whole body.

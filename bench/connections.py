@@ -51,18 +51,22 @@ async def _answers(url: str, sample: Sample, number: int) -> Counter[str]:
     """Get ``number`` athletes, each over its own connection; count status codes and errors."""
     ids = (str(sample.athlete_ids[index % len(sample.athlete_ids)]) for index in range(number))
     host, port = urlsplit(url).netloc.split(":")
+    ((name, value),) = sample.headers.items()
+    caller = f"{name}: {value}"
     async with asyncio.timeout(PATIENCE):
-        return Counter(await asyncio.gather(*(_answer(host, int(port), row_id) for row_id in ids)))
+        return Counter(
+            await asyncio.gather(*(_answer(host, int(port), row_id, caller) for row_id in ids))
+        )
 
 
-async def _answer(host: str, port: int, row_id: str) -> str:
+async def _answer(host: str, port: int, row_id: str, caller: str) -> str:
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except OSError as error:
         return type(error).__name__
     try:
-        request = f"GET {ATHLETES}/{row_id} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        writer.write(request.encode())
+        request = f"GET {ATHLETES}/{row_id} HTTP/1.1\r\nHost: {host}\r\n{caller}\r\n"
+        writer.write(f"{request}Connection: close\r\n\r\n".encode())
         answer = await reader.read()
         return answer.split(b" ", 2)[1].decode() if answer else "nothing"
     except OSError as error:

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from app.commands.database import database_url, migrate_to_head
+from app.commands.identity import admin_token
 from app.commands.postgres.access import ROLE
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.postgres.server import OwnPostgres
@@ -43,6 +44,8 @@ class Sample:
     """The ids in a database, from which requests are made."""
 
     url: str
+    headers: dict[str, str]
+    """The header with an administrator's token, for requests to the service."""
     athlete_ids: list[UUID]
     category_ids: list[UUID]
     centre_ids: list[UUID]
@@ -54,7 +57,8 @@ def filled_database(rows: int) -> Iterator[tuple[OwnPostgres, Sample]]:
     with temporary_postgres(durable=True) as server, database_url(server.url()):
         migrate_to_head()
         asyncio.run(_let_checkpoint(server.administration_url()))
-        yield server, asyncio.run(_filled(server.url(), rows))
+        token = admin_token("admin@bench.example")
+        yield server, asyncio.run(_filled(server.url(), token, rows))
 
 
 async def _let_checkpoint(url: str) -> None:
@@ -64,10 +68,11 @@ async def _let_checkpoint(url: str) -> None:
     await connection.close()
 
 
-async def _filled(url: str, rows: int) -> Sample:
+async def _filled(url: str, token: str, rows: int) -> Sample:
     chance = random.Random(rows)  # noqa: S311 - the same ones each time
     sample = Sample(
         url,
+        {"Authorization": f"Bearer {token}"},
         [new_id() for _ in range(rows)],
         [new_id() for _ in range(CATEGORIES)],
         [new_id() for _ in range(CENTRES)],

@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import FastAPI
 
 from app.application import create_app
+from app.commands.data.targets import ThisCommand
 from app.core.db.statements import Statement
 from app.core.logs import configure_logs
 from app.core.resources.fields import new_id
@@ -43,7 +44,7 @@ async def microseconds(app: FastAPI, path: str, query: bytes = b"") -> float:
         "path": path,
         "query_string": query,
         "root_path": "",
-        "headers": [(b"host", b"bench")],
+        "headers": [(b"host", b"bench"), (b"authorization", b"Bearer any")],
     }
 
     async def receive() -> Any:
@@ -67,7 +68,7 @@ async def measure() -> None:
     configure_logs(on_terminal=False)
     for fast_path in (True, False):
         app = create_app(Settings(_env_file=None, fast_path=fast_path))
-        app.state.database = Answering()
+        app.state.database, app.state.callers = Answering(), ThisCommand()
         get = await microseconds(app, f"{ATHLETES}/{new_id()}")
         listed = await microseconds(app, ATHLETES, b"limit=50")
         print(f"FAST_PATH={str(fast_path).lower()}: get {get:.0f} µs, list {listed:.0f} µs")

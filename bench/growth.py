@@ -40,18 +40,19 @@ def growth() -> list[Target]:
         first = [Request("GET", f"{ATHLETES}?limit=50")]
         deep = [Request("GET", f"{ATHLETES}?limit=50&cursor={_cursor_at(samples[1], DEPTH)}")]
         loads = {
-            "get of few": (urls[0], _gets(samples[0], chance)),
-            "get of many": (urls[1], _gets(samples[1], chance)),
-            "list of few": (urls[0], first),
-            "list of many": (urls[1], first),
-            "deep page of many": (urls[1], deep),
+            "get of few": (0, _gets(samples[0], chance)),
+            "get of many": (1, _gets(samples[1], chance)),
+            "list of few": (0, first),
+            "list of many": (1, first),
+            "deep page of many": (1, deep),
         }
         for number in range(ROUNDS + 1):
-            for done, (name, (url, requests)) in enumerate(loads.items()):
+            for done, (name, (which, requests)) in enumerate(loads.items()):
                 part = (number * len(loads) + done) / ((ROUNDS + 1) * len(loads))
                 show(part, f"round {number}, {name}")
                 # The first round is a warm-up and does not count.
-                one = load(url, requests, SECONDS if number else 1)
+                caller = samples[which].headers
+                one = load(urls[which], requests, SECONDS if number else 1, caller)
                 one.require_answers(name)
                 measured.setdefault(name, []).extend([one] * bool(number))
     get, page = (

@@ -77,7 +77,7 @@ def _import(file: Path, number: int) -> float:
 def _create(url: str, sample: Sample, number: int) -> float:
     """Return the seconds that it takes to create as many members one after the other."""
     begun = time.perf_counter()
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=sample.headers, trust_env=False) as client:
         for member in range(ATHLETES_OF_A_GYM):
             parents = sample.category_ids[1], sample.centre_ids[:2]
             athlete = payload(f"one-{number}-{member}", f"Maja Lind {member}", *parents)

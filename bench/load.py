@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ class Request:
     body: Any = None
     headers: tuple[tuple[str, str], ...] = ()
 
-    def text(self, host: str) -> str:
-        """Return it in HTTP/1.1 format."""
+    def text(self, host: str, caller: Mapping[str, str]) -> str:
+        """Return it in HTTP/1.1 format, with the headers of a caller."""
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}"]
-        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines += [f"{name}: {value}" for name, value in (*caller.items(), *self.headers)]
         content = ""
         if self.body is not None:
             content = json.dumps(self.body)
@@ -76,12 +76,16 @@ def require_wrk() -> None:
 
 
 def load(
-    url: str, requests: Sequence[Request], seconds: float, connections: int = CONNECTIONS
+    url: str,
+    requests: Sequence[Request],
+    seconds: float,
+    caller: Mapping[str, str],
+    connections: int = CONNECTIONS,
 ) -> Measured:
-    """Send the requests in a loop, over ``connections`` connections."""
+    """Send the requests of a caller in a loop, over ``connections`` connections."""
     host = urlsplit(url).netloc
     with tempfile.NamedTemporaryFile("w") as file:
-        file.write("\0".join(request.text(host) for request in requests))
+        file.write("\0".join(request.text(host, caller) for request in requests))
         file.flush()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout=30s"]
         done = subprocess.run(  # noqa: S603

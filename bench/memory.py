@@ -28,12 +28,13 @@ def memory() -> list[Target]:
         tempfile.TemporaryFile("a+") as log,
         running_service(log) as service,
     ):
-        asyncio.run(_send(service.url, _mixed(service.url, sample, FEW)))
+        asyncio.run(_send(service.url, _mixed(service.url, sample, FEW), sample.headers))
         after_few = service.process.memory_info().rss
         sent = FEW
         while sent < MANY:
             show(sent / MANY, f"{sent:,} requests")
-            one = load(service.url, _mixed(service.url, sample, MANY // 2), SECONDS)
+            requests = _mixed(service.url, sample, MANY // 2)
+            one = load(service.url, requests, SECONDS, sample.headers)
             one.require_answers("memory")
             sent += one.requests
         after_many = service.process.memory_info().rss
@@ -50,7 +51,7 @@ def _mixed(url: str, sample: Sample, number: int) -> list[Request]:
     chance = random.Random(number)  # noqa: S311 - no secret
     requests: list[Request] = []
     for operation, share in MIX:
-        slot = Slot(url, sample, None, chance, number / 10_000)
+        slot = Slot(url, sample, None, chance, number / 10_000, sample.headers)
         kinds = asyncio.run(operation.requests(slot))
         wanted = number * share // sum(share for _, share in MIX)
         requests += (kinds * (wanted // len(kinds) + 1))[:wanted]
@@ -58,12 +59,12 @@ def _mixed(url: str, sample: Sample, number: int) -> list[Request]:
     return requests
 
 
-async def _send(url: str, requests: list[Request]) -> None:
+async def _send(url: str, requests: list[Request], caller: dict[str, str]) -> None:
     """Send each request once, over as many connections as a load has."""
     left = iter(requests)
 
     async def send_some() -> None:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, headers=caller, trust_env=False) as client:
             for request in left:
                 response = await client.request(request.method, request.path, json=request.body)
                 response.raise_for_status()

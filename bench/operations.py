@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -39,6 +39,8 @@ class Slot:
     connection: Any
     chance: random.Random
     seconds: float
+    caller: Mapping[str, str]
+    """The headers of the caller, which only the service needs."""
 
     @property
     def most_writes(self) -> int:
@@ -66,7 +68,7 @@ async def _get(slot: Slot) -> list[Request]:
 
 
 async def _get_known(slot: Slot) -> list[Request]:
-    async with httpx.AsyncClient(base_url=slot.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=slot.url, headers=slot.caller, trust_env=False) as client:
         requests = []
         for row_id in slot.some_ids(200):
             path = f"{ATHLETES}/{row_id}"
@@ -78,7 +80,7 @@ async def _get_known(slot: Slot) -> list[Request]:
 async def _list(slot: Slot) -> list[Request]:
     """Ask for the first pages: by the ``next`` link if the opponent has one, else by offset."""
     paths = [f"{ATHLETES}?limit=50"]
-    async with httpx.AsyncClient(base_url=slot.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=slot.url, headers=slot.caller, trust_env=False) as client:
         while len(paths) < PAGES:
             following = (await client.get(paths[-1])).json().get("next")
             paths.append(following or f"{ATHLETES}?limit=50&offset={50 * len(paths)}")

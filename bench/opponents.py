@@ -14,6 +14,7 @@ from typing import IO
 import psutil
 
 from app.commands.prove.service import Running, running, running_service
+from bench.database import Sample
 
 SERVICE, PLAIN, BARE, FASTIFY = "service", "plain ORM", "bare ASGI", "Fastify"
 PYTHON_APPS = {PLAIN: "bench.competitors.plain:app", BARE: "bench.competitors.bare:app"}
@@ -39,6 +40,10 @@ class Opponent:
     def url(self) -> str:
         """The URL at which it serves."""
         return self.running.url
+
+    def caller(self, sample: Sample) -> dict[str, str]:
+        """Return the headers of its caller: only the service asks who calls."""
+        return sample.headers if self.name == SERVICE else {}
 
     def cpu_seconds(self) -> float:
         """Return the processor time that its processes have used so far."""

@@ -157,7 +157,7 @@ def _body_place(operation: Operation) -> str:
 
 def _body_with(operation: Operation, field: str, value: str) -> str:
     """Return a body that is valid except maybe for one field, which has this JSON value."""
-    base = json.loads(operation.example or "") if operation.creates else {}
+    base = json.loads(operation.example or "") if operation.creates or operation.issues else {}
     body = json.dumps(base | {field: "<value>"}, ensure_ascii=False)
     return body.replace('"<value>"', value)
 
@@ -352,6 +352,7 @@ FORMATS: dict[str, tuple[Values, Values]] = {
     "date-time": ({}, {**BAD_MOMENTS, **GOOD_MOMENTS, **_fractions()}),
     "uuid": ({}, _IDS),
     "idn-email": (_EMAILS, {}),
+    "password": ({}, {"a common password": "passwordpassword"}),
     "time-zone": (_ZONES, {}),
 }
 """By format: contents of JSON strings in which ``MARK`` stands for a marker, and plain texts."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from app.commands.database import database_url
+from app.commands.identity import admin_token
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.prove.service import running_service
+from app.commands.token import Remote
 from clients import tools
 
 
@@ -24,12 +26,12 @@ def installed() -> None:
 
 
 @pytest.fixture
-def service() -> Iterator[str]:
-    """Provide the URL of a service with an empty database."""
+def service() -> Iterator[Remote]:
+    """Provide a service with an empty database, and the token of an administrator."""
     with (
         temporary_postgres() as server,
         database_url(server.url()),
         tempfile.TemporaryFile("w+") as log,
         running_service(log) as service,
     ):
-        yield service.url
+        yield Remote(service.url, admin_token("admin@clients.example"))

@@ -1,6 +1,7 @@
 """What a script of a gym does, with the client that openapi-python-client generates.
 
-``API_URL`` is the service. It fails with an error, or prints ``ok``.
+``API_URL`` is the service, and ``API_TOKEN`` the token of an administrator. It fails with
+an error, or prints ``ok``.
 """
 
 import os
@@ -27,7 +28,7 @@ from generated.python.api.trainings import (
     get_occupancy,
     list_trainings,
 )
-from generated.python.client import Client
+from generated.python.client import AuthenticatedClient
 from generated.python.models import (
     AthleteCreate,
     AthletePage,
@@ -51,7 +52,11 @@ from generated.python.types import Response
 
 Parsed = TypeVar("Parsed")
 
-client = Client(base_url=os.environ["API_URL"], raise_on_unexpected_status=True)
+client = AuthenticatedClient(
+    base_url=os.environ["API_URL"],
+    token=os.environ["API_TOKEN"],
+    raise_on_unexpected_status=True,
+)
 
 
 def ok(response: Response[Parsed | Problem], kind: type[Parsed]) -> Parsed:

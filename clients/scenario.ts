@@ -1,6 +1,6 @@
 // What a frontend does, with the client that @hey-api/openapi-ts generates. Its zod schemas validate
-// each request and response, and ajv validates each response too. API_URL is the service, and
-// DOCUMENT the file of its OpenAPI document. Fails with an error, or prints "ok".
+// each request and response, and ajv validates each response too. API_URL is the service, API_TOKEN
+// the token of an administrator, and DOCUMENT the file of its OpenAPI document. Fails with an error, or prints "ok".
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { AthletePage, ListAthletesResponses, Problem } from './generated/ty
 import { zListAthletesResponse, zProblem } from './generated/typescript/zod.gen.ts';
 import { pointer, schemasOf } from './schemas.ts';
 
-client.setConfig({ baseUrl: process.env.API_URL });
+client.setConfig({ baseUrl: process.env.API_URL, auth: process.env.API_TOKEN });
 
 const document = JSON.parse(readFileSync(process.env.DOCUMENT ?? '', 'utf8'));
 const schemaAt = schemasOf(document);
@@ -83,6 +83,7 @@ const names = page.items.map((one) => one.name);
 while (page.next !== null) {
   const next = await client.get<ListAthletesResponses, Problem>({
     url: page.next,
+    security: [{ type: 'http', scheme: 'bearer' }],
     responseValidator: async (data) => zListAthletesResponse.parseAsync(data),
   });
   page = ok<AthletePage>(next, 200);

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import os
 import sys
 import time
 from collections import defaultdict
@@ -16,6 +17,7 @@ import typer
 
 from athletes_file import (
     ATHLETES,
+    ROOT,
     Row,
     Unreadable,
     height_cm,
@@ -28,6 +30,9 @@ from many_requests import AT_ONCE, Json, each, walk
 
 API = "/api/v1"
 PROBLEM = "application/problem+json"
+VARIABLE = "CROSSFIT_TOKEN"
+TOKEN_FILE = ROOT / ".local" / "admin-token"
+"""The token that `manage.py run` makes for the embedded server."""
 SHOWN_LINES = 3
 SHOWN_DIFFERENCES = 20
 
@@ -75,6 +80,9 @@ def main(
     every: Annotated[
         int, typer.Option(min=1, help="Compare height and weight of every n-th athlete only.")
     ] = 1,
+    token_file: Annotated[
+        Path, typer.Option(help=f"File with an administrator's token, unless {VARIABLE} has it.")
+    ] = TOKEN_FILE,
 ) -> None:
     """Send the file of athletes to a running service, read them back, and compare.
 
@@ -87,7 +95,11 @@ def main(
     except (OSError, ValueError, csv.Error) as error:
         sys.exit(f"error: cannot read {file}: {getattr(error, 'strerror', None) or error}")
     try:
-        agree = asyncio.run(feed_and_compare(url, rows, every))
+        token = os.environ.get(VARIABLE) or token_file.read_text().strip()
+    except OSError as error:
+        sys.exit(f"error: cannot read {token_file}: {error.strerror}")
+    try:
+        agree = asyncio.run(feed_and_compare(url, token, rows, every))
     except* (httpx.HTTPError, httpx.InvalidURL) as errors:
         failure = errors.exceptions[0]
         why, _, _ = str(failure).partition("\n")
@@ -95,12 +107,18 @@ def main(
     sys.exit(0 if agree else 1)
 
 
-async def feed_and_compare(url: str, rows: Sequence[Row], every: int) -> bool:
+async def feed_and_compare(url: str, token: str, rows: Sequence[Row], every: int) -> bool:
     """Send the rows to the service at a URL; return whether service and file agree then."""
     # The service closes connections that are idle for 5 s. Closing them earlier here avoids sending
     # a request on a connection that is about to be closed.
     limits = httpx.Limits(max_connections=AT_ONCE, keepalive_expiry=2)
-    client = httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False)
+    client = httpx.AsyncClient(
+        base_url=url,
+        headers={"Authorization": f"Bearer {token}"},
+        limits=limits,
+        timeout=30,
+        trust_env=False,
+    )
     async with client:
         fed = await feed(client, rows)
         report(fed)

@@ -66,7 +66,11 @@ def admin(email: Annotated[str, Argument(help="The email address of the administ
     make_admin(email)
 
 
-keys = Typer(help="Manage the keys that sign JSON Web Tokens.", no_args_is_help=True)
+keys = Typer(
+    help="Manage the keys that sign JSON Web Tokens.",
+    epilog="Example: python3 manage.py keys rotate",
+    no_args_is_help=True,
+)
 cli.add_typer(keys, name="keys", rich_help_panel=SERVE)
 
 
@@ -270,6 +274,7 @@ def fuzz(
             show_default=False,
         ),
     ] = None,
+    token_file: TokenFile = None,
     cases: Annotated[
         int,
         Option(min=1, help="Maximum number of cases for each operation in the fuzzing phase."),
@@ -285,8 +290,9 @@ def fuzz(
 ) -> None:
     """Generate requests from the OpenAPI document and check every response against it."""
     from app.commands.prove.fuzz import fuzz
+    from app.commands.token import remote
 
-    raise Exit(fuzz(url, cases, seconds, seed))
+    raise Exit(fuzz(remote(url, token_file), cases, seconds, seed))
 
 
 @cli.command(

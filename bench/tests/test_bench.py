@@ -127,8 +127,9 @@ def test_results_are_written_as_json_tables_and_charts(
 def test_a_request_is_written_as_http() -> None:
     request = Request("POST", "/things", {"a": "ä"}, (("If-None-Match", '"1"'),))
 
-    assert request.text("host:1") == (
-        'POST /things HTTP/1.1\r\nHost: host:1\r\nIf-None-Match: "1"\r\n'
+    assert request.text("host:1", {"Authorization": "Bearer x"}) == (
+        "POST /things HTTP/1.1\r\nHost: host:1\r\nAuthorization: Bearer x\r\n"
+        'If-None-Match: "1"\r\n'
         'Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{"a": "\\u00e4"}'
     )
 
@@ -224,7 +225,9 @@ def test_the_service_and_the_statements_alone_make_the_same_changes(
 
     async def by_service(url: str, action: Action, ids: Ids) -> None:
         request = action.request(ids)
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=url, headers=sample.headers, trust_env=False
+        ) as client:
             response = await client.request(request.method, request.path, json=request.body)
             response.raise_for_status()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.commands.token import Remote
 from clients.tools import FOLDER, NODE, NODE_MODULES, PYTHON, run
 
 pytestmark = [pytest.mark.usefixtures("installed"), pytest.mark.timeout(600)]
@@ -18,25 +19,26 @@ GENERATED = FOLDER / "generated"
 
 
 @pytest.fixture
-def document(service: str, tmp_path: Path) -> str:
+def document(service: Remote, tmp_path: Path) -> str:
     """Download the OpenAPI document of the service, and provide the path of the file."""
     file = tmp_path / "openapi.json"
-    file.write_bytes(httpx.get(f"{service}/openapi.json").content)
+    file.write_bytes(httpx.get(f"{service.url}/openapi.json").content)
     return str(file)
 
 
 def test_a_typescript_client_with_zod_compiles_strictly_and_runs(
-    service: str, document: str
+    service: Remote, document: str
 ) -> None:
     shutil.rmtree(GENERATED / "typescript", ignore_errors=True)
 
     run([NODE, NODE_MODULES / "@hey-api/openapi-ts/bin/run.js"], DOCUMENT=document)
     run([NODE, NODE_MODULES / "typescript/bin/tsc", "-p", "."])
 
-    assert run([NODE, "scenario.ts"], API_URL=service, DOCUMENT=document) == "ok\n"
+    there = {"API_URL": service.url, "API_TOKEN": service.token}
+    assert run([NODE, "scenario.ts"], **there, DOCUMENT=document) == "ok\n"
 
 
-def test_a_python_client_type_checks_strictly_and_runs(service: str, document: str) -> None:
+def test_a_python_client_type_checks_strictly_and_runs(service: Remote, document: str) -> None:
     shutil.rmtree(GENERATED / "python", ignore_errors=True)
     options = ["--meta=none", "--config=openapi-python-client.yaml"]
 
@@ -49,6 +51,7 @@ def test_a_python_client_type_checks_strictly_and_runs(service: str, document: s
     strict = ["--strict", "--config-file=", "--cache-dir=generated/.mypy_cache"]
     run([sys.executable, "-m", "mypy", *strict, f"--python-executable={PYTHON}", "scenario.py"])
 
-    assert run([PYTHON, "scenario.py"], API_URL=service) == "ok\n"
+    there = {"API_URL": service.url, "API_TOKEN": service.token}
+    assert run([PYTHON, "scenario.py"], **there) == "ok\n"
     # One warning, for an operation whose body is neither JSON nor a form.
     assert said.count("WARNING") == 1, said

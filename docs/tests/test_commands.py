@@ -58,6 +58,7 @@ def service(environment: dict[str, str]) -> Iterator[str]:
 def paste(environment: dict[str, str], service: str, tmp_path: Path) -> Paste:
     """Run blocks in a shell, and return what they print; a command that fails ends the test."""
     (tmp_path / "manage.py").symlink_to(ROOT / "manage.py")
+    (tmp_path / ".local").symlink_to(environment["DATA_DIR"])
 
     def run(blocks: list[str]) -> str:
         script = "\n".join(blocks).replace("127.0.0.1:8000", service)
@@ -111,8 +112,10 @@ def test_the_readme_books_a_seat_once(paste: Paste) -> None:
 
 
 def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
+    (verify,) = TOUR.blocks("python")
+    blocks = [*TOUR.blocks("sh"), f"JWT=$JWT python3 - <<'END'\n{verify}END"]
     for _ in range(2):  # it can be repeated
-        objects, lines = parsed(paste(TOUR.blocks("sh")))
+        objects, lines = parsed(paste(blocks))
 
         assert [one["type"] for one in objects if "type" in one] == [
             "/problems/precondition-failed",
@@ -120,11 +123,16 @@ def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
             "/problems/already-taken",
             "/problems/still-in-use",
             "/problems/invalid",
+            "/problems/invalid-token",
         ]
+        ana, tablet = (one for one in objects if "scopes" in one)
+        assert [role["role"] for role in ana["roles"]] == ["coach"]
+        assert tablet["token"]["kind"] == "device"
         assert [line.partition("/")[0] for line in lines] == [
             *("Ida reserved", "José reserved", "Lina waitlisted"),
             *("Ida cancelled", "José reserved", "Lina reserved"),
             *("204 athletes", "204 centres", "204 categories"),
+            f"account {ana['account']['id']}",
         ]
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.commands.tests.launcher import clean_environment, launched
+from app.identity.tests.callers import ADMIN
 from athletes_file import ATHLETES, ROOT, read_rows
 from feed_athletes import Feed, compare, feed, report
 from many_requests import walk
@@ -208,7 +209,7 @@ def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
     script = str(ROOT / "scripts" / "feed_athletes.py")
     return subprocess.run(  # noqa: S603
         [sys.executable, script, *arguments],
-        env=clean_environment(),
+        env=clean_environment() | {"CROSSFIT_TOKEN": ADMIN.token},
         capture_output=True,
         text=True,
         check=False,

@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from app.commands.database import database_url, migrate_to_head
+from app.commands.identity import admin_token
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.prove.service import NotStarted, Running, running_service
 from app.commands.signals import run_until_stopped
@@ -68,11 +69,27 @@ class Target:
     running: Running
     api: str
     """The URL of its API."""
+    token: str
+    """The token of an administrator, whom all clients act for."""
 
     def client(self) -> httpx.AsyncClient:
         """Make a client of the API, for requests of honest users."""
         limits = httpx.Limits(max_connections=None)
-        return httpx.AsyncClient(base_url=self.api, timeout=30, trust_env=False, limits=limits)
+        return httpx.AsyncClient(
+            base_url=self.api,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=30,
+            trust_env=False,
+            limits=limits,
+        )
+
+    def head(self, request: str) -> str:
+        """Return the first headers of a request to the API, such as ``GET /athletes``."""
+        method, path = request.split(" ")
+        return (
+            f"{method} {urlsplit(self.api).path}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Authorization: Bearer {self.token}\r\n"
+        )
 
     def memory(self) -> int:
         """Return the resident memory of all processes of the service in bytes."""
@@ -101,8 +118,7 @@ class Target:
     async def get(self, stream: Stream, path: str) -> int:
         """Get a path of the API on a connection, with little work here; return the status."""
         reader, writer = stream
-        path = urlsplit(self.api).path + path
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        writer.write(f"{self.head(f'GET {path}')}\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = LENGTH.search(head)
         assert length
@@ -166,8 +182,8 @@ async def endless_headers(target: Target) -> Outcome:
     header = b"X: " + b"y" * 1000 + b"\r\n"
     get = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     post = (
-        f"POST {urlsplit(target.api).path}/categories HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        target.head("POST /categories")
+        + "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     ).encode()
     memory = Memory(target)
 
@@ -187,9 +203,8 @@ async def endless_headers(target: Target) -> Outcome:
 
 async def slow_uploads(target: Target) -> Outcome:
     """Hold 40 uploads open just above the minimum rate; meanwhile, others import and export."""
-    path = urlsplit(target.api).path
     head = (
-        f"POST {path}/athletes/import HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/csv\r\n"
+        target.head("POST /athletes/import") + "Content-Type: text/csv\r\n"
         "Content-Length: 60000000\r\n\r\nreference,name,category\n"
     ).encode()
     memory = Memory(target)
@@ -223,7 +238,7 @@ async def slow_uploads(target: Target) -> Outcome:
 
 
 async def endless_keys(target: Target) -> Outcome:
-    """Create with more idempotency keys than one client may store, many at once."""
+    """Create with more idempotency keys than one account may store, many at once."""
     async with target.client() as client:
 
         async def create(number: int) -> int:
@@ -337,11 +352,12 @@ def attacked_service() -> Iterator[Target]:
     """Run a service to attack, with a database of its own; raise ``NotStarted``."""
     with temporary_postgres() as server, database_url(server.url()):
         migrate_to_head()
+        token = admin_token("admin@attack.example")
         with (
             tempfile.TemporaryFile("a+", errors="replace") as log,
             running_service(log, "--workers=2", **SETTINGS) as running,
         ):
-            yield Target(running, running.url + get_settings().api_v1_prefix)
+            yield Target(running, running.url + get_settings().api_v1_prefix, token)
 
 
 def run_attacks() -> int:

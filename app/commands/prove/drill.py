@@ -6,7 +6,8 @@ at its URL.
 
 Every acknowledged write must be stored. A write that was retried with the same
 ``Idempotency-Key`` must be stored once. A training's counters must match its bookings, and no
-seat may be empty while an athlete is in the waitlist.
+seat may be empty while an athlete is in the waitlist. Every acknowledged login must give a token
+that still works in the end.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ import asyncpg
 import httpx
 
 from app.commands.database import database_url, migrate_to_head
+from app.commands.identity import admin_token
 from app.commands.postgres.embedded import temporary_postgres, temporary_standby
 from app.commands.postgres.server import OwnPostgres, wait_until_ended
 from app.commands.prove.service import NotStarted, running_service
@@ -37,6 +39,7 @@ WRITERS = 8
 BETWEEN_WRITES = 0.02
 """Seconds from a response to the writer's next write."""
 BETWEEN_TRIES = 0.05
+BETWEEN_LOGINS = 0.2
 CALM = 0.5
 """Seconds of undisturbed writing before each kill, so that there are writes to lose."""
 ANSWER = 10.0
@@ -131,12 +134,14 @@ def run_drill(rounds: int, *, standby: bool = False) -> int:
     """Run the drill on a temporary PostgreSQL and service; return 1 if the service failed it."""
     with temporary_postgres(durable=True) as server, database_url(server.url()):
         migrate_to_head()
+        token = admin_token("admin@drill.example")
         with tempfile.TemporaryFile("a+", errors="replace") as log, ExitStack() as standbys:
             faults: Faults = Failovers(server, standbys) if standby else Kills(server)
             try:
                 with running_service(log, "--workers=2", **faults.settings) as service:
                     api = service.url + get_settings().api_v1_prefix
-                    return int(not run_until_stopped(_drill(server.url(), faults, api, rounds)))
+                    drill = _drill(server.url(), faults, api, token, rounds)
+                    return int(not run_until_stopped(drill))
             except (NotStarted, NotRecovered) as error:
                 print(f"{_text(log)[-LOG_SHOWN:]}error: {error}", file=sys.stderr)
                 return 1
@@ -147,18 +152,20 @@ def _text(log: IO[str]) -> str:
     return log.read()
 
 
-async def _drill(url: str, faults: "Faults", api: str, rounds: int) -> bool:
+async def _drill(url: str, faults: "Faults", api: str, token: str, rounds: int) -> bool:
     """Run the rounds, print a line for each, and return whether the service passed."""
+    headers = {"Authorization": f"Bearer {token}"}
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(
-                httpx.AsyncClient(base_url=api, timeout=ANSWER, trust_env=False)
+                httpx.AsyncClient(base_url=api, headers=headers, timeout=ANSWER, trust_env=False)
             )
             for _ in range(WRITERS)
         ]
         parents = await Parents.create(clients[0])
         said = Answers()
         writers = [Writer(client, parents, said) for client in clients]
+        logins = await Logins.invited(clients[0], said)
         comparison = Comparison(0, 0, 0, 0, 0)
         print(
             f"{WRITERS} writers send requests to {api}; each round {faults.plan}",
@@ -166,7 +173,7 @@ async def _drill(url: str, faults: "Faults", api: str, rounds: int) -> bool:
         )
         for number in range(1, rounds + 1):
             await faults.prepare()
-            async with _writing(writers):
+            async with _writing([*writers, logins]):
                 recovered = await faults.inflict(writers)
                 await asyncio.sleep(CALM)
             comparison = await compare(url, said.acknowledged)
@@ -175,11 +182,13 @@ async def _drill(url: str, faults: "Faults", api: str, rounds: int) -> bool:
                 f"writes so far: {comparison}; responses: {said}",
                 flush=True,
             )
+        lost = await logins.lost()
+    print(f"logins: acknowledged {len(logins.tokens)}, lost {lost}")
     for refusal in said.refusals[:1]:
         print(f"{len(said.refusals)} requests were rejected, the first with: {refusal}")
     print(comparison)
     wrong = comparison.lost or comparison.duplicated or comparison.miscounted
-    return not (wrong or said.refusals)
+    return not (wrong or lost or said.refusals)
 
 
 class Answers:
@@ -283,6 +292,51 @@ class Writer:
         return row_id
 
 
+class Logins:
+    """A person who logs in again and again. A login is not retried."""
+
+    def __init__(self, client: httpx.AsyncClient, login: dict[str, str], said: Answers) -> None:
+        self._client, self._login, self._said = client, login, said
+        self.tokens: list[str] = []
+        """The tokens of the acknowledged logins."""
+
+    @classmethod
+    async def invited(cls, client: httpx.AsyncClient, said: Answers) -> Self:
+        """Make the account before the first kill."""
+        login = {"email": "member@drill.example", "password": str(uuid4())}
+        invited = await client.post("invitations", json={"email": login["email"]})
+        acceptance = {
+            "code": invited.raise_for_status().json()["code"],
+            "password": login["password"],
+        }
+        (await client.post("invitations/accept", json=acceptance)).raise_for_status()
+        return cls(client, login, said)
+
+    async def write_until(self, end: asyncio.Event) -> None:
+        """Log in until the event is set."""
+        while not end.is_set():
+            try:
+                response = await self._client.post("sessions", json=self._login)
+            except httpx.TransportError as error:
+                self._said.count[type(error).__name__] += 1
+            else:
+                self._said.count[f"login {response.status_code}"] += 1
+                if response.is_success:
+                    self.tokens.append(response.json()["token"])
+                # Attempts that a kill cuts short count as failed, so some are delayed.
+                elif _is_refusal(response) and response.status_code != 429:
+                    self._said.refusals.append(response.text)
+            await asyncio.sleep(BETWEEN_LOGINS)
+
+    async def lost(self) -> int:
+        """Return how many of the tokens do not work."""
+        lost = 0
+        for token in self.tokens:
+            me = await self._client.get("me", headers={"Authorization": f"Bearer {token}"})
+            lost += not me.is_success
+        return lost
+
+
 def _is_refusal(response: httpx.Response) -> bool:
     """Return whether a retry would be rejected too."""
     if response.status_code == httpx.codes.CONFLICT:
@@ -291,7 +345,7 @@ def _is_refusal(response: httpx.Response) -> bool:
 
 
 @asynccontextmanager
-async def _writing(writers: list[Writer]) -> AsyncIterator[None]:
+async def _writing(writers: Sequence[Writer | Logins]) -> AsyncIterator[None]:
     """Run the writers during the context, then let them finish the writes that have begun."""
     end = asyncio.Event()
     tasks = [asyncio.create_task(writer.write_until(end)) for writer in writers]

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,15 +14,23 @@ from urllib.parse import urljoin
 
 from app.commands.data.sample import add_sample_data
 from app.commands.database import database_url
+from app.commands.identity import admin_token
 from app.commands.postgres.embedded import temporary_postgres
 from app.commands.project import ROOT
 from app.commands.prove.service import NotStarted, running_service
 from app.commands.signals import undisturbed
+from app.commands.token import VARIABLE, Remote
 from app.core.settings import get_settings
 
+STRANGER = (
+    *("--checks=strangers_are_refused", "--phases=fuzzing", "--mode=positive"),
+    *("--max-examples=2", "--warnings=off"),
+)
+"""Options of the run without a token: valid requests, of which each that needs one gets 401."""
 
-def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> int:
-    """Fuzz the service at a URL, or a temporary one; return 1 if anything is wrong.
+
+def fuzz(where: Remote | None, cases: int, seconds: int | None, seed: int | None) -> int:
+    """Fuzz a running service, or a temporary one; return 1 if anything is wrong.
 
     That is a failed check, an error of schemathesis, or a warning. Warnings count because a
     request that reaches no row proves nothing.
@@ -31,38 +40,46 @@ def fuzz(url: str | None, cases: int, seconds: int | None, seed: int | None) -> 
     report = folder / "report.json"
     report.unlink(missing_ok=True)
     with ExitStack() as stack:
-        if url is None:
+        if where is None:
             log = folder / "service.log"
-            url = stack.enter_context(_service_of_its_own(log))
+            where = stack.enter_context(_service_of_its_own(log))
             print(
                 f"Fuzzing a temporary service with its own database; its log is {log}", flush=True
             )
-        add_sample_data(url)
+        add_sample_data(where)
         options = [f"--max-examples={cases}", f"--report-json-path={report}"]
         options += [f"--max-time={seconds}"] if seconds is not None else []
         options += [f"--seed={seed}"] if seed is not None else []
-        location = urljoin(url, "/openapi.json")
-        command = ["schemathesis.cli", f"--config-file={ROOT / 'schemathesis.toml'}", "run"]
-        with _running([*command, location, "--checks=all", *options]) as process:
+        location = urljoin(where.url, "/openapi.json")
+        with _running([location, "--checks=all", *options], where.token) as process:
             status = process.wait()
-    return verdict(report, status)
+        print("Once more without a token", flush=True)
+        with _running([location, *STRANGER], None) as process:
+            strangers = process.wait()
+    return verdict(report, status) or int(strangers != 0)
 
 
 @contextmanager
-def _service_of_its_own(log: Path) -> Iterator[str]:
-    """Run the service on a temporary database, and yield its URL."""
+def _service_of_its_own(log: Path) -> Iterator[Remote]:
+    """Run the service on a temporary database, and yield its URL and an admin's token."""
     with temporary_postgres() as server, database_url(server.url()), log.open("w+") as output:
         try:
             with running_service(output) as service:
-                yield service.url
+                yield Remote(service.url, admin_token("admin@fuzz.example"))
         except NotStarted as error:
             sys.exit(f"error: {error}; see {log}")
 
 
 @contextmanager
-def _running(module: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module until the context ends."""
-    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT)  # noqa: S603
+def _running(options: Sequence[str], token: str | None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run schemathesis, which sends a token or none, until the context ends."""
+    environment = {**os.environ, VARIABLE: token or ""}
+    config = f"--config-file={ROOT / 'schemathesis.toml'}"
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "schemathesis.cli", config, "run", *options],
+        cwd=ROOT,
+        env=environment,
+    )
     try:
         yield process
     finally:

@@ -2,9 +2,13 @@
 
 ``schemathesis.toml`` names this module. Requests that are meant to be accepted are changed to refer
 to existing rows, because a 404 proves little. Requests that follow links do that already.
+
+Requests send the token in ``CROSSFIT_TOKEN``, which belongs to an administrator. Requests about own
+sessions and the own password send that of a member, because they could end the administrator's.
 """
 
 import csv
+import os
 import random
 import re
 from collections.abc import Callable
@@ -12,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import httpx
 import schemathesis
@@ -20,9 +25,11 @@ from pydantic_core import PydanticCustomError
 from schemathesis import Case, CheckContext, HookContext, Response, SerializationContext
 from schemathesis.generation.meta import TestPhase
 
+from app.commands.token import VARIABLE
 from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken
 from app.core.resources.fields import FIRST_YEAR, LAST_YEAR, new_id
 from app.core.resources.text import clean_text, name_key
+from app.identity.passwords import is_common
 
 Json = dict[str, Any]
 
@@ -48,6 +55,14 @@ LONGEST = timedelta(hours=24)
 """The greatest duration of a training."""
 TIMES = ("starts_at", "ends_at")
 CHECK_IN, CHECK_OUT = "/check-in", "/check-out"
+OF_A_SESSION = (
+    "/sessions/current",
+    "/sessions/current/jwt",
+    "/sessions/{session_id}",
+    "/me/password",
+)
+"""Ends of the paths of requests about own sessions and the own password, but for a list."""
+PASSWORD = "owls and ink in the gym"  # noqa: S105 - of accounts that only a test knows
 SHORTEST_BOUND = 20
 """The least ``maxLength`` of any text in the document."""
 
@@ -67,11 +82,36 @@ def contract_is_kept(ctx: CheckContext, response: Response, case: Case[Any]) -> 
         raise AssertionError("The response has no X-Request-ID.")
 
 
+@schemathesis.check
+def strangers_are_refused(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    """Fail if a request without a token gets another response than 401, and needs one."""
+    needs_token = case.operation.definition.raw.get("security")
+    has_token = "Authorization" in response.request.headers
+    if needs_token and not has_token and response.status_code != httpx.codes.UNAUTHORIZED:
+        raise AssertionError(f"A request without a token got {response.status_code}.")
+
+
+@schemathesis.auth()
+class Token:
+    """The token that requests send, if there is one."""
+
+    def get(self, case: Case[Any], context: object) -> str | None:
+        """Return the token."""
+        return os.environ.get(VARIABLE)
+
+    def set(self, case: Case[Any], token: str | None, context: object) -> None:
+        """Put the token into the header of a request."""
+        if token:
+            case.headers["Authorization"] = f"Bearer {token}"
+
+
 class Rows:
     """The known rows of a service: those that it had at the start, and those created since."""
 
-    def __init__(self, service: httpx.Client, document: Json) -> None:
+    def __init__(self, service: httpx.Client, document: Json, token: str = "") -> None:
         self._service = service
+        self._token = token
+        """The token of the client, whose row no request may end."""
         self._chance = random.Random(1)  # noqa: S311 - reproducible, not secret
         self._taken: set[tuple[str, str]] = set()
         """The operations and fields for which a response said that a value is taken."""
@@ -87,6 +127,15 @@ class Rows:
                 self._examples[path] = document["components"]["schemas"][name]["examples"][0]
         self._ids = {path: self._read(path) for path in self._examples}
         """Row ids by the path of their collection, which may be nested in another row."""
+        self._api = os.path.commonpath(list(self._examples))
+        self._accounts = f"{self._api}/accounts"
+        # Invitations create accounts. Those that exist are left alone: one sends the requests.
+        self._collections["account_id"], self._ids[self._accounts] = self._accounts, []
+        self._member: Json | None = None
+        self._session = ""
+        """The token of a session of the member."""
+        self._forgetful = ""
+        """The id of an account whose password is reset."""
         self._hall: str | None = None
 
     def aim_at_rows(self, case: Case[Any]) -> None:
@@ -95,7 +144,7 @@ class Rows:
         if not self._misses(case):
             case.path_parameters = self._with_ids(case.path_parameters)
             case.path_parameters = {**case.path_parameters, **self._changeable(case)}
-            if case.method == "POST" and isinstance(case.body, dict):
+            if case.path.endswith("/lookup") and isinstance(case.body, dict):
                 case.body = {**case.body, **self._looked_up(case, case.body)}
 
     def make_acceptable(self, case: Case[Any]) -> None:
@@ -103,12 +152,14 @@ class Rows:
 
         These are ids in a body, cursors and ETags; idempotency keys and unique values must be new.
         """
+        self._speak_for_a_member(case)
         if isinstance(case.body, dict):
             case.body = self._accepted(case.operation.label, case.body)
             if "centre_id" in case.body and not self._misses(case):
                 case.body["centre_id"] = self._a_hall()
             if not case.body.keys().isdisjoint(TIMES):
                 case.body = {**case.body, **self._valid_time(case, case.body)}
+            case.body = {**case.body, **self._secrets(case, case.body)}
         if "cursor" in case.query:
             case.query = {name: case.query[name] for name in case.query.keys() - PLACES}
             case.query = {**case.query, **self._cursor(case)}
@@ -127,7 +178,7 @@ class Rows:
         elif response.status_code == httpx.codes.NO_CONTENT and case.method == "DELETE":
             collection, _, parameter = case.path.rpartition("/")
             if collection in self._ids:
-                row_id = case.path_parameters[parameter.strip("{}")]
+                row_id = case.path_parameters.get(parameter.strip("{}"))
                 self._ids[collection] = [one for one in self._ids[collection] if one != row_id]
         elif response.status_code == httpx.codes.CONFLICT:
             self._learn_taken(case.operation.label, response.json())
@@ -150,7 +201,9 @@ class Rows:
         if self._is_within(path):
             return []  # there is no list of all rows; they are created when they are needed
         page = self._service.get(path, params={"limit": 100})
-        return [row["id"] for row in page.raise_for_status().json()["items"]]
+        own = str(UUID(self._token.split("_")[1])) if self._token else ""
+        ids = [row["id"] for row in page.raise_for_status().json()["items"]]
+        return [row_id for row_id in ids if row_id != own]
 
     def _an_id(self, path: str) -> str:
         """Return the id of a random row of a collection; create rows until there are enough."""
@@ -159,11 +212,17 @@ class Rows:
         return self._chance.choice(self._ids[path])
 
     def _create(self, path: str) -> str:
+        if path == self._accounts:
+            row_id, _ = self._new_account()
+            self._ids[path].append(row_id)
+            return row_id
         operation = f"POST {path}"
         for _ in range(ATTEMPTS):
             body = self._accepted(operation, self._examples[path])
             if not body.keys().isdisjoint(TIMES):
                 body |= {"centre_id": self._a_hall(), **_soon()}
+            if path.endswith("/sessions"):
+                body = self._login()
             parents = self._with_ids(dict.fromkeys(PARAMETER.findall(path)), self._create)
             created = self._service.post(path.format(**parents), json=body)
             if created.status_code != httpx.codes.CONFLICT:
@@ -178,7 +237,8 @@ class Rows:
             return self._deletable(case)
         if case.method == "PATCH" and "training_id" in case.path_parameters:  # with no bookings
             return self._with_ids(case.path_parameters, self._create)
-        if case.method == "POST":  # /bookings/{booking_id}/cancel, for example
+        # /bookings/{booking_id}/cancel, for example; any account can be reset
+        if case.method == "POST" and not case.path.endswith("/reset"):
             made = self._with_ids(case.path_parameters, self._create)
             if case.path.endswith(CHECK_OUT):
                 self._service.post((case.path.removesuffix(CHECK_OUT) + CHECK_IN).format(**made))
@@ -188,11 +248,68 @@ class Rows:
     def _deletable(self, case: Case[Any]) -> Json:
         """Create a row that can be deleted; at random, leave a row that may be in use."""
         collection, _, parameter = case.path.rpartition("/")
+        if parameter == "current":
+            return {}  # the session of the request
         if collection in self._ids:
             if self._misses(case):
                 return {}
             return {parameter.strip("{}"): self._create(collection)}
-        self._service.put(self._asked(case)["url"])  # an enrolment, for example
+        role = {"role": "desk"} if "account_id" in case.path_parameters else None
+        self._service.put(self._asked(case)["url"], json=role)  # an enrolment, for example
+        return {}
+
+    def _new_account(self) -> tuple[str, Json]:
+        """Make an account by an invitation; return its id, and what it logs in with."""
+        login = {"email": f"{new_id().hex}@example.com", "password": PASSWORD}
+        acceptance = {"code": self._invitation(login["email"]), "password": PASSWORD}
+        accepted = self._service.post(f"{self._api}/invitations/accept", json=acceptance)
+        return accepted.raise_for_status().json()["account"]["id"], login
+
+    def _invitation(self, email: str) -> str:
+        invited = self._service.post(f"{self._api}/invitations", json={"email": email})
+        return str(invited.raise_for_status().json()["code"])
+
+    def _reset(self) -> str:
+        if not self._forgetful:
+            self._forgetful, _ = self._new_account()
+        path = f"{self._accounts}/{self._forgetful}/reset"
+        return str(self._service.post(path).raise_for_status().json()["code"])
+
+    def _login(self) -> Json:
+        """Return what the member logs in with."""
+        if self._member is None:
+            _, self._member = self._new_account()
+        return self._member
+
+    def _speak_for_a_member(self, case: Case[Any]) -> None:
+        """Send a request about own sessions with a session of the member."""
+        is_ours = case.headers.get("Authorization") == f"Bearer {self._token}"
+        path = case.path.removeprefix(self._api)
+        if not is_ours or path not in OF_A_SESSION:
+            return
+        ends = case.method == "DELETE" and path == "/sessions/current"
+        if ends or not self._session:
+            session = self._service.post(f"{self._api}/sessions", json=self._login())
+            self._session = session.raise_for_status().json()["token"]
+        case.headers["Authorization"] = f"Bearer {self._session}"
+        if ends:
+            self._session = ""
+
+    def _secrets(self, case: Case[Any], body: Json) -> Json:
+        """Return values that only the service knows: passwords, codes, and roles with a centre."""
+        path = case.path.removeprefix(self._api)
+        if case.method == "POST" and path == "/sessions":
+            return self._login()
+        if path == "/me/password":
+            return {"current": PASSWORD, "new": PASSWORD}
+        if path == "/invitations" and body.get("centre_id") is None:
+            return {"centre_id": None, "role": None}
+        if path == "/invitations":
+            return {"role": body.get("role") or "desk"}
+        if path in {"/invitations/accept", "/resets/accept"}:
+            is_reset = path == "/resets/accept"
+            code = self._reset() if is_reset else self._invitation(f"{new_id().hex}@example.com")
+            return {"code": code} | ({"password": PASSWORD} if is_common(body["password"]) else {})
         return {}
 
     def _looked_up(self, case: Case[Any], body: Json) -> Json:
@@ -308,14 +425,20 @@ def _rows(case: Case[Any]) -> Rows:
     schema = case.operation.schema
     url = schema.get_base_url()
     if url not in known:  # not when the document is loaded, because the URL is set later
-        known[url] = Rows(httpx.Client(base_url=url), dict(schema.raw_schema))
+        token = os.environ[VARIABLE]
+        client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
+        known[url] = Rows(client, dict(schema.raw_schema), token)
     return known[url]
 
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: Json) -> None:
     """Change a request that is meant to be accepted so that the service can accept it."""
-    if case.meta is None or not case.meta.generation.mode.is_positive:
+    if (
+        case.meta is None
+        or not case.meta.generation.mode.is_positive
+        or not os.environ.get(VARIABLE)
+    ):
         return
     phase = case.meta.phase.name
     if phase is not TestPhase.STATEFUL:  # its links lead to rows already
@@ -330,7 +453,8 @@ def before_call(context: HookContext, case: Case[Any], kwargs: Json) -> None:
 @schemathesis.hook
 def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
     """Record the rows that a request created or deleted."""
-    _rows(case).learn(case, response)
+    if os.environ.get(VARIABLE):
+        _rows(case).learn(case, response)
 
 
 @schemathesis.hook

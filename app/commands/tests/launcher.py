@@ -9,14 +9,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import psutil
 
 from app.commands.project import ROOT
 from app.commands.prove.service import READY
+from app.identity.tests.callers import ADMIN
 
 COVERAGE = "COVERAGE_PROCESS_CONFIG"
+TOKEN = re.compile("The token of the first administrator is in (.+)\n")
 
 
 class Launcher:
@@ -40,6 +43,14 @@ class Launcher:
         match = self.read_until(READY)
         assert match, self.output
         return match[1]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header with the token that ``run`` names, or else with that of tests' databases."""
+        named = TOKEN.search(self.output)
+        if named is None:
+            return ADMIN.headers
+        return {"Authorization": f"Bearer {Path(named[1]).read_text().strip()}"}
 
     def read_until(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         assert self.process.stdout
@@ -65,12 +76,12 @@ class Launcher:
         family: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         return family
 
-    def ended(self) -> int:
+    def ended(self, seconds: float = 60) -> int:
         """Wait for the end, read all output, and return the exit status."""
         if self._reader:
-            self.process.wait(60)
+            self.process.wait(seconds)
             self._reader.join()
-        self.output += self.process.communicate(timeout=60)[0]
+        self.output += self.process.communicate(timeout=seconds)[0]
         return self.process.returncode
 
     def stop(self, signum: signal.Signals, *, group: bool = False) -> int:
@@ -139,10 +150,12 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def create_category(url: str, name: str) -> None:
-    answer = httpx.post(f"{url}/api/v1/categories", json={"name": name}, trust_env=False)
+def create_category(service: Launcher, name: str) -> None:
+    url = f"{service.url}/api/v1/categories"
+    answer = httpx.post(url, json={"name": name}, headers=service.headers, trust_env=False)
     assert answer.status_code == 201, answer.text
 
 
-def categories(url: str) -> str:
-    return httpx.get(f"{url}/api/v1/categories", trust_env=False).text
+def categories(service: Launcher) -> str:
+    url = f"{service.url}/api/v1/categories"
+    return httpx.get(url, headers=service.headers, trust_env=False).text

@@ -27,7 +27,7 @@ def test_the_help_lists_every_command_in_its_group() -> None:
 
     assert groups == {
         "Options": [],
-        "Serve": ["run", "migrate"],
+        "Serve": ["run", "migrate", "admin", "keys"],
         "Data": ["import", "export", "sample-data"],
         "Develop": ["test", "check", "migration", "openapi"],
         "Prove": ["drill", "fuzz", "bench"],
@@ -44,6 +44,16 @@ def test_each_command_has_an_example_that_it_accepts(name: str) -> None:
     python, script, given, *arguments = shlex.split(example)
     assert (python, script, given) == ("python3", "manage.py", name)
     command.make_context(name, arguments)
+
+
+def test_the_help_of_keys_says_how_to_rotate_them() -> None:
+    assert "rotate" in said("keys", "--help")
+    assert "publish the old one" in said("keys", "rotate", "--help")
+
+
+@pytest.mark.parametrize("name", ["import", "export", "sample-data", "fuzz"])
+def test_a_command_for_a_service_takes_a_token_file(name: str) -> None:
+    assert {"--url", "--token-file"} <= set(said(name, "--help").split())
 
 
 @pytest.mark.parametrize(("mistyped", "meant"), [("rnu", "run"), ("migrations", "migration")])

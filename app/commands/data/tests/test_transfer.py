@@ -16,6 +16,7 @@ from app.commands.data.sample import add_sample_data
 from app.commands.data.transfer import export_file, import_file, print_report
 from app.commands.database import database_url
 from app.commands.progress import progress
+from app.commands.token import Remote
 from app.conftest import execute
 
 Captured = pytest.CaptureFixture[str]
@@ -466,10 +467,11 @@ def test_an_unreachable_service_is_an_error_and_changes_no_file(
 ) -> None:
     exported = tmp_path / "exported.csv"
     exported.write_text("earlier")
+    where = Remote(url, "a token")
     commands: list[Callable[[], None]] = [
-        lambda: import_file(file, None, url),
-        lambda: export_file(exported, url),
-        lambda: add_sample_data(url),
+        lambda: import_file(file, None, where),
+        lambda: export_file(exported, where),
+        lambda: add_sample_data(where),
     ]
     for command in commands:
         with pytest.raises(SystemExit, match=f"error: .*{why}"):

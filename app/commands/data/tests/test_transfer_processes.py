@@ -23,6 +23,8 @@ from app.commands.data.sample import add_sample_data
 from app.commands.data.transfer import export_file, import_file
 from app.commands.postgres.server import EmbeddedPostgres
 from app.commands.tests.launcher import Launcher, launched, living, output_of
+from app.commands.token import Remote
+from app.identity.tests.callers import ADMIN
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +37,11 @@ MEGABYTE = 10**6
 def service(own_database: str) -> Iterator[Launcher]:
     with launched("run", "--port=0", DATABASE_URL=own_database) as launcher:
         yield launcher
+
+
+def at(service: Launcher, path: str = "") -> Remote:
+    """Return where commands find the service, with an administrator's token."""
+    return Remote(service.url + path, ADMIN.token)
 
 
 def write_rows(path: Path, count: int, prefix: str = "M") -> Path:
@@ -53,12 +60,12 @@ def test_files_are_imported_into_and_exported_from_a_running_service(
     rows[2345] = "M-2344,,Rx"
     file.write_text("\n".join(rows))
 
-    import_file(file, None, service.url)
-    import_file(file, None, f"{service.url}/api/v1")
+    import_file(file, None, at(service))
+    import_file(file, None, at(service, "/api/v1"))
     service.read_on()
-    add_sample_data(service.url)
-    add_sample_data(service.url)
-    export_file(tmp_path / "out.csv", service.url)
+    add_sample_data(at(service))
+    add_sample_data(at(service))
+    export_file(tmp_path / "out.csv", at(service))
 
     said = capsys.readouterr().out
     assert "  2498 created, 0 updated, 0 unchanged\n  new categories: 1, new" in said
@@ -107,10 +114,10 @@ def test_the_options_give_the_same_reports_with_and_without_a_service(
         given = import_options(
             encoding="cp1252", mapped=GYM_MAP, given=GYM_SET, dates="dmy", dry_run=dry_run
         )
-        import_file(file, None, service.url, given)
+        import_file(file, None, at(service), given)
         reports.append(capsys.readouterr().out)
         files.append(rejected.read_text("cp1252").splitlines())
-    export_file(tmp_path / "all.csv", service.url)
+    export_file(tmp_path / "all.csv", at(service))
 
     assert [report.splitlines()[1:] for report in reports] == [
         [
@@ -148,7 +155,7 @@ def test_an_error_of_the_service_is_printed_with_its_status_and_detail(
     file = write_rows(tmp_path / "members.csv", 10)
     for path in ("/api/v2", "/docs"):
         with pytest.raises(SystemExit) as ended:
-            import_file(file, None, service.url + path)
+            import_file(file, None, at(service, path))
         assert ended.value.code == (
             f"error: {service.url}{path}/athletes/import answered 404. There is nothing at this"
             " path."
@@ -161,11 +168,11 @@ def test_a_response_of_another_service_is_an_error(tmp_path: Path) -> None:
     exported.write_text("earlier")
     with ThreadingHTTPServer(("127.0.0.1", 0), AnotherService) as other:
         threading.Thread(target=other.serve_forever).start()
-        url = f"http://127.0.0.1:{other.server_port}"
+        where = Remote(f"http://127.0.0.1:{other.server_port}", ADMIN.token)
         commands: list[Callable[[], None]] = [
-            lambda: import_file(file, None, url),
-            lambda: export_file(exported, url),
-            lambda: add_sample_data(url),
+            lambda: import_file(file, None, where),
+            lambda: export_file(exported, where),
+            lambda: add_sample_data(where),
         ]
         for command in commands:
             with pytest.raises(SystemExit, match=r"answered 200\. This is not the CrossFit API\."):
@@ -305,7 +312,7 @@ def post(url: str, file: Path) -> httpx.Response:
         return httpx.post(
             f"{url}/api/v1/athletes/import",
             content=opened,
-            headers={"Content-Type": "text/csv"},
+            headers={"Content-Type": "text/csv", **ADMIN.headers},
             timeout=110,
             trust_env=False,
         )

@@ -64,7 +64,7 @@ def test_run_and_test_work_and_no_folder_changes_its_mode(checkout: Path) -> Non
     python = str(checkout / ".venv" / "bin" / "python")
     for start in ("first", "second"):
         with launched("run", "--port=0", root=str(checkout), python=python) as launcher:
-            create_category(launcher.url, f"made in the {start} start")
+            create_category(launcher, f"made in the {start} start")
             family = launcher.family()
             assert launcher.stop(signal.SIGTERM) == 0
         assert living(family) == []

@@ -131,17 +131,18 @@ def test_nothing_is_started_after_the_end(
     assert caplog.record_tuples[-1][1] == logging.ERROR
 
 
-def until_served(url: str) -> None:
+def until_served(launcher: Launcher) -> None:
     """Wait until a write is acknowledged."""
     for number in range(600):
-        if post(url, f"tried {number}") == 201:
+        if post(launcher, f"tried {number}") == 201:
             return
         time.sleep(0.1)
     raise TimeoutError("the service has not recovered")
 
 
-def post(url: str, name: str) -> int:
-    answer = httpx.post(f"{url}/api/v1/categories", json={"name": name}, trust_env=False)
+def post(service: Launcher, name: str) -> int:
+    url = f"{service.url}/api/v1/categories"
+    answer = httpx.post(url, json={"name": name}, headers=service.headers, trust_env=False)
     return answer.status_code
 
 
@@ -164,19 +165,19 @@ def small_disk() -> Iterator[Path]:
 def test_a_service_whose_disk_was_full_serves_again_without_loss(small_disk: Path) -> None:
     data = small_disk / "data"
     with launched("run", "--port=0", "--workers=2", DATA_DIR=str(data)) as launcher:
-        url = launcher.url
+        assert launcher.url
         launcher.read_on()
         ballast = small_disk / "ballast"
         fill(ballast)
         names = [f"row {number}" for number in range(20)]
-        written = [name for name in names if post(url, name) == 201]
+        written = [name for name in names if post(launcher, name) == 201]
         until_ended(launcher, EmbeddedPostgres(str(data / "postgres" / "data")))
-        down = [post(url, f"down {number}") for number in range(3)]
+        down = [post(launcher, f"down {number}") for number in range(3)]
 
         ballast.unlink()
 
-        until_served(url)
-        found = categories(url)
+        until_served(launcher)
+        found = categories(launcher)
     assert down == [503] * 3
     assert len(written) > 10
     assert [name for name in written if f'"{name}"' not in found] == []

@@ -65,7 +65,7 @@ def test_the_service_holds_against_the_quick_attacks(
 def test_one_attack_that_the_service_does_not_hold_against_fails_the_drill(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    target = Target(cast(Running, None), "http://127.0.0.1:1/api/v1")
+    target = Target(cast(Running, None), "http://127.0.0.1:1/api/v1", "a token")
 
     async def many_words(attacked: Target) -> Outcome:
         return Outcome(attacked is not target, "300 MB more memory")

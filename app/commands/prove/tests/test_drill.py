@@ -1,3 +1,4 @@
+import asyncio
 import re
 import signal
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from app.commands.prove import drill
-from app.commands.prove.drill import Comparison, Written, compare, run_drill
+from app.commands.prove.drill import Answers, Comparison, Logins, Written, compare, run_drill
 from app.commands.tests.launcher import COVERAGE, launched, living
 from app.conftest import API
 
@@ -43,6 +44,9 @@ def test_a_round_loses_and_duplicates_no_row(temporary: Path) -> None:
     assert " 500: " not in lines, lines
     closing = LAST_LINE.search(lines)
     assert closing, lines
+    logins = re.search(r"^logins: acknowledged (\d+), lost 0$", lines, re.MULTILINE)
+    assert logins, lines
+    assert int(logins[1]) > 1
     acknowledged, *found_and_wrong = map(int, closing.groups())
     assert acknowledged > 100
     assert found_and_wrong == [acknowledged, 0, 0, 0], lines
@@ -111,6 +115,25 @@ async def acknowledged(pooled_client: httpx.AsyncClient) -> dict[str, Written]:
         )
         written[f"booking-{name}"] = Written(UUID(booking), "booked")
     return written
+
+
+async def test_a_session_that_does_not_work_afterwards_is_counted_as_lost(
+    pooled_client: httpx.AsyncClient, other: asyncpg.Connection
+) -> None:
+    pooled_client.base_url = pooled_client.base_url.join(f"{API}/")
+    logins = await Logins.invited(pooled_client, Answers())
+    end = asyncio.Event()
+    logging_in = asyncio.create_task(logins.write_until(end))
+    async with asyncio.timeout(30):
+        while len(logins.tokens) < 2:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.01)
+    end.set()
+    await logging_in
+    id_of_first = UUID(logins.tokens[0].split("_")[1])
+
+    await other.execute("DELETE FROM tokens WHERE id = $1", id_of_first)
+
+    assert await logins.lost() == 1
 
 
 async def test_all_acknowledged_rows_are_found(

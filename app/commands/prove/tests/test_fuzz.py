@@ -20,11 +20,20 @@ from schemathesis import HookContext, Response
 from schemathesis.generation.meta import TestPhase
 
 from app.commands.prove.fuzz import verdict
-from app.commands.prove.fuzz_hooks import MOMENTS, Rows, contract_is_kept, filter_body, filter_query
+from app.commands.prove.fuzz_hooks import (
+    MOMENTS,
+    PASSWORD,
+    Rows,
+    contract_is_kept,
+    filter_body,
+    filter_query,
+    strangers_are_refused,
+)
 from app.commands.tests.launcher import launched, living
 from app.conftest import API
 from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken, NotFound
 from app.core.resources.fields import Moment
+from app.identity.tests.callers import ADMIN
 
 Json = dict[str, Any]
 
@@ -49,7 +58,7 @@ def test_fuzzing_finds_no_failure_and_tests_all_operations(tmp_path: Path) -> No
     with launched("fuzz", "--cases=3", "--seed=1", DATA_DIR=str(tmp_path)) as launcher:
         launcher.read_until(BEGUN)
         family = launcher.family()
-        assert launcher.ended() == 0, launcher.output
+        assert launcher.ended(100) == 0, launcher.output
 
     assert living(family) == []
     report = json.loads((tmp_path / "fuzz" / "report.json").read_text())
@@ -77,7 +86,9 @@ def test_a_signal_also_stops_the_service_and_its_database(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_service_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
-    with launched("fuzz", "--url=http://127.0.0.1:1", DATA_DIR=str(tmp_path)) as launcher:
+    with launched(
+        "fuzz", "--url=http://127.0.0.1:1", DATA_DIR=str(tmp_path), CROSSFIT_TOKEN=ADMIN.token
+    ) as launcher:
         assert launcher.ended() == 1
 
     assert launcher.output.startswith("error: http://127.0.0.1:1/api/v1/ does not answer")
@@ -121,6 +132,17 @@ def answer_of(status: int, content: bytes = b"", **headers: str) -> Response:
     listed = {name.replace("_", "-"): [value] for name, value in headers.items()}
     request = requests.Request("GET", "http://service/").prepare()
     return Response(status, listed, content, request, elapsed=0.1, verify=False)
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 422])
+def test_a_stranger_who_gets_in_is_found(app: FastAPI, status: int) -> None:
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    private, public = (schema[path]["GET"].Case() for path in (f"{API}/me", "/health/live"))
+
+    strangers_are_refused(Mock(), answer_of(401), private)
+    strangers_are_refused(Mock(), answer_of(status), public)
+    with pytest.raises(AssertionError, match=f"without a token got {status}"):
+        strangers_are_refused(Mock(), answer_of(status), private)
 
 
 class TestCheck:
@@ -176,7 +198,10 @@ class TestRows:
             if NOBODY in request.url.path:
                 return httpx.Response(404, json={"type": NotFound.type.uri})
             if request.method == "POST":
-                return httpx.Response(201, json={"id": f"new {request.url.path}"})
+                secrets = {"code": "new code", "token": "new token", "account": {"id": "new one"}}
+                return httpx.Response(201, json={"id": f"new {request.url.path}", **secrets})
+            if request.url.path == f"{API}/tokens":
+                return httpx.Response(200, json={"items": [{"id": str(ADMIN.id)}, {"id": "1"}]})
             etag = {"ETag": '"3-a"'} if request.url.path.count("/") > 3 else {}
             link = f"{request.url.path}?limit=1&cursor=abc"
             page = {"items": [{"id": request.url.path}], "next": link}
@@ -185,7 +210,74 @@ class TestRows:
 
         transport = httpx.MockTransport(answer)
         with httpx.Client(base_url="http://service", transport=transport) as service:
-            yield Rows(service, app.openapi())
+            yield Rows(service, app.openapi(), ADMIN.token)
+
+    def test_the_token_of_the_requests_is_not_revoked(self, rows: Rows, make: Make) -> None:
+        meta = meta_of(TestPhase.FUZZING)  # in which some requests refer to rows that were there
+        chosen = set()
+        for _ in range(400):
+            given = {"token_id": "9"}
+            case = make("DELETE", "/tokens/{token_id}", path_parameters=given, _meta=meta)
+            rows.aim_at_rows(case)
+            chosen.add(case.path_parameters["token_id"])
+        assert "1" in chosen
+        assert str(ADMIN.id) not in chosen
+
+    def test_an_account_is_made_by_an_invitation_and_no_other_is_changed(
+        self, rows: Rows, make: Make, asked: list[httpx.Request]
+    ) -> None:
+        case = make("PATCH", "/accounts/{account_id}", path_parameters={"account_id": "9"})
+
+        rows.aim_at_rows(case)
+
+        assert case.path_parameters == {"account_id": "new one"}
+        assert f"{API}/accounts" not in [one.url.path for one in asked]
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("DELETE", "/sessions/current"),
+            ("POST", "/sessions/current/jwt"),
+            ("DELETE", "/sessions/{session_id}"),
+            ("PUT", "/me/password"),
+        ],
+    )
+    def test_a_request_about_own_sessions_is_that_of_a_member(
+        self, rows: Rows, make: Make, method: str, path: str
+    ) -> None:
+        case = make(method, path, headers=ADMIN.headers)
+
+        rows.make_acceptable(case)
+
+        assert case.headers["Authorization"] == "Bearer new token"
+
+    def test_a_probe_with_another_token_keeps_it(self, rows: Rows, make: Make) -> None:
+        headers = {"Authorization": "Bearer made up"}
+        case = make("DELETE", "/sessions/current", headers=headers)
+
+        rows.make_acceptable(case)
+
+        assert case.headers["Authorization"] == "Bearer made up"
+
+    @pytest.mark.parametrize(
+        ("path", "body", "changed"),
+        [
+            ("/invitations", {"role": "coach"}, {"role": None, "centre_id": None}),
+            ("/invitations/accept", {"code": "0", "password": "a" * 15}, {"code": "new code"}),
+            ("/invitations/accept", {"code": "0", "password": "a" * 15}, {"password": PASSWORD}),
+            ("/resets/accept", {"code": "0", "password": "ink, 15 owls, Ω"}, {"code": "new code"}),
+            ("/resets/accept", {"password": "ink, 15 owls, Ω"}, {"password": "ink, 15 owls, Ω"}),
+            ("/sessions", {"email": "a@example.com", "password": "0"}, {"password": PASSWORD}),
+        ],
+    )
+    def test_only_the_service_knows_codes_passwords_and_roles(
+        self, rows: Rows, make: Make, path: str, body: Json, changed: Json
+    ) -> None:
+        case = make("POST", path, body=body)
+
+        rows.make_acceptable(case)
+
+        assert {name: case.body[name] for name in changed} == changed
 
     def test_generated_ids_are_replaced_by_ids_of_rows(self, rows: Rows, make: Make) -> None:
         case = make("PUT", ENROLMENT, path_parameters={"athlete_id": "1", "centre_id": "2"})

@@ -5,10 +5,12 @@ The status codes are those of consecutive responses. None means that the client 
 
 from app.api.tests.hostile.requests import MARK
 from app.conftest import API
+from app.identity.tests.callers import ADMIN
 
 _LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
-_POST = f"POST {API}/categories HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
-_FILE = f"POST {API}/athletes/import HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n".encode()
+_CALLER = f" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN.token}\r\n"
+_POST = f"POST {API}/categories{_CALLER}Content-Type: application/json\r\n".encode()
+_FILE = f"POST {API}/athletes/import{_CALLER}Content-Type: text/csv\r\n".encode()
 _CHUNKED = _POST + b"Transfer-Encoding: chunked\r\n\r\n"
 _MARK = MARK.encode()
 
@@ -131,7 +133,7 @@ BROKEN: dict[str, tuple[bytes, tuple[int, ...] | None]] = {
     "half a chunk of a file": (_FILE + b"Transfer-Encoding: chunked\r\n\r\nff\r\nname\n", None),
     "a request whose answer nobody awaits": (_LIVE, None),
     "a file whose answer nobody awaits": (
-        f"GET {API}/athletes/export HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+        f"GET {API}/athletes/export{_CALLER}\r\n".encode(),
         None,
     ),
 }

@@ -27,9 +27,15 @@ FOREVER = "600"
 class Load:
     """Clients that read and write, one request after the other, until the service is not ready."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, service: Launcher) -> None:
         limits = httpx.Limits(max_connections=CLIENTS + 1)
-        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=service.url,
+            headers=service.headers,
+            limits=limits,
+            timeout=30,
+            trust_env=False,
+        )
         self.answers = 0
         self.acknowledged: list[str] = []
         self.farewells = 0
@@ -103,7 +109,7 @@ class Load:
 
 async def stop_under_load(launcher: Launcher) -> list[str]:
     """Send TERM to the service under load; return the names of acknowledged categories."""
-    load = Load(launcher.url)
+    load = Load(launcher)
     launcher.read_on()
     async with load.running():
         os.kill(launcher.process.pid, signal.SIGTERM)
@@ -125,7 +131,7 @@ async def test_workers_that_stop_under_load_lose_no_request(data_dir: str) -> No
 
     # INT to the launcher alone stops the workers too, without a delay.
     with launched(*arguments, DATA_DIR=data_dir, SHUTDOWN_DELAY=FOREVER) as launcher:
-        found = names(launcher.url)
+        found = names(launcher)
         assert await asyncio.to_thread(launcher.stop, signal.SIGINT) == 0
     assert "Traceback" not in launcher.output
 
@@ -159,11 +165,11 @@ async def test_a_pause_of_the_process_does_not_use_up_the_delay(own_database: st
         assert await asyncio.to_thread(launcher.ended) == 0
 
 
-def names(url: str) -> list[str]:
+def names(service: Launcher) -> list[str]:
     """Read the names of all categories."""
     found: list[str] = []
     following = f"{API}/categories?limit=100"
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    with httpx.Client(base_url=service.url, headers=service.headers, trust_env=False) as client:
         while following:
             page = client.get(following).json()
             found += [category["name"] for category in page["items"]]

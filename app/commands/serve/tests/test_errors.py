@@ -8,6 +8,7 @@ import pytest
 from fastapi import Request
 
 from app.application import EXPOSED_HEADERS, create_app
+from app.commands.data.targets import ThisCommand
 from app.commands.serve.http import LONGEST_HEADERS, LONGEST_URL, MOST_HEADERS
 from app.commands.serve.run import Stopping
 from app.commands.serve.tests.connections import parsed, received, serving
@@ -16,7 +17,8 @@ from app.core.settings import Settings, get_settings
 
 ORIGIN = "https://gym.example"
 # The last header before an error is not known, because the next line might have continued it.
-HEAD = b"\r\nHost: gym.example\r\nOrigin: https://gym.example\r\nX-Request-ID: the-one\r\nX: y\r\n"
+NO_TOKEN = b"\r\nHost: gym.example\r\nOrigin: https://gym.example\r\nX-Request-ID: the-one\r\n"
+HEAD = NO_TOKEN + b"Authorization: Bearer any\r\nX: y\r\n"
 JSON = b"Content-Type: application/json\r\n"
 CLOSE = HEAD + b"Connection: close\r\n"
 POST = f"POST {API}/categories HTTP/1.1".encode()
@@ -40,6 +42,10 @@ REQUESTS: dict[str, tuple[int, str, bytes]] = {
         b"GET / HTTP/1.1" + CLOSE.replace(b"Host:", b"No-Host:") + b"\r\n",
     ),
     "a bug": (500, "internal-error", b"GET /bug HTTP/1.1" + CLOSE + b"\r\n"),
+    "no token": (
+        *(401, "unauthenticated"),
+        POST + NO_TOKEN + JSON + b"Connection: close\r\nContent-Length: 1\r\n\r\n{",
+    ),
     "a body that is too long": (
         *(413, "content-too-large"),
         POST + CLOSE + JSON + b"Content-Length: 999999\r\n\r\n",
@@ -115,6 +121,7 @@ async def url() -> AsyncIterator[str]:
         fast_path=get_settings().fast_path,
     )
     app = create_app(settings)
+    app.state.callers, app.state.database = ThisCommand(), None
 
     @app.get("/bug")
     async def bug() -> None:

@@ -16,6 +16,7 @@ import pytest
 from app.commands.tests.launcher import Launcher, launched
 from app.conftest import API, lock_waiters
 from app.core.limits import SHARE
+from app.identity.tests.callers import ADMIN
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +72,7 @@ def service(own_database: str) -> Iterator[Launcher]:
 async def api(service: Launcher) -> AsyncIterator[httpx.AsyncClient]:
     """Provide a client of the service with a long timeout."""
     async with httpx.AsyncClient(
-        base_url=f"{service.url}{API}", timeout=60, trust_env=False
+        base_url=f"{service.url}{API}", headers=ADMIN.headers, timeout=60, trust_env=False
     ) as client:
         yield client
 
@@ -96,6 +97,7 @@ def request(method: str, path: str, body: str = "", *headers: str) -> bytes:
     lines = [
         f"{method} {API}{path} HTTP/1.1",
         "Host: x",
+        f"Authorization: Bearer {ADMIN.token}",
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
         *headers,

@@ -14,6 +14,7 @@ from app.commands.serve.tests.connections import received, serving
 from app.conftest import API, patient
 from app.core.db.pool import connected
 from app.core.settings import Settings
+from app.identity.tests.callers import ADMIN
 
 EXPORT = f"{API}/athletes/export"
 PIECES = [b"name\r\n", b"", b"Mara\r\n", b"x" * 300_000, b"\r\n"]
@@ -136,7 +137,8 @@ async def test_an_export_is_plain_csv(own_database: str) -> None:
         connected(settings, 1) as app.state.database,
         serving(app, settings) as (url, _),
     ):
-        headers, body = split(await received(url, f"GET {EXPORT} HTTP/1.0\r\n\r\n".encode()))
+        sent = f"GET {EXPORT} HTTP/1.0\r\nAuthorization: Bearer {ADMIN.token}\r\n\r\n"
+        headers, body = split(await received(url, sent.encode()))
 
     assert headers[b"content-type"] == b"text/csv; charset=utf-8"
     assert list(csv.reader(body.decode().splitlines())) == [list(COLUMNS)]

@@ -17,6 +17,7 @@ from app.commands.serve.tests.connections import serving
 from app.commands.serve.tests.nginx import PROGRAM, nginx
 from app.conftest import API, Json, patient, problem
 from app.core.db.pool import connected
+from app.identity.tests.callers import ADMIN
 
 if PROGRAM is None:
     pytest.skip("nginx is not installed", allow_module_level=True)
@@ -62,7 +63,9 @@ async def behind(configuration: str, database: str) -> AsyncIterator[httpx.Async
     ):
         with nginx(configuration.replace("http://127.0.0.1:8000", url)) as socket:
             async with httpx.AsyncClient(
-                transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://gym.example"
+                transport=httpx.AsyncHTTPTransport(uds=str(socket)),
+                base_url="http://gym.example",
+                headers=ADMIN.headers,
             ) as client:
                 yield client
 

@@ -98,14 +98,14 @@ def test_after_a_kill_the_same_command_works_and_the_data_are_kept(
 ) -> None:
     name = f"before a kill-{uuid4()}"
     with launched("run", "--port=0", f"--workers={workers}", DATA_DIR=data_dir) as launcher:
-        create_category(launcher.url, name)
+        create_category(launcher, name)
         command = ["run", f"--workers={workers}", f"--port={urlsplit(launcher.url).port}"]
         family = launcher.family()
         launcher.stop(signal.SIGKILL)
         assert living(family) == []
 
     with launched(*command, DATA_DIR=data_dir) as launcher:
-        found = categories(launcher.url)
+        found = categories(launcher)
 
     assert name in found
 
@@ -122,25 +122,28 @@ def test_a_start_that_is_killed_leaves_no_process(data_dir: str) -> None:
 
 def test_a_second_run_is_an_error_of_one_line_until_the_first_has_ended(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as first:
-        create_category(first.url, name := f"the first {uuid4()}")
+        create_category(first, name := f"the first {uuid4()}")
+        token = (Path(data_dir) / "admin-token").read_text().strip()
         with launched("run", "--port=0", DATA_DIR=data_dir) as second:
             assert second.ended() == 3
-        assert name in categories(first.url)
+        assert name in categories(first)
     assert second.output == (
         f"error: another command runs the embedded PostgreSQL in {data_dir}/postgres, and stops it"
         " in the end: stop that command, or set DATABASE_URL or another DATA_DIR\n"
     )
     with launched("run", "--port=0", DATA_DIR=data_dir) as again:
-        assert name in categories(again.url)
+        assert name in categories(again)
+    assert (Path(data_dir) / "admin-token").read_text().strip() == token
+    assert token not in first.output + second.output + again.output
 
 
 def test_other_commands_use_the_database_server_of_a_service(data_dir: str) -> None:
     with launched("run", "--port=0", DATA_DIR=data_dir) as owner:
-        create_category(owner.url, name := f"seen by both {uuid4()}")
+        create_category(owner, name := f"seen by both {uuid4()}")
         with launched("migrate", DATA_DIR=data_dir) as migration:
             assert migration.ended() == 0
 
-        assert name in categories(owner.url)
+        assert name in categories(owner)
 
 
 def test_a_port_in_use_is_an_error_of_one_line(refusal: Refusal) -> None:
@@ -169,7 +172,7 @@ def test_more_connections_than_the_server_has_is_an_error_of_one_line(data_dir: 
     with launched(*command, DATA_DIR=data_dir, DB_POOL_SIZE="49") as launcher:
         assert launcher.ended() == 3
 
-    assert launcher.output.splitlines()[1:] == [
+    assert launcher.output.splitlines()[2:] == [
         "error: 2 x DB_POOL_SIZE = 98 connections are more than the 97 that the server has for a"
         " service: lower --workers or DB_POOL_SIZE, or raise its max_connections"
     ]
