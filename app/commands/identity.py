@@ -14,7 +14,7 @@ from app.core.db.pool import connected
 from app.core.db.transactions import Database
 from app.core.errors import RFC_3339, DomainError
 from app.core.resources.fields import Email
-from app.core.settings import get_settings
+from app.core.settings import cannot_start, get_settings
 from app.identity import bootstrap
 from app.identity.tokens.jwt import RETIRED_FOR, rotate
 
@@ -51,8 +51,16 @@ def admin_token(email: str) -> str:
 
 
 def keep_first_token(folder: Path) -> Path | None:
-    """Keep a token of the first administrator in a folder, for the embedded server."""
-    return asyncio.run(_connected(lambda database: bootstrap.keep_first_token(database, folder)))
+    """Keep a token of the first administrator in a folder, for the embedded server.
+
+    Exit with an error if the file of the token cannot be read or written.
+    """
+    try:
+        return asyncio.run(
+            _connected(lambda database: bootstrap.keep_first_token(database, folder))
+        )
+    except OSError as error:
+        cannot_start(f"cannot keep the token of the first administrator: {error}")
 
 
 def _on_local_database(work: Callable[[Database], Awaitable[Result]]) -> Result:

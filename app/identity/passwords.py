@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, TypeVar
@@ -120,7 +121,10 @@ NewPassword = Annotated[
 
 
 class Passwords:
-    """Hashes and verifies passwords in two threads of low priority: ``app.state.passwords``."""
+    """Hashes and verifies passwords in two threads of low priority: ``app.state.passwords``.
+
+    A login holds a place for all of its work, so that logins leave the connection pool to others.
+    """
 
     def __init__(self) -> None:
         # OWASP's parameters for argon2id.
@@ -128,15 +132,18 @@ class Passwords:
         self._threads = ThreadPoolExecutor(AT_ONCE, "password", _lower_priority)
         self._limit = Limit(AT_ONCE, WAIT)
 
+    def place(self) -> AbstractAsyncContextManager[None]:
+        """Hold a place during an ``async with``; raise ``Unavailable`` if too many logins wait."""
+        return self._limit.place()
+
     async def hash(self, password: SecretStr) -> str:
-        """Hash a password; raise ``Unavailable`` if too many logins wait."""
+        """Hash a password, while holding a place."""
         return await self._run(self._hasher.hash, password.get_secret_value())
 
     async def matches(self, stored: str | None, password: SecretStr) -> bool:
-        """Return whether a password is the stored one.
+        """Return whether a password is the stored one, while holding a place.
 
         Without a stored one, compare with that of nobody, to take the same time.
-        Raise ``Unavailable`` if too many logins wait.
         """
         return await self._run(self._verify, stored, password.get_secret_value())
 
@@ -151,9 +158,7 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[..., Result], *arguments: object) -> Result:
-        async with self._limit.place():
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
 
 def _lower_priority() -> None:

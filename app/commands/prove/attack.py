@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import psutil
 
@@ -46,6 +47,9 @@ SEARCHERS = 60
 ROUNDS = 3
 QUIET = 3.0
 """Seconds of reads, with and without the searching clients."""
+LOGINS = 50
+LOGIN_TIME = 1.0
+"""Seconds of reads beside the logins: about as long as these take."""
 SLOWER = 3.0
 """The 99th percentile of reads may grow by this factor."""
 
@@ -286,13 +290,51 @@ async def searching_clients(target: Target) -> Outcome:
         for task in searches:
             task.cancel()
         await asyncio.wait(searches)
-    # The median, because other processes of this machine disturb single rounds.
-    quiet, busy = sorted(rounds, key=lambda pair: pair[1].p99 / pair[0].p99)[ROUNDS // 2]
+    quiet, busy = _usual(rounds)
     seen = (
         f"reads p99 {quiet.p99:.1f} ms quiet, {busy.p99:.1f} ms under {SEARCHERS} searching clients"
         f" (p50 {quiet.p50:.1f} and {busy.p50:.1f}); searches: {_counted(answers)}"
     )
     return Outcome(busy.p99 <= SLOWER * quiet.p99, seen)
+
+
+async def many_logins(target: Target) -> Outcome:
+    """Log in 50 times at once with unknown addresses, and time the reads of 16 others."""
+    path = "/categories"
+    memory = Memory(target)
+    statuses: Counter[int] = Counter()
+
+    async def log_in(number: int) -> None:
+        body = f'{{"email": "nobody-{number}@attack.example", "password": "a wrong password"}}'
+        head = (
+            f"{target.head('POST /sessions')}Content-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        async with target.connection() as (reader, writer):
+            writer.write(f"{head}{body}".encode())
+            statuses[int((await reader.readline()).split()[1])] += 1
+
+    rounds: list[tuple[Times, Times]] = []
+    async with memory.watched():
+        for _ in range(ROUNDS):
+            quiet = await _times(target, path, LOGIN_TIME)
+            await _forget_logins()
+            logins = [asyncio.create_task(log_in(number)) for number in range(LOGINS)]
+            rounds.append((quiet, await _times(target, path, LOGIN_TIME)))
+            await asyncio.gather(*logins)
+    quiet, busy = _usual(rounds)
+    seen = (
+        f"reads p99 {quiet.p99:.1f} ms quiet, {busy.p99:.1f} ms during {LOGINS} logins at once"
+        f" (p50 {quiet.p50:.1f} and {busy.p50:.1f}); logins: {_counted(statuses)}"
+    )
+    return memory.outcome(busy.p99 <= 2 * quiet.p99 and set(statuses) == {401}, seen)
+
+
+async def _forget_logins() -> None:
+    """Forget all attempts to log in, so that none is delayed."""
+    connection = await asyncpg.connect(get_settings().database_url)
+    await connection.execute("DELETE FROM login_limits")
+    await connection.close()
 
 
 class Times(NamedTuple):
@@ -302,10 +344,15 @@ class Times(NamedTuple):
     p99: float
 
 
-async def _times(target: Target, path: str) -> Times:
+def _usual(rounds: list[tuple[Times, Times]]) -> tuple[Times, Times]:
+    """Return the median round, because other processes of this machine disturb single ones."""
+    return sorted(rounds, key=lambda pair: pair[1].p99 / pair[0].p99)[len(rounds) // 2]
+
+
+async def _times(target: Target, path: str, seconds: float = QUIET) -> Times:
     """Read a path for a while with some clients, each one request after the other."""
     taken: list[float] = []
-    end = time.monotonic() + QUIET
+    end = time.monotonic() + seconds
 
     async def read() -> None:
         async with target.connection() as stream:
@@ -344,6 +391,7 @@ ATTACKS: tuple[Attack, ...] = (
     slow_uploads,
     endless_keys,
     searching_clients,
+    many_logins,
 )
 
 

@@ -50,9 +50,9 @@ def serve(host: str, port: int, workers: int, reload: bool) -> None:
     is_embedded = get_settings().database_url is None
     with _listening(host, port) as sock, service_database():
         migrate_to_head()
+        require_room(workers)
         if is_embedded and (token := keep_first_token(admin_token_folder())):
             print(f"The token of the first administrator is in {token.resolve()}", flush=True)
-        require_room(workers)
         configure_logs(on_terminal=sys.stderr.isatty())
         _raise_limit_of_files(get_settings().max_connections)
         config = ServiceConfig("app.main:app", get_settings(), workers, reload)

@@ -101,7 +101,8 @@ class CodesCRUD(CRUD[Payload, Payload]):
     async def accept_invitation(self, acceptance: Acceptance) -> WithSecret:
         """Make the account of an invitation, and begin a session; the code is used up."""
         code = await self._open_code(acceptance.code, "invitation")
-        new = await self._passwords.hash(acceptance.password)
+        async with self._passwords.place():
+            new = await self._passwords.hash(acceptance.password)
         account_id = new_id()
         account = {
             "id": account_id,
@@ -155,7 +156,8 @@ class CodesCRUD(CRUD[Payload, Payload]):
     async def accept_reset(self, acceptance: Acceptance) -> WithSecret:
         """Set the password of a reset's account, end its sessions, and begin one."""
         code = await self._open_code(acceptance.code, "reset")
-        new = await self._passwords.hash(acceptance.password)
+        async with self._passwords.place():
+            new = await self._passwords.hash(acceptance.password)
         account_id = code["account_id"]
         values = {"account_id": account_id, "new_password_hash": new}
 

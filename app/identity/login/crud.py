@@ -32,6 +32,18 @@ class LoginCRUD:
 
     async def log_in(self, login: Login) -> WithSecret:
         """Begin a session; raise ``WrongCredentials`` or ``TooManyAttempts``."""
+        async with self._passwords.place():
+            return await self._log_in(login)
+
+    async def change_password(self, caller: Caller, change: PasswordChange) -> None:
+        """Change the caller's password, and end the other sessions of the account.
+
+        Raise ``WrongCredentials`` or ``TooManyAttempts``.
+        """
+        async with self._passwords.place():
+            await self._change_password(caller, change)
+
+    async def _log_in(self, login: Login) -> WithSecret:
         key = email_key(login.email)
         attempt = await count_attempt(self._database, key, self._network)
         account = await self._database.row(find_account_query(), {"key": key})
@@ -54,11 +66,7 @@ class LoginCRUD:
 
         return await self._database.transaction(work)
 
-    async def change_password(self, caller: Caller, change: PasswordChange) -> None:
-        """Change the caller's password, and end the other sessions of the account.
-
-        Raise ``WrongCredentials`` or ``TooManyAttempts``.
-        """
+    async def _change_password(self, caller: Caller, change: PasswordChange) -> None:
         values = {"account_id": caller.account_id}
         account = await self._database.row(read_account_query(), values)
         attempt = await count_attempt(self._database, account["email_key"], self._network)

@@ -1,4 +1,4 @@
-"""Who may call a route: declarations, callers, and the errors 401 and 403."""
+"""Access to routes: declarations, callers, and the errors 401 and 403."""
 
 from typing import Any
 
