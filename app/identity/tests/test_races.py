@@ -10,10 +10,12 @@ from uuid import UUID
 import asyncpg
 import pytest
 from httpx import AsyncClient, Response
+from pydantic import SecretStr
 
 from app.conftest import API, Json, lock_waiters, patient, problem, served
 from app.core.db import transactions
 from app.identity.models import SCOPES
+from app.identity.passwords import Passwords
 from app.identity.tests.callers import ADD_ONE, ADMIN, HASH, MEMBER, PASSWORD, Known, add_device
 from app.identity.tokens import callers
 
@@ -278,6 +280,35 @@ class TestSessions:
                     ended = await client.delete(f"{API}/sessions/current", headers=headers)
                     assert problem(ended) == (401, "/problems/invalid-token", [])
             old = new
+
+    @pytest.mark.parametrize("event", ["change", "reset", "disable"])
+    async def test_a_login_that_was_verified_before_the_password_changed_is_refused(
+        self, client: AsyncClient, monkeypatch: pytest.MonkeyPatch, event: str
+    ) -> None:
+        verified, changed, matches = asyncio.Event(), asyncio.Event(), Passwords.matches
+
+        async def slowly(self: Passwords, stored: str | None, password: SecretStr) -> bool:
+            result = await matches(self, stored, password)
+            verified.set()
+            await changed.wait()
+            return result
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Passwords, "matches", slowly)
+            login = asyncio.create_task(log_in(client, PASSWORD))
+            await verified.wait()
+        if event == "change":
+            payload = {"current": PASSWORD, "new": OTHERS[0]}
+            url = f"{API}/me/password"
+            done = await client.put(url, json=payload, headers=MEMBER.headers)
+        elif event == "reset":
+            done = await accept(client, "resets", await reset(client), OTHERS[0])
+        else:
+            done = await change(client, MEMBER, ADMIN, {"disabled": True})
+        changed.set()
+
+        assert done.is_success
+        assert problem(await login) == (401, "/problems/wrong-credentials", [])
 
     async def test_no_session_outlives_the_disabling_of_its_account(
         self, client: AsyncClient, other: asyncpg.Connection
