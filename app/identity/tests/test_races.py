@@ -12,7 +12,7 @@ import pytest
 from httpx import AsyncClient, Response
 from pydantic import SecretStr
 
-from app.conftest import API, Json, lock_waiters, patient, problem, served
+from app.conftest import API, Json, lock_waiters, patient, problem, served, unavailable
 from app.core.db import transactions
 from app.identity.models import SCOPES
 from app.identity.passwords import Passwords
@@ -373,6 +373,34 @@ class TestSessions:
 
         assert ended.status_code == 204
         assert problem(refused) == (401, "/problems/invalid-token", [])
+
+    async def test_a_database_that_is_read_only_answers_reads_with_a_token_long_not_used(
+        self, own_database: str, other: asyncpg.Connection
+    ) -> None:
+        await other.execute("UPDATE tokens SET last_used_at = now() - interval '2 hours'")
+        name = await other.fetchval("SELECT quote_ident(current_database())")
+        await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+        async with served(patient(own_database), 2) as client:
+            read = await client.get(f"{API}/categories")
+            written = await write(client, ADMIN, "Scaled")
+
+        assert read.status_code == 200
+        assert unavailable(written) == "The database does not answer."
+
+    async def test_the_use_of_a_token_is_written_once_an_hour(
+        self, client: AsyncClient, other: asyncpg.Connection
+    ) -> None:
+        last_used_at = "SELECT last_used_at FROM tokens WHERE id = $1"
+        used_at = await other.fetchval(last_used_at, ADMIN.id)
+        await write(client, ADMIN, "Scaled")
+        assert await other.fetchval(last_used_at, ADMIN.id) == used_at
+
+        await other.execute("UPDATE tokens SET last_used_at = now() - interval '61 minutes'")
+        await together(*(write(client, ADMIN, f"Category {number}") for number in range(3)))
+
+        used_at = await other.fetchval(last_used_at, ADMIN.id)
+        assert datetime.now(UTC) - used_at < timedelta(minutes=1)
 
     async def test_requests_that_change_an_account_do_not_deadlock(
         self, client: AsyncClient, other: asyncpg.Connection
