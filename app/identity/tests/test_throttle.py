@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from pydantic import SecretStr
@@ -128,6 +129,50 @@ async def wait_of_network_is(connection: asyncpg.Connection, wait: timedelta) ->
 async def counts(connection: asyncpg.Connection) -> int:
     number: int = await connection.fetchval("SELECT count(*) FROM login_limits")
     return number
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("state", ["wrong password", "unknown", "disabled", "no password"])
+    async def test_every_refused_login_gets_one_answer_after_one_hash(
+        self,
+        networks: Networks,
+        connection: asyncpg.Connection,
+        monkeypatch: pytest.MonkeyPatch,
+        state: str,
+    ) -> None:
+        if state == "disabled":
+            await connection.execute("UPDATE accounts SET disabled_at = now()")
+        if state == "no password":
+            await connection.execute("UPDATE accounts SET password_hash = NULL")
+        email = NOBODY if state == "unknown" else MEMBER.email
+        password = WRONG if state == "wrong password" else PASSWORD
+        costs, verify = [], PasswordHasher.verify
+
+        def counted(self: PasswordHasher, stored: str, given: str) -> bool:
+            costs.append(stored.rpartition("$")[0].rpartition("$")[0])
+            return verify(self, stored, given)
+
+        monkeypatch.setattr(PasswordHasher, "verify", counted)
+
+        assert is_wrong(await networks.log_in(HOME, email, password))
+
+        assert costs == ["$argon2id$v=19$m=19456,t=2,p=1"]
+
+    async def test_a_hash_of_other_costs_is_renewed_by_a_login(
+        self, networks: Networks, connection: asyncpg.Connection
+    ) -> None:
+        weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+        await connection.execute(
+            "UPDATE accounts SET password_hash = $1 WHERE id = $2", weak, MEMBER.id
+        )
+
+        assert (await networks.log_in(HOME, password=PASSWORD)).status_code == 201
+
+        stored = await connection.fetchval(
+            "SELECT password_hash FROM accounts WHERE id = $1", MEMBER.id
+        )
+        assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert (await networks.log_in(HOME, password=PASSWORD)).status_code == 201
 
 
 class TestAddress:
