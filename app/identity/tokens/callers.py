@@ -93,7 +93,8 @@ class Callers:
             self._verified.put(key, found)
         if found.accepted_until < datetime.now(UTC):
             return None
-        return await _find(found.session_id, None, database)
+        caller = await _find(found.session_id, None, database)
+        return caller if caller is not None and caller.kind == "session" else None
 
 
 async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Caller | None:
