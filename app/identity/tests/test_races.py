@@ -228,6 +228,19 @@ class TestAdministrators:
             assert await other.fetchval("SELECT count(*) FROM accounts WHERE is_admin") == 1
             await other.execute("UPDATE accounts SET is_admin = true WHERE id <> $1", MEMBER.id)
 
+    async def test_accounts_are_locked_in_the_order_of_their_ids_whoever_is_promoted(
+        self, client: AsyncClient, other: asyncpg.Connection
+    ) -> None:
+        lock = "SELECT FROM accounts WHERE id = $1 FOR UPDATE NOWAIT"
+        assert MEMBER.id < ADMIN.id
+        async with other.transaction():
+            await other.execute(lock, MEMBER.id)
+            promotion = asyncio.create_task(change(client, MEMBER, ADMIN, {"is_admin": True}))
+            await lock_waiters(other)
+            await other.execute(lock, ADMIN.id)
+
+        assert (await promotion).json()["is_admin"] is True
+
     async def test_no_write_is_accepted_after_the_answer_to_a_demotion(
         self, client: AsyncClient, other: asyncpg.Connection, second_admin: Known
     ) -> None:
