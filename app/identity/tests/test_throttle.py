@@ -185,7 +185,7 @@ class TestAddress:
 
         wait = retry_after(await networks.log_in(HOME, email))
 
-        assert OF_ADDRESS.interval - 10 * SECOND < wait * SECOND <= OF_ADDRESS.interval
+        assert OF_ADDRESS.interval - 20 * SECOND < wait * SECOND <= OF_ADDRESS.interval
 
     async def test_an_attempt_is_accepted_after_the_time_in_retry_after(
         self, networks: Networks, connection: asyncpg.Connection
@@ -193,9 +193,9 @@ class TestAddress:
         await networks.log_in(HOME)
 
         await wait_is(connection, 30 * SECOND)
-        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) == 30
+        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) in {29, 30}
         await wait_is(connection, 2 * SECOND)
-        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) == 2
+        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) in {1, 2}
         await wait_is(connection, 0 * SECOND)
         accepted = await networks.log_in(HOME, password=PASSWORD)
 
@@ -214,7 +214,8 @@ class TestAddress:
         await wait_is(connection, 0 * SECOND)
 
         assert is_wrong(await networks.log_in(HOME))
-        assert retry_after(await networks.log_in(HOME)) == OF_ADDRESS.interval / SECOND
+        assert OF_ADDRESS.interval / SECOND == 30
+        assert retry_after(await networks.log_in(HOME)) in {29, 30}
 
     async def test_a_refused_attempt_counts_neither_for_the_address_nor_for_the_network(
         self, networks: Networks, connection: asyncpg.Connection
@@ -339,9 +340,7 @@ class TestNetwork:
         self, networks: Networks
     ) -> None:
         for number in range(OF_NETWORK.at_once):
-            response = await networks.log_in(GYM, f"a{number}@example.com")
-            if response.status_code == 429:  # a slow machine: some intervals have passed
-                pytest.fail(f"attempt {number} was refused")
+            assert is_wrong(await networks.log_in(GYM, f"a{number}@example.com"))
         waits = [
             await networks.log_in(GYM, f"b{number}@example.com")
             for number in range(OF_NETWORK.at_once)
@@ -358,7 +357,7 @@ class TestNetwork:
         await networks.log_in(GYM, NOBODY)
 
         await wait_of_network_is(connection, 2 * SECOND)
-        assert retry_after(await networks.log_in(GYM, password=PASSWORD)) == 2
+        assert retry_after(await networks.log_in(GYM, password=PASSWORD)) in {1, 2}
         await wait_of_network_is(connection, 0 * SECOND)
 
         assert (await networks.log_in(GYM, password=PASSWORD)).status_code == 201
