@@ -19,6 +19,8 @@ from app.identity.passwords import Passwords
 from app.identity.tests.callers import ADD_ONE, ADMIN, HASH, MEMBER, PASSWORD, Known, add_device
 from app.identity.tokens import callers
 
+pytestmark = pytest.mark.slow
+
 SECOND_ADMIN = Known("eve", UUID(int=0xAE))
 OTHERS = [f"another good password {number}" for number in range(10)]
 
