@@ -58,11 +58,13 @@ class AccountsCRUD(CRUD[Payload, AccountUpdate]):
 
         async def change(transaction: Transaction) -> Resource | None:
             # Each change of rights locks all administrators first, so the check below holds.
-            admins = await transaction.rows(self.queries.lock_admins_query(), {})
-            account = await transaction.row(self.queries.lock_query(), values)
-            if account is None:
+            locked = {
+                row["id"]: row
+                for row in await transaction.rows(self.queries.lock_with_admins_query(), values)
+            }
+            if values["id"] not in locked:
                 return None
-            disabled_at = account["disabled_at"]
+            disabled_at = locked[values["id"]]["disabled_at"]
             if "disabled" in fields:
                 disables = values["new_disabled"]
                 disabled_at = (disabled_at or datetime.now(UTC)) if disables else None
@@ -73,7 +75,12 @@ class AccountsCRUD(CRUD[Payload, AccountUpdate]):
             if written is None:
                 return None
             is_admin = values.get("new_is_admin", True) and disabled_at is None
-            if not is_admin and [admin["id"] for admin in admins] == [written.id]:
+            admins = {
+                account_id
+                for account_id, row in locked.items()
+                if row["is_admin"] and row["disabled_at"] is None
+            }
+            if not is_admin and admins == {values["id"]}:
                 raise LastAdmin("This is the last administrator: make another one first.")
             if disabled_at is not None:
                 await transaction.row(self.queries.end_query(), values)

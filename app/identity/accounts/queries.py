@@ -26,16 +26,12 @@ class AccountQueries(Queries):
     """Builds the statements of accounts."""
 
     @compiled_once
-    def lock_admins_query(self) -> Statement:
-        """Lock all enabled administrators, in the order of their ids."""
-        admins = sa.select(_ACCOUNTS.c.id).where(*_IS_ADMIN)
-        return Statement(admins.order_by(_ACCOUNTS.c.id).with_for_update())
-
-    @compiled_once
-    def lock_query(self) -> Statement:
-        """Lock an account, and return whether it is an enabled administrator."""
-        this = sa.select(_ACCOUNTS.c.disabled_at).where(_ACCOUNTS.c.id == sa.bindparam("id"))
-        return Statement(this.with_for_update())
+    def lock_with_admins_query(self) -> Statement:
+        """Lock an account and all enabled administrators, in the order of their ids."""
+        is_wanted = sa.or_(_ACCOUNTS.c.id == sa.bindparam("id"), sa.and_(*_IS_ADMIN))
+        columns = _ACCOUNTS.c.id, _ACCOUNTS.c.is_admin, _ACCOUNTS.c.disabled_at
+        locked = sa.select(*columns).where(is_wanted).order_by(_ACCOUNTS.c.id)
+        return Statement(locked.with_for_update())
 
     @compiled_once
     def end_query(self) -> Statement:

@@ -22,7 +22,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from app.conftest import API, Create, Json, problem
 from app.core.resources.fields import new_id
-from app.identity.tests.callers import MEMBER, Known, add_device
+from app.identity.tests.callers import ADMIN, MEMBER, Known, add_device
 from app.identity.tokens.jwt import RETIRED_FOR, rotate
 
 JWT = f"{API}/sessions/current/jwt"
@@ -345,6 +345,16 @@ class TestForgeries:
         changed = signed(await own_key(connection), header, {**claims, **change})
 
         assert not await is_accepted(client, changed)
+
+    async def test_a_jwt_of_a_token_that_is_no_session_is_refused(
+        self, client: AsyncClient, connection: asyncpg.Connection, real: str
+    ) -> None:
+        header, claims, _ = parts_of(real)
+        key = await own_key(connection)
+
+        for token_id in (ADMIN.id, UUID(int=0)):
+            of_another = {**claims, "sid": str(token_id), "jti": str(new_id())}
+            assert not await is_accepted(client, signed(key, header, of_another))
 
     @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "sid"])
     async def test_a_claim_must_not_be_missing(

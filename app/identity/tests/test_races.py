@@ -10,12 +10,16 @@ from uuid import UUID
 import asyncpg
 import pytest
 from httpx import AsyncClient, Response
+from pydantic import SecretStr
 
-from app.conftest import API, Json, lock_waiters, patient, problem, served
+from app.conftest import API, Json, lock_waiters, patient, problem, served, unavailable
 from app.core.db import transactions
 from app.identity.models import SCOPES
+from app.identity.passwords import Passwords
 from app.identity.tests.callers import ADD_ONE, ADMIN, HASH, MEMBER, PASSWORD, Known, add_device
 from app.identity.tokens import callers
+
+pytestmark = pytest.mark.slow
 
 SECOND_ADMIN = Known("eve", UUID(int=0xAE))
 OTHERS = [f"another good password {number}" for number in range(10)]
@@ -226,6 +230,19 @@ class TestAdministrators:
             assert await other.fetchval("SELECT count(*) FROM accounts WHERE is_admin") == 1
             await other.execute("UPDATE accounts SET is_admin = true WHERE id <> $1", MEMBER.id)
 
+    async def test_accounts_are_locked_in_the_order_of_their_ids_whoever_is_promoted(
+        self, client: AsyncClient, other: asyncpg.Connection
+    ) -> None:
+        lock = "SELECT FROM accounts WHERE id = $1 FOR UPDATE NOWAIT"
+        assert MEMBER.id < ADMIN.id
+        async with other.transaction():
+            await other.execute(lock, MEMBER.id)
+            promotion = asyncio.create_task(change(client, MEMBER, ADMIN, {"is_admin": True}))
+            await lock_waiters(other)
+            await other.execute(lock, ADMIN.id)
+
+        assert (await promotion).json()["is_admin"] is True
+
     async def test_no_write_is_accepted_after_the_answer_to_a_demotion(
         self, client: AsyncClient, other: asyncpg.Connection, second_admin: Known
     ) -> None:
@@ -278,6 +295,35 @@ class TestSessions:
                     ended = await client.delete(f"{API}/sessions/current", headers=headers)
                     assert problem(ended) == (401, "/problems/invalid-token", [])
             old = new
+
+    @pytest.mark.parametrize("event", ["change", "reset", "disable"])
+    async def test_a_login_that_was_verified_before_the_password_changed_is_refused(
+        self, client: AsyncClient, monkeypatch: pytest.MonkeyPatch, event: str
+    ) -> None:
+        verified, changed, matches = asyncio.Event(), asyncio.Event(), Passwords.matches
+
+        async def slowly(self: Passwords, stored: str | None, password: SecretStr) -> bool:
+            result = await matches(self, stored, password)
+            verified.set()
+            await changed.wait()
+            return result
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Passwords, "matches", slowly)
+            login = asyncio.create_task(log_in(client, PASSWORD))
+            await verified.wait()
+        if event == "change":
+            payload = {"current": PASSWORD, "new": OTHERS[0]}
+            url = f"{API}/me/password"
+            done = await client.put(url, json=payload, headers=MEMBER.headers)
+        elif event == "reset":
+            done = await accept(client, "resets", await reset(client), OTHERS[0])
+        else:
+            done = await change(client, MEMBER, ADMIN, {"disabled": True})
+        changed.set()
+
+        assert done.is_success
+        assert problem(await login) == (401, "/problems/wrong-credentials", [])
 
     async def test_no_session_outlives_the_disabling_of_its_account(
         self, client: AsyncClient, other: asyncpg.Connection
@@ -342,6 +388,34 @@ class TestSessions:
 
         assert ended.status_code == 204
         assert problem(refused) == (401, "/problems/invalid-token", [])
+
+    async def test_a_database_that_is_read_only_answers_reads_with_a_token_long_not_used(
+        self, own_database: str, other: asyncpg.Connection
+    ) -> None:
+        await other.execute("UPDATE tokens SET last_used_at = now() - interval '2 hours'")
+        name = await other.fetchval("SELECT quote_ident(current_database())")
+        await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+        async with served(patient(own_database), 2) as client:
+            read = await client.get(f"{API}/categories")
+            written = await write(client, ADMIN, "Scaled")
+
+        assert read.status_code == 200
+        assert unavailable(written) == "The database does not answer."
+
+    async def test_the_use_of_a_token_is_written_once_an_hour(
+        self, client: AsyncClient, other: asyncpg.Connection
+    ) -> None:
+        last_used_at = "SELECT last_used_at FROM tokens WHERE id = $1"
+        used_at = await other.fetchval(last_used_at, ADMIN.id)
+        await write(client, ADMIN, "Scaled")
+        assert await other.fetchval(last_used_at, ADMIN.id) == used_at
+
+        await other.execute("UPDATE tokens SET last_used_at = now() - interval '61 minutes'")
+        await together(*(write(client, ADMIN, f"Category {number}") for number in range(3)))
+
+        used_at = await other.fetchval(last_used_at, ADMIN.id)
+        assert datetime.now(UTC) - used_at < timedelta(minutes=1)
 
     async def test_requests_that_change_an_account_do_not_deadlock(
         self, client: AsyncClient, other: asyncpg.Connection

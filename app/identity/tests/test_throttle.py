@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from pydantic import SecretStr
@@ -130,6 +131,50 @@ async def counts(connection: asyncpg.Connection) -> int:
     return number
 
 
+class TestAnswers:
+    @pytest.mark.parametrize("state", ["wrong password", "unknown", "disabled", "no password"])
+    async def test_every_refused_login_gets_one_answer_after_one_hash(
+        self,
+        networks: Networks,
+        connection: asyncpg.Connection,
+        monkeypatch: pytest.MonkeyPatch,
+        state: str,
+    ) -> None:
+        if state == "disabled":
+            await connection.execute("UPDATE accounts SET disabled_at = now()")
+        if state == "no password":
+            await connection.execute("UPDATE accounts SET password_hash = NULL")
+        email = NOBODY if state == "unknown" else MEMBER.email
+        password = WRONG if state == "wrong password" else PASSWORD
+        costs, verify = [], PasswordHasher.verify
+
+        def counted(self: PasswordHasher, stored: str, given: str) -> bool:
+            costs.append(stored.rpartition("$")[0].rpartition("$")[0])
+            return verify(self, stored, given)
+
+        monkeypatch.setattr(PasswordHasher, "verify", counted)
+
+        assert is_wrong(await networks.log_in(HOME, email, password))
+
+        assert costs == ["$argon2id$v=19$m=19456,t=2,p=1"]
+
+    async def test_a_hash_of_other_costs_is_renewed_by_a_login(
+        self, networks: Networks, connection: asyncpg.Connection
+    ) -> None:
+        weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+        await connection.execute(
+            "UPDATE accounts SET password_hash = $1 WHERE id = $2", weak, MEMBER.id
+        )
+
+        assert (await networks.log_in(HOME, password=PASSWORD)).status_code == 201
+
+        stored = await connection.fetchval(
+            "SELECT password_hash FROM accounts WHERE id = $1", MEMBER.id
+        )
+        assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert (await networks.log_in(HOME, password=PASSWORD)).status_code == 201
+
+
 class TestAddress:
     @pytest.mark.parametrize("email", [MEMBER.email, NOBODY])
     async def test_wrong_attempts_with_an_address_are_delayed_whether_or_not_it_has_an_account(
@@ -140,7 +185,7 @@ class TestAddress:
 
         wait = retry_after(await networks.log_in(HOME, email))
 
-        assert OF_ADDRESS.interval - 10 * SECOND < wait * SECOND <= OF_ADDRESS.interval
+        assert OF_ADDRESS.interval - 20 * SECOND < wait * SECOND <= OF_ADDRESS.interval
 
     async def test_an_attempt_is_accepted_after_the_time_in_retry_after(
         self, networks: Networks, connection: asyncpg.Connection
@@ -148,9 +193,9 @@ class TestAddress:
         await networks.log_in(HOME)
 
         await wait_is(connection, 30 * SECOND)
-        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) == 30
+        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) in {29, 30}
         await wait_is(connection, 2 * SECOND)
-        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) == 2
+        assert retry_after(await networks.log_in(HOME, password=PASSWORD)) in {1, 2}
         await wait_is(connection, 0 * SECOND)
         accepted = await networks.log_in(HOME, password=PASSWORD)
 
@@ -169,7 +214,8 @@ class TestAddress:
         await wait_is(connection, 0 * SECOND)
 
         assert is_wrong(await networks.log_in(HOME))
-        assert retry_after(await networks.log_in(HOME)) == OF_ADDRESS.interval / SECOND
+        assert OF_ADDRESS.interval / SECOND == 30
+        assert retry_after(await networks.log_in(HOME)) in {29, 30}
 
     async def test_a_refused_attempt_counts_neither_for_the_address_nor_for_the_network(
         self, networks: Networks, connection: asyncpg.Connection
@@ -294,9 +340,7 @@ class TestNetwork:
         self, networks: Networks
     ) -> None:
         for number in range(OF_NETWORK.at_once):
-            response = await networks.log_in(GYM, f"a{number}@example.com")
-            if response.status_code == 429:  # a slow machine: some intervals have passed
-                pytest.fail(f"attempt {number} was refused")
+            assert is_wrong(await networks.log_in(GYM, f"a{number}@example.com"))
         waits = [
             await networks.log_in(GYM, f"b{number}@example.com")
             for number in range(OF_NETWORK.at_once)
@@ -313,7 +357,7 @@ class TestNetwork:
         await networks.log_in(GYM, NOBODY)
 
         await wait_of_network_is(connection, 2 * SECOND)
-        assert retry_after(await networks.log_in(GYM, password=PASSWORD)) == 2
+        assert retry_after(await networks.log_in(GYM, password=PASSWORD)) in {1, 2}
         await wait_of_network_is(connection, 0 * SECOND)
 
         assert (await networks.log_in(GYM, password=PASSWORD)).status_code == 201

@@ -6,6 +6,7 @@ ago; a write always looks.
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner
+from app.core.errors import Unavailable
 from app.core.http.security import Caller
 from app.identity.models import Account, Token
 from app.identity.tokens.credentials import Presented, presented
@@ -91,7 +93,8 @@ class Callers:
             self._verified.put(key, found)
         if found.accepted_until < datetime.now(UTC):
             return None
-        return await _find(found.session_id, None, database)
+        caller = await _find(found.session_id, None, database)
+        return caller if caller is not None and caller.kind == "session" else None
 
 
 async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Caller | None:
@@ -102,7 +105,8 @@ async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Ca
     if row is None:
         return None
     if row["is_unnoted"]:
-        await database.row(_note_query(), {"id": token_id})
+        with suppress(Unavailable):  # a database that is read-only can still answer reads
+            await database.row(_note_query(), {"id": token_id})
     return Caller(
         token_id,
         row["kind"],
