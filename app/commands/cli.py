@@ -75,11 +75,15 @@ cli.add_typer(keys, name="keys", rich_help_panel=SERVE)
 
 
 @keys.command(epilog="Example: python3 manage.py keys rotate")
-def rotate() -> None:
+def rotate(
+    now: Annotated[
+        bool, Option("--now", help="Delete the old keys at once: they may have been stolen.")
+    ] = False,
+) -> None:
     """Make a new key that signs from now on; publish the old one until its tokens have ended."""
     from app.commands.identity import rotate_keys
 
-    rotate_keys()
+    rotate_keys(at_once=now)
 
 
 @keys.callback()

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,13 +37,15 @@ def make_admin(email: str) -> None:
     )
 
 
-def rotate_keys() -> None:
-    """Make a new key that signs JWTs, and retire the others."""
-    key_id = _on_local_database(rotate)
-    print(
-        f"Key {key_id} signs from now on. The others are published for"
-        f" {RETIRED_FOR.seconds // 60} more minutes."
+def rotate_keys(*, at_once: bool) -> None:
+    """Make a new key that signs JWTs, and retire the others or delete them at once."""
+    key_id = _on_local_database(partial(rotate, at_once=at_once))
+    others = (
+        "are deleted. A JWT that a running service has already verified ends within 5 minutes"
+        if at_once
+        else f"are published for {RETIRED_FOR.seconds // 60} more minutes"
     )
+    print(f"Key {key_id} signs from now on. The others {others}.")
 
 
 def admin_token(email: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -90,7 +90,7 @@ async def _admin(transaction: Transaction, email: str) -> UUID:
 
 async def _token(transaction: Transaction, account_id: UUID) -> str:
     fields = {"account_id": account_id, "name": NAME, "scopes": list(SCOPES)}
-    made = await PersonalTokensCRUD.insert(transaction, LIFETIME, fields)
+    made = await PersonalTokensCRUD.insert(transaction, datetime.now(UTC) + LIFETIME, fields)
     return made.secret
 
 

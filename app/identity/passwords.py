@@ -25,7 +25,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import no_info_after_validator_function
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from app.core.limits import Limit
+from app.core.limits import FairLimit
 
 SHORTEST, LONGEST = 15, 128
 """The length of a password in characters (NIST SP 800-63B-4: at least 15 as the only factor)."""
@@ -33,7 +33,7 @@ AT_ONCE = 2
 """How many hashes one process computes at once: each takes 19 MiB and a processor."""
 WAIT = 10.0
 """How many seconds a login waits for its hash at most."""
-NICENESS = 10
+NICENESS = 15
 """The priority of a thread that hashes: requests go first."""
 OF_NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1$QtyAF0OOEC4hFc83iAt4Ag"
@@ -130,11 +130,14 @@ class Passwords:
         # OWASP's parameters for argon2id.
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._threads = ThreadPoolExecutor(AT_ONCE, "password", _lower_priority)
-        self._limit = Limit(AT_ONCE, WAIT)
+        self._limit = FairLimit(AT_ONCE, WAIT)
 
-    def place(self) -> AbstractAsyncContextManager[None]:
-        """Hold a place during an ``async with``; raise ``Unavailable`` if too many logins wait."""
-        return self._limit.place()
+    def place(self, network: str) -> AbstractAsyncContextManager[None]:
+        """Hold a place during an ``async with``; raise ``Unavailable`` if the wait times out.
+
+        One network holds at most one of the two places.
+        """
+        return self._limit.place(network)
 
     async def hash(self, password: SecretStr) -> str:
         """Hash a password, while holding a place."""

@@ -6,6 +6,7 @@ caller of a request before it looks at anything else in it.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -36,6 +37,8 @@ class Caller(NamedTuple):
     centre_id: UUID | None = None
     is_admin: bool = False
 
+    expires_at: datetime | None = None
+    """When the token ends; None for one that never does."""
     log: Mapping[str, str] = {}
     """What the log line of a request says about its caller; no secret."""
 

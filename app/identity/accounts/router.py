@@ -38,8 +38,9 @@ from app.identity.accounts.models import (
     StaffRole,
 )
 from app.identity.errors import LastAdmin
+from app.identity.models import SCOPES
 
-READ, WRITE = needs("access:read"), needs("access:write")
+READ, WRITE, ALL = needs("access:read"), needs("access:write"), needs(*SCOPES)
 
 router = APIRouter(tags=["accounts"], route_class=ContractRoute)
 
@@ -70,7 +71,7 @@ async def get_account(account_id: Id, accounts: AccountsDep, request: Request) -
     "/accounts/{account_id}",
     response_model=AccountRead,
     responses=updates(AccountsCRUD, LastAdmin),
-    dependencies=[WRITE],
+    dependencies=[ALL],
 )
 async def update_account(
     account_id: Id, payload: AccountUpdate, accounts: AccountsDep, expected: ExpectedVersions
@@ -78,7 +79,8 @@ async def update_account(
     """Change the given fields of an account.
 
     An account that is disabled loses its tokens, and the codes that reset its password. The last
-    enabled administrator can be neither demoted nor disabled.
+    enabled administrator can be neither demoted nor disabled. The token needs all scopes, because
+    an account gets all of them.
     """
     return resource_response(await accounts.update(account_id, payload, expected))
 
@@ -103,7 +105,7 @@ async def list_staff(
     "/centres/{centre_id}/staff/{account_id}",
     status_code=HTTPStatus.NO_CONTENT,
     responses=merged(TAKES_BODY, READS),
-    dependencies=[WRITE],
+    dependencies=[ALL],
 )
 async def put_staff(centre_id: Id, account_id: Id, payload: StaffRole, staff: StaffDep) -> None:
     """Give an account a role at a centre, in place of an earlier one."""

@@ -24,6 +24,8 @@ from app.identity.errors import AccountDisabled
 from app.identity.login.models import Acceptance, InvitationCreate
 from app.identity.login.queries import (
     CODE_QUERIES,
+    close_resets_query,
+    forget_codes_query,
     insert_account_query,
     insert_code_query,
     lock_account_query,
@@ -58,9 +60,10 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
     queries = CODE_QUERIES
 
-    def __init__(self, database: Runner, passwords: Passwords) -> None:
+    def __init__(self, database: Runner, passwords: Passwords, network: str) -> None:
         super().__init__(database)
         self._passwords = passwords
+        self._network = network
 
     async def invite(self, payload: InvitationCreate) -> WithSecret:
         """Make an invitation, which replaces an earlier one to the same centre.
@@ -81,6 +84,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
             ]
             if errors:
                 raise AlreadyTaken("This person has an account already.", errors)
+            await transaction.rows(forget_codes_query(), {})
             await transaction.rows(self.queries.close_earlier_query(), values)
             created = await self._write(transaction, self.queries.insert_query(), values)
             assert created
@@ -101,7 +105,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
     async def accept_invitation(self, acceptance: Acceptance) -> WithSecret:
         """Make the account of an invitation, and begin a session; the code is used up."""
         code = await self._open_code(acceptance.code, "invitation")
-        async with self._passwords.place():
+        async with self._passwords.place(self._network):
             new = await self._passwords.hash(acceptance.password)
         account_id = new_id()
         account = {
@@ -146,7 +150,8 @@ class CodesCRUD(CRUD[Payload, Payload]):
             raise AccountsCRUD.not_found()
         if account["disabled_at"] is not None:
             raise AccountDisabled("This account is disabled: enable it first.")
-        await cls._close(transaction, {"kind": "reset", "account_id": account_id})
+        await transaction.rows(forget_codes_query(), {})
+        await transaction.rows(close_resets_query(), {"account_id": account_id})
         credential = new_credential()
         fields = {"kind": "reset", "account_id": account_id}
         values = _code_values(credential, RESET_LIFETIME, fields)
@@ -156,7 +161,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
     async def accept_reset(self, acceptance: Acceptance) -> WithSecret:
         """Set the password of a reset's account, end its sessions, and begin one."""
         code = await self._open_code(acceptance.code, "reset")
-        async with self._passwords.place():
+        async with self._passwords.place(self._network):
             new = await self._passwords.hash(acceptance.password)
         account_id = code["account_id"]
         values = {"account_id": account_id, "new_password_hash": new}

@@ -9,6 +9,7 @@ from app.core.resources.text import email_key
 from app.identity.accounts.models import PasswordChange
 from app.identity.errors import WrongCredentials
 from app.identity.login.queries import (
+    close_resets_query,
     find_account_query,
     lock_unchanged_query,
     read_account_query,
@@ -32,7 +33,7 @@ class LoginCRUD:
 
     async def log_in(self, login: Login) -> WithSecret:
         """Begin a session; raise ``WrongCredentials`` or ``TooManyAttempts``."""
-        async with self._passwords.place():
+        async with self._passwords.place(self._network):
             return await self._log_in(login)
 
     async def change_password(self, caller: Caller, change: PasswordChange) -> None:
@@ -40,7 +41,7 @@ class LoginCRUD:
 
         Raise ``WrongCredentials`` or ``TooManyAttempts``.
         """
-        async with self._passwords.place():
+        async with self._passwords.place(self._network):
             await self._change_password(caller, change)
 
     async def _log_in(self, login: Login) -> WithSecret:
@@ -82,6 +83,7 @@ class LoginCRUD:
             await transaction.row(set_password_query(), _password_of(account, new))
             await forgive(transaction, attempt)
             await SessionsCRUD.revoke_all(transaction, account["id"], caller.token_id)
+            await transaction.rows(close_resets_query(), values)
 
         await self._database.transaction(work)
 

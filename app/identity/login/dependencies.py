@@ -23,7 +23,7 @@ LoginDep = Annotated[LoginCRUD, Depends(get_login)]
 async def get_codes(database: DatabaseDep, request: Request) -> CodesCRUD:
     """Create the CRUD of invitations and resets for a request."""
     passwords: Passwords = request.app.state.passwords
-    return CodesCRUD(database, passwords)
+    return CodesCRUD(database, passwords, client_address(request.scope))
 
 
 CodesDep = Annotated[CodesCRUD, Depends(get_codes)]

@@ -58,6 +58,21 @@ CODE_QUERIES = CodeQueries(
 
 
 @cache
+def close_resets_query() -> Statement:
+    """Close the open resets of an account."""
+    resets = sa.update(_CODES).where(_CODES.c.account_id == _ACCOUNT_ID, _IS_OPEN)
+    return Statement(resets.values(_CLOSED).returning(_CODES.c.id))
+
+
+@cache
+def forget_codes_query() -> Statement:
+    """Delete codes that were closed or expired 30 days ago."""
+    ended = sa.func.least(_CODES.c.closed_at, _CODES.c.expires_at)
+    old = ended < NOW - sa.literal_column("interval '30 days'")
+    return Statement(sa.delete(_CODES).where(old).returning(_CODES.c.id))
+
+
+@cache
 def find_account_query() -> Statement:
     """Read the account with an email address."""
     return Statement(sa.select(_ACCOUNTS).where(_ACCOUNTS.c.email_key == sa.bindparam("key")))

@@ -23,10 +23,12 @@ from app.identity.login.models import (
     InvitationPage,
     ResetCreated,
 )
+from app.identity.models import SCOPES
 from app.identity.tokens.crud import WithSecret
 from app.identity.tokens.models import Login, SessionCreated
 
-READ, WRITE = needs("access:read"), needs("access:write")
+READ, WRITE, ALL = needs("access:read"), needs("access:write"), needs(*SCOPES)
+"""A code gives its account all scopes, so a token needs all of them to make one."""
 
 router = APIRouter(tags=["login"], route_class=ContractRoute)
 secrets = APIRouter(tags=["login"], route_class=SecretRoute)
@@ -68,7 +70,7 @@ async def change_password(payload: PasswordChange, caller: CallerDep, login: Log
     status_code=HTTPStatus.CREATED,
     response_model=InvitationCreated,
     responses=issues(AlreadyTaken, ReferenceMissing),
-    dependencies=[WRITE],
+    dependencies=[ALL],
 )
 async def create_invitation(
     payload: InvitationCreate, codes: CodesDep, request: Request
@@ -116,7 +118,7 @@ async def accept_invitation(payload: Acceptance, codes: CodesDep, request: Reque
     "/accounts/{account_id}/reset",
     response_model=ResetCreated,
     responses=merged(READS, problems(AccountDisabled)),
-    dependencies=[WRITE],
+    dependencies=[ALL],
 )
 async def reset_password(account_id: Id, codes: CodesDep) -> Response:
     """Make a code to reset the password of an account. Hand it to them: it is valid for an hour.

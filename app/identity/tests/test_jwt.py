@@ -202,17 +202,32 @@ class TestAsBearerToken:
         jwt = bearer(await new_jwt(client))
 
         by_jwt = await client.get(f"{API}/me", headers=jwt)
-        forbidden = await client.get(f"{API}/accounts", headers=jwt)
+        forbidden = await client.get(f"{API}/categories", headers=jwt)
 
         assert by_jwt.status_code == 200
         assert by_jwt.json() == (await client.get(f"{API}/me", headers=MEMBER.headers)).json()
         assert problem(forbidden) == (403, "/problems/forbidden", [])
 
+    async def test_a_jwt_gives_nothing_that_outlives_it(
+        self, client: AsyncClient, connection: asyncpg.Connection
+    ) -> None:
+        await connection.execute("UPDATE accounts SET is_admin = true")
+        jwt = bearer(await new_jwt(client))
+        token = {"name": "Website", "scopes": ["checkin"], "expires_in_days": 1}
+
+        read = await client.get(f"{API}/categories", headers=jwt)
+        made = await client.post(f"{API}/tokens", json=token, headers=jwt)
+        reset = await client.post(f"{API}/accounts/{MEMBER.id}/reset", headers=jwt)
+
+        assert read.status_code == 200
+        assert problem(made) == (403, "/problems/insufficient-scope", [])
+        assert problem(reset) == (403, "/problems/insufficient-scope", [])
+
     async def test_a_jwt_ends_with_its_session(self, client: AsyncClient) -> None:
         text = await new_jwt(client)
         assert await is_accepted(client, text)
 
-        ended = await client.delete(f"{API}/sessions/current", headers=bearer(text))
+        ended = await client.delete(f"{API}/sessions/current", headers=MEMBER.headers)
 
         again = await client.delete(f"{API}/sessions/current", headers=bearer(text))
         assert ended.status_code == 204
@@ -415,6 +430,16 @@ class TestForgeries:
 
 
 class TestRotation:
+    async def test_keys_that_may_be_stolen_are_deleted_at_once(
+        self, app: FastAPI, client: AsyncClient
+    ) -> None:
+        old = await new_jwt(client)
+
+        new_key = str(await rotate(app.state.database, at_once=True))
+
+        assert list(await published(client)) == [new_key]
+        assert not await is_accepted(client, old)
+
     async def test_the_retired_key_is_published_until_its_last_jwt_has_ended(
         self, app: FastAPI, client: AsyncClient, connection: asyncpg.Connection
     ) -> None:

@@ -57,6 +57,32 @@ class TestPersonalTokens:
 
         assert problem(response) == (422, "/problems/invalid", [("/scopes", "exceeding")])
 
+    async def test_a_token_cannot_make_one_that_outlives_it(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        day = bearer(await client.post(f"{API}/tokens", json={**TOKEN, "expires_in_days": 1}))
+
+        child = await client.post(f"{API}/tokens", json=TOKEN, headers=day)
+
+        own = (await client.get(f"{API}/me", headers=day)).json()["token"]["expires_at"]
+        assert child.json()["expires_at"] <= own
+
+    async def test_a_token_without_all_scopes_makes_no_account_stronger(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        token = bearer(await client.post(f"{API}/tokens", json=TOKEN))
+        account = f"{API}/accounts/{MEMBER.id}"
+
+        answers = [
+            await client.post(f"{account}/reset", headers=token),
+            await client.patch(account, json={"is_admin": True}, headers=token),
+            await client.post(f"{API}/invitations", json={"email": "x@example.com"}, headers=token),
+        ]
+
+        assert [problem(answer)[:2] for answer in answers] == [
+            (403, "/problems/insufficient-scope")
+        ] * 3
+
     async def test_a_token_does_not_exceed_its_account(
         self, client: httpx.AsyncClient, connection: Connection
     ) -> None:

@@ -32,11 +32,14 @@ REMEMBERED = 10_000
 """The maximum number of callers that a worker remembers."""
 IDLE = "7 days"
 """A session ends if it is not used for this time."""
+ACCESS = {"access:read", "access:write"}
+"""The scopes that a JWT does not have."""
 NOTED_EVERY = "1 hour"
 """How often the last use of a token is written, at most."""
 
 _TOKENS, _ACCOUNTS = table_of(Token), table_of(Account)
 _JWT_BEGINS = b"ey"
+FOUND = "id", "secret_hash", "kind", "scopes", "account_id", "centre_id", "expires_at"
 
 Value = TypeVar("Value")
 
@@ -94,7 +97,10 @@ class Callers:
         if found.accepted_until < datetime.now(UTC):
             return None
         caller = await _find(found.session_id, None, database)
-        return caller if caller is not None and caller.kind == "session" else None
+        if caller is None or caller.kind != "session":
+            return None
+        # Other services see JWTs, so a JWT gives nothing that outlives it.
+        return caller._replace(scopes=caller.scopes - ACCESS)
 
 
 async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Caller | None:
@@ -114,6 +120,7 @@ async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Ca
         row["account_id"],
         row["centre_id"],
         bool(row["is_admin"]),
+        row["expires_at"],
         {"account": str(row["account_id"] or ""), "token": str(token_id)},
     )
 
@@ -146,10 +153,7 @@ def _interval(text: str) -> sa.ColumnElement[Any]:
 def _find_query() -> Statement:
     """Read the live tokens of some ``ids``, with the rights of their accounts."""
     ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
-    columns = [
-        _TOKENS.c[name]
-        for name in ("id", "secret_hash", "kind", "scopes", "account_id", "centre_id")
-    ]
+    columns = [_TOKENS.c[name] for name in FOUND]
     with_account = _TOKENS.outerjoin(_ACCOUNTS, _ACCOUNTS.c.id == _TOKENS.c.account_id)
     return Statement(
         sa.select(*columns, _ACCOUNTS.c.is_admin, _is_unnoted().label("is_unnoted"))

@@ -80,11 +80,13 @@ class TokensOfKind(CRUD[Payload, Payload]):
 
     @classmethod
     async def insert(
-        cls, runner: Runner, lifetime: timedelta, fields: Mapping[str, Any]
+        cls, runner: Runner, expires_at: datetime, fields: Mapping[str, Any]
     ) -> WithSecret:
         """Insert a token of this kind."""
         credential = new_credential()
-        values = new_values(cls.queries.table, token_fields(credential, cls.kind, lifetime, fields))
+        values = new_values(
+            cls.queries.table, token_fields(credential, cls.kind, expires_at, fields)
+        )
         created = await cls._write(runner, cls.queries.insert_query(), values)
         assert created
         return WithSecret(created, credential.text)
@@ -98,14 +100,14 @@ def _owned_by(caller: Caller) -> dict[str, UUID]:
 
 
 def token_fields(
-    credential: Credential, kind: str, lifetime: timedelta, fields: Mapping[str, Any]
+    credential: Credential, kind: str, expires_at: datetime, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the columns of a new token."""
     return {
         "id": credential.id,
         "secret_hash": credential.secret_hash,
         "kind": kind,
-        "expires_at": datetime.now(UTC) + lifetime,
+        "expires_at": expires_at,
         **dict.fromkeys(("account_id", "centre_id", "name", "last_used_at", "revoked_at")),
         **fields,
     }
@@ -122,7 +124,7 @@ class SessionsCRUD(TokensOfKind):
         """Begin a session of an account."""
         await runner.rows(cls.queries.tidy_query(), {"account_id": account_id})
         fields = {"account_id": account_id, "scopes": list(SCOPES)}
-        return await cls.insert(runner, SESSION_LIFETIME, fields)
+        return await cls.insert(runner, datetime.now(UTC) + SESSION_LIFETIME, fields)
 
     async def jwt(self, caller: Caller, issuer: Issuer) -> Issued:
         """Make a JWT for the caller's session; raise ``NotFound`` if the token is no session."""
@@ -148,7 +150,7 @@ class PersonalTokensCRUD(TokensOfKind):
     kind = "personal"
 
     async def make(self, caller: Caller, payload: TokenCreate) -> WithSecret:
-        """Make a personal token of the caller's account; its scopes do not exceed the caller's."""
+        """Make a personal token of the caller's account, which does not exceed the caller's own."""
         exceeding = sorted(set(payload.scopes) - caller.scopes)
         if exceeding:
             raise Invalid.of_field(
@@ -159,7 +161,10 @@ class PersonalTokensCRUD(TokensOfKind):
             "name": payload.name,
             "scopes": list(dict.fromkeys(payload.scopes)),
         }
-        return await self.insert(self._database, timedelta(payload.expires_in_days), fields)
+        expires_at = datetime.now(UTC) + timedelta(payload.expires_in_days)
+        if caller.kind == self.kind and caller.expires_at is not None:
+            expires_at = min(expires_at, caller.expires_at)
+        return await self.insert(self._database, expires_at, fields)
 
 
 class DevicesCRUD(TokensOfKind):
@@ -179,7 +184,7 @@ class DevicesCRUD(TokensOfKind):
         """Make a device at a centre; raise ``NotFound``."""
         fields = {"centre_id": centre_id, "name": payload.name, "scopes": list(DEVICE_SCOPES)}
         try:
-            return await self.insert(self._database, LONGEST_LIFETIME, fields)
+            return await self.insert(self._database, datetime.now(UTC) + LONGEST_LIFETIME, fields)
         except ReferenceMissing:
             raise CentresCRUD.not_found() from None
 

@@ -121,12 +121,17 @@ async def published_keys(database: Runner) -> str:
     return json.dumps({"keys": [_published(row) for row in rows]})
 
 
-async def rotate(database: Runner) -> UUID:
-    """Make a new signing key and retire the others; return its id."""
+async def rotate(database: Runner, *, at_once: bool = False) -> UUID:
+    """Make a new signing key and retire the others; return its id.
+
+    The others are published until their last JWT has ended. After a theft of keys, delete them
+    ``at_once``. Only JWTs that a process has already verified are still accepted, until they end.
+    """
 
     async def work(transaction: Transaction) -> UUID:
         row = await _make_key(transaction)
-        await transaction.rows(_retire_query(), {"id": row["id"]})
+        old = _delete_query() if at_once else _retire_query()
+        await transaction.rows(old, {"id": row["id"]})
         key_id: UUID = row["id"]
         return key_id
 
@@ -176,6 +181,12 @@ def _published_query() -> Statement:
 def _insert_query() -> Statement:
     values: dict[str, Any] = {"id": sa.bindparam("id"), "private_key": sa.bindparam("private_key")}
     return Statement(insert(_KEYS).values(values).returning(_KEYS))
+
+
+@cache
+def _delete_query() -> Statement:
+    others = sa.delete(_KEYS).where(_KEYS.c.id != sa.bindparam("id", type_=sa.Uuid))
+    return Statement(others.returning(_KEYS.c.id))
 
 
 @cache

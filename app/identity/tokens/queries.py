@@ -43,7 +43,10 @@ class TokenQueries(Queries):
 
     @compiled_once
     def tidy_query(self) -> Statement:
-        """Delete the sessions of an account that have ended, or are too many."""
+        """Delete the sessions of an account that have ended, or are too many.
+
+        Also delete its other tokens that ended 30 days ago.
+        """
         of_account = (
             _TOKENS.c.account_id == sa.bindparam("account_id"),
             _TOKENS.c.kind == sa.literal_column("'session'"),
@@ -54,7 +57,12 @@ class TokenQueries(Queries):
             .order_by(_TOKENS.c.created_at.desc(), _TOKENS.c.id.desc())
             .limit(sa.literal_column(str(MOST_SESSIONS)))
         )
-        others = sa.delete(_TOKENS).where(*of_account, _TOKENS.c.id.not_in(newest))
+        ended = sa.func.least(_TOKENS.c.revoked_at, _TOKENS.c.expires_at)
+        is_old = ended < NOW - sa.literal_column("interval '30 days'")
+        others = sa.delete(_TOKENS).where(
+            _TOKENS.c.account_id == sa.bindparam("account_id"),
+            sa.or_(is_old, sa.and_(of_account[1], _TOKENS.c.id.not_in(newest))),
+        )
         return Statement(others.returning(_TOKENS.c.id))
 
 

@@ -14,6 +14,7 @@ from app.core.http.routes import ContractRoute, SecretRoute
 from app.core.http.security import OWN, PUBLIC, CallerDep, needs
 from app.core.resources.fields import Id
 from app.core.resources.paging import NewestFirstQuery
+from app.identity.models import DEVICE_SCOPES
 from app.identity.tokens.dependencies import DevicesDep, IssuerDep, PersonalTokensDep, SessionsDep
 from app.identity.tokens.jwt import published_keys
 from app.identity.tokens.models import (
@@ -29,6 +30,7 @@ from app.identity.tokens.models import (
 )
 
 READ, WRITE = needs("access:read"), needs("access:write")
+MAKES_DEVICES = needs("access:write", *DEVICE_SCOPES)
 
 router = APIRouter(tags=["tokens"], route_class=ContractRoute)
 secrets = APIRouter(tags=["tokens"], route_class=SecretRoute)
@@ -94,7 +96,8 @@ async def create_token(
 ) -> Response:
     """Make a personal token of the own account, for a script or a server.
 
-    Its scopes cannot exceed those of the token of this request. It ends with the account.
+    It cannot exceed the token of this request, neither in its scopes nor, if that is a personal
+    token too, in its life. It ends with the account.
     """
     resource, token = await tokens.make(caller, payload)
     return secret_response(request, resource, "tokens", "token", token)
@@ -124,7 +127,7 @@ async def delete_token(token_id: Id, caller: CallerDep, tokens: PersonalTokensDe
     status_code=HTTPStatus.CREATED,
     response_model=DeviceCreated,
     responses=merged(issues(), READS),
-    dependencies=[WRITE],
+    dependencies=[MAKES_DEVICES],
 )
 async def create_device(
     centre_id: Id, payload: DeviceCreate, devices: DevicesDep, request: Request
