@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from app.commands.tests.launcher import Launcher, launched, living
-from app.conftest import API
+from app.conftest import API, Json
+from app.identity.tests.callers import ADMIN, PASSWORD
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,8 @@ FOREVER = "600"
 class Load:
     """Clients that read and write, one request after the other, until the service is not ready."""
 
-    def __init__(self, service: Launcher) -> None:
+    def __init__(self, service: Launcher, login: Json | None = None) -> None:
+        self._login = login
         limits = httpx.Limits(max_connections=CLIENTS + 1)
         self._http = httpx.AsyncClient(
             base_url=service.url,
@@ -49,6 +51,8 @@ class Load:
         async with self._http, asyncio.TaskGroup() as clients:
             for _ in range(CLIENTS):
                 clients.create_task(self._client())
+            if self._login:
+                clients.create_task(self._client_that_logs_in(self._login))
             while self.answers < UNDER_LOAD:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.01)
             yield
@@ -59,6 +63,12 @@ class Load:
             stays = await self._get(f"{API}/categories?limit=5") and await self._create(name)
             if not stays and not await self.is_ready():
                 return
+
+    async def _client_that_logs_in(self, login: Json) -> None:
+        stays = True
+        while stays or await self.is_ready():
+            request = self._http.build_request("POST", f"{API}/sessions", json=login)
+            stays = await self._keeps_connection(request, 201)
 
     async def _get(self, path: str) -> bool:
         return await self._keeps_connection(self._http.build_request("GET", path), 200)
@@ -107,9 +117,9 @@ class Load:
         assert self.farewells > before
 
 
-async def stop_under_load(launcher: Launcher) -> list[str]:
+async def stop_under_load(launcher: Launcher, login: Json | None = None) -> list[str]:
     """Send TERM to the service under load; return the names of acknowledged categories."""
-    load = Load(launcher)
+    load = Load(launcher, login)
     launcher.read_on()
     async with load.running():
         os.kill(launcher.process.pid, signal.SIGTERM)
@@ -142,8 +152,9 @@ async def test_workers_that_stop_under_load_lose_no_request(data_dir: str) -> No
 async def test_one_process_that_stops_under_load_loses_no_request(
     own_database: str, other: asyncpg.Connection
 ) -> None:
+    login = {"email": ADMIN.email, "password": PASSWORD}
     with launched("run", "--port=0", DATABASE_URL=own_database, SHUTDOWN_DELAY=FOREVER) as launcher:
-        acknowledged = await stop_under_load(launcher)
+        acknowledged = await stop_under_load(launcher, login)
         assert await asyncio.to_thread(launcher.stop, signal.SIGTERM) == 0
     assert "Traceback" not in launcher.output
 

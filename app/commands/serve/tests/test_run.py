@@ -172,7 +172,7 @@ def test_more_connections_than_the_server_has_is_an_error_of_one_line(data_dir: 
     with launched(*command, DATA_DIR=data_dir, DB_POOL_SIZE="49") as launcher:
         assert launcher.ended() == 3
 
-    assert launcher.output.splitlines()[2:] == [
+    assert launcher.output.splitlines()[1:] == [
         "error: 2 x DB_POOL_SIZE = 98 connections are more than the 97 that the server has for a"
         " service: lower --workers or DB_POOL_SIZE, or raise its max_connections"
     ]

@@ -1,5 +1,7 @@
 """Access to routes: declarations, callers, and the errors 401 and 403."""
 
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -176,3 +178,20 @@ class TestCallers:
             assert (await client.get(f"{API}/me", headers=headers)).status_code == 200
         async with client_of(app, caller=None) as stranger:
             assert (await stranger.head(f"{API}/me")).status_code == 401
+
+    async def test_an_unknown_id_takes_as_long_as_a_wrong_secret(self, client: AsyncClient) -> None:
+        wrong = {
+            "id": f"Bearer cfs_{'0' * 32}{ADMIN.token[-44:]}",
+            "secret": f"Bearer {ADMIN.token[:-43]}{'A' * 43}",
+        }
+        taken: dict[str, list[float]] = {kind: [] for kind in wrong}
+
+        for _ in range(150):
+            for kind, token in wrong.items():
+                begin = perf_counter()
+                response = await client.get(f"{API}/me", headers={"Authorization": token})
+                taken[kind].append(perf_counter() - begin)
+                assert response.status_code == 401
+
+        ratio = median(taken["id"]) / median(taken["secret"])
+        assert 0.8 < ratio < 1.25
