@@ -24,7 +24,7 @@ from app.core.errors import Unavailable
 from app.core.http.idempotency import HEADER
 from app.core.http.key_limit import KeyLimit
 from app.core.http.tests.document import Document as Checked
-from app.identity.tests.callers import add_device
+from app.identity.tests.callers import MEMBER, add_device
 
 STALE = {"If-Match": '"0-"'}
 
@@ -120,7 +120,8 @@ async def refuse_without_a_database(
     with monkeypatch.context() as changed:
         changed.setattr(Database, "_run", AsyncMock(side_effect=Unavailable("It is gone.")))
         for operation in operations(document):
-            await _plain(operation).send(client, {})
+            for headers in ({}, MEMBER.headers):
+                await _plain(operation)._replace(headers=headers).send(client, {})
 
 
 def _plain(operation: Operation) -> Call:

@@ -1,5 +1,7 @@
 """Helpers for table declarations: constraint names, columns and their source fields."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
@@ -22,6 +24,27 @@ WAL_RECORD = sa.func.pg_logical_emit_message(
 
 The commit of a transaction that has written nothing does not wait for a synchronous standby. So it
 could acknowledge what an earlier transaction wrote, before a standby has that.
+"""
+
+
+CALLER, CALLER_IS_ADMIN = "caller", "caller_is_admin"
+"""The parameters of ``CALLER_HOLDS``; without a caller, it is true."""
+
+_CALLER: sa.ColumnElement[Any] = sa.bindparam(CALLER, None, type_=sa.Uuid)
+_LIVE = sa.table("live_callers", sa.column("id"), sa.column("is_admin"))
+CALLER_HOLDS = sa.or_(
+    _CALLER.is_(None),
+    sa.select(_LIVE.c.id)
+    .where(
+        _LIVE.c.id == _CALLER,
+        _LIVE.c.is_admin == sa.bindparam(CALLER_IS_ADMIN, None, type_=sa.Boolean),
+    )
+    .exists(),
+)
+"""The condition that a caller still has the rights that were found a moment ago.
+
+A statement that writes has it, so that the caller needs no statement of its own. A migration of the
+feature that knows tokens creates the view ``live_callers``.
 """
 
 

@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
 
+from app.core.db.schema import CALLER
+
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _LOCKING = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE)\b")
 
@@ -17,7 +19,8 @@ _LOCKING = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|FOR (NO KEY )?UPDATE|F
 class Statement:
     """The text of a statement and the names of its parameters, in the order of ``$1, $2, …``.
 
-    Callers pass values by the names of ``bindparam``s; constants in the query keep their values.
+    Callers pass values by the names of ``bindparam``s. Constants and defaults in the query keep
+    their values, unless a value of their name is passed.
     """
 
     def __init__(self, query: ClauseElement) -> None:
@@ -26,6 +29,8 @@ class Statement:
         self.text = compiled.string
         self.locks_rows = bool(_LOCKING.search(self.text))
         """Whether it changes or locks rows, and so may wait for the locks of other transactions."""
+        self.checks_caller = CALLER in compiled.binds
+        """Whether it writes only if the caller still has rights: it has ``CALLER_HOLDS``."""
         binds = compiled.binds
         self._names = tuple(compiled.positiontup or ())
         self._constants = {
@@ -35,7 +40,10 @@ class Statement:
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of the parameters; a missing one raises ``KeyError``."""
         constants = self._constants
-        return [constants[name] if name in constants else values[name] for name in self._names]
+        return [
+            constants[name] if name in constants and name not in values else values[name]
+            for name in self._names
+        ]
 
 
 def new_value(column: Column[Any]) -> BindParameter[Any]:

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.core.db.transactions import Runner
+from app.core.http.security import DATABASE
 
 
 async def get_database(request: Request) -> Runner:
     """Return the app's database, or the transaction that handles this request's idempotency key."""
-    runner: Runner = request.scope["state"].get("database") or request.app.state.database
+    runner: Runner = request.scope["state"].get(DATABASE) or request.app.state.database
     return runner
 
 

@@ -28,7 +28,7 @@ from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused, TooManyKeys
 from app.core.http.key_limit import TOO_MANY, Claim, KeyLimit
-from app.core.http.security import CALLER, Caller
+from app.core.http.security import CALLER, DATABASE, Caller
 from app.core.http.urls import route_path
 
 HEADER = "Idempotency-Key"
@@ -133,7 +133,7 @@ class Idempotency:
                 raise TooManyKeys(TOO_MANY)
             if earlier := await _earlier_answer(transaction, values, claim):
                 return earlier, None
-            request.state.database = transaction
+            request.scope["state"][DATABASE] = transaction
             response = await handle(request)
             headers = {
                 name: value for name, value in response.headers.items() if name != "content-length"

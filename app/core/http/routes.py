@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.core.errors import DomainError, FieldError, Invalid, MalformedRequest
 from app.core.http.bodies import REFUSED, JSONRequest
 from app.core.http.idempotency import HEADER, Idempotency, key_of
-from app.core.http.security import access_to, caller_of
+from app.core.http.security import access_to, admit, confirm_caller
 from app.core.http.urls import is_utf8, link_to, route_path
 
 ROUTE = "route"
@@ -61,7 +61,7 @@ class ContractRoute(APIRoute):
 
         async def handle_by_contract(request: Request) -> Response:
             if access is not None:
-                access.check(await caller_of(request))
+                await admit(request, access)
             if not stores and key_of(request):
                 raise Invalid.of_field(HEADER, "unsupported", NOT_STORED)
             if request.scope["query_string"]:
@@ -70,6 +70,7 @@ class ContractRoute(APIRoute):
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
             if creates and stores and (key := key_of(request)):
+                await confirm_caller(request)
                 state = request.app.state
                 idempotency: Idempotency = state.idempotency
                 response = await idempotency.answered_once(key, request, state.database, handle)

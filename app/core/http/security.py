@@ -5,9 +5,9 @@ caller of a request before it looks at anything else in it.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Request, Security
@@ -15,11 +15,18 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
-from app.core.db.transactions import Runner
+from app.core.db.schema import CALLER as CALLER_ID
+from app.core.db.schema import CALLER_IS_ADMIN
+from app.core.db.statements import Statement
+from app.core.db.transactions import Reader, Runner, Transaction
 from app.core.errors import Forbidden, InsufficientScope, InvalidToken, Unauthenticated
 
+DATABASE = "database"
+"""Key in ``scope["state"]`` of what runs the statements of a request, in place of the app's."""
 CALLER = "caller"
 """Key in ``scope["state"]`` of the caller of a request."""
+
+Result = TypeVar("Result")
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 
@@ -108,8 +115,8 @@ class Access(NamedTuple):
 
     def check(self, caller: Caller) -> None:
         """Raise ``InsufficientScope`` or ``Forbidden`` if the caller may not use the route."""
-        missing = self.scopes - caller.scopes
-        if missing:
+        if not self.scopes <= caller.scopes:
+            missing = self.scopes - caller.scopes
             raise InsufficientScope(f"The token lacks the scope {' and '.join(sorted(missing))}.")
         if self.is_own and caller.account_id is None:
             raise Forbidden("The token of a device has no account.")
@@ -153,20 +160,102 @@ def require_declarations(app: FastAPI, framework: Iterable[str]) -> None:
         access_to(route.dependant)
 
 
-async def caller_of(request: Request) -> Caller:
-    """Find the caller of a request; raise ``Unauthenticated`` or ``InvalidToken``.
+async def admit(request: Request, access: Access) -> None:
+    """Find the caller of a request, and check that the route admits them.
 
-    A read may use a caller that was found a moment ago. A write always looks in the database.
+    A request may use a caller that was found a moment ago. A write then checks the caller again, at
+    the latest in its statement. Raise ``Unauthenticated``, ``InvalidToken``, ``InsufficientScope``
+    or ``Forbidden``.
     """
-    token = _token_of(request.scope)
-    state = request.app.state
-    callers: Authenticator = state.callers
-    caller = callers.recent(token) if request.scope["method"] == "GET" else None
+    token, state = _token_of(request.scope), request.scope["state"]
+    callers: Authenticator = request.app.state.callers
+    caller = callers.recent(token)
     if caller is None:
-        caller = await callers.find(token, state.database)
+        state[CALLER] = caller = await _found(callers, token, request.app.state.database)
+        access.check(caller)
+        return
+    state[CALLER] = caller
+    if request.scope["method"] == "GET":
+        access.check(caller)
+        return
+    checked = CheckedRunner(request.app.state.database, callers, token, access, caller)
+    state[DATABASE] = checked
+    try:
+        access.check(caller)
+    except Forbidden:
+        await checked.confirm()  # the rights may be others by now, or the token may have ended
+
+
+async def confirm_caller(request: Request) -> None:
+    """Look up the caller of a write now, if that has not been done."""
+    database = request.scope["state"].get(DATABASE)
+    if isinstance(database, CheckedRunner):
+        await database.confirm()
+
+
+class CheckedRunner:
+    """Runs the statements of a write whose caller was found a moment ago.
+
+    A statement with ``CALLER_HOLDS`` checks the caller itself. Before any other one, the caller is
+    looked up. It must not refer to the request, which refers to it: each such cycle is work for the
+    garbage collector.
+    """
+
+    __slots__ = ("_access", "_caller", "_callers", "_database", "_is_confirmed", "_token")
+
+    def __init__(
+        self,
+        database: Runner,
+        callers: Authenticator,
+        token: bytes,
+        access: Access,
+        caller: Caller,
+    ) -> None:
+        self._database, self._callers, self._token = database, callers, token
+        self._access = access
+        self._caller = {CALLER_ID: caller.token_id, CALLER_IS_ADMIN: caller.is_admin}
+        self._is_confirmed = False
+
+    async def confirm(self) -> None:
+        """Look up the caller, once; raise what ``admit`` raises."""
+        if self._is_confirmed:
+            return
+        self._access.check(await _found(self._callers, self._token, self._database))
+        self._is_confirmed = True
+
+    @property
+    def costly(self) -> Reader:
+        """The runner itself: a write has no costly reads."""
+        return self
+
+    async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement and return its first row, or None."""
+        if statement.checks_caller:
+            values = {**values, **self._caller}
+        else:
+            await self.confirm()
+        return await self._database.row(statement, values)
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
+        """Run a statement and return its rows."""
+        await self.confirm()
+        return await self._database.rows(statement, values)
+
+    async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
+        """Run a statement over ``ids`` for one of them, and return its row, or None."""
+        await self.confirm()
+        return await self._database.row_by_id(statement, row_id)
+
+    async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run several statements in one transaction."""
+        await self.confirm()
+        return await self._database.transaction(work)
+
+
+async def _found(callers: Authenticator, token: bytes, database: Runner) -> Caller:
+    caller = await callers.find(token, database)
     if caller is None:
         raise InvalidToken("The token is unknown, expired or revoked.")
-    request.scope["state"][CALLER] = caller
     return caller
 
 

@@ -9,7 +9,13 @@ from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolati
 from app.core.db.constraints import already_taken, reference_missing, rule_broken
 from app.core.db.statements import Statement, new_values
 from app.core.db.transactions import Runner
-from app.core.errors import DomainError, NotFound, PreconditionFailed, StillInUse
+from app.core.errors import (
+    DomainError,
+    NotFound,
+    PreconditionFailed,
+    StillInUse,
+    Unavailable,
+)
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON, Place, name_of_list
@@ -45,9 +51,7 @@ class CRUD(Generic[Create, Update]):
         """Insert a row; raise ``AlreadyTaken``, ``ReferenceMissing`` or the error of a ``Rule``."""
         fields = {"id": new_id(), **payload.model_dump()}
         values = new_values(self.queries.table, fields)
-        created = await self._write(self._database, self.queries.insert_query(), values)
-        assert created
-        return created
+        return await self._insert(self._database, values)
 
     async def get(self, row_id: UUID) -> Resource:
         """Read a row; raise ``NotFound``."""
@@ -150,6 +154,16 @@ class CRUD(Generic[Create, Update]):
         if row is None:
             raise self.not_found()
         return Resource(*row)
+
+    @classmethod
+    async def _insert(cls, runner: Runner, values: Mapping[str, Any]) -> Resource:
+        """Insert a row and return it; raise what ``_write`` raises."""
+        created = await cls._write(runner, cls.queries.insert_query(), values)
+        if created is None:
+            # The caller has lost their rights: the next statement raises that error.
+            await runner.row(cls.queries.exists_query(), {"id": values["new_id"]})
+            raise Unavailable("The rights of this caller are changing; try again.")
+        return created
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         """Change fields of the row of ``values["id"]``; None if no row has an expected version."""

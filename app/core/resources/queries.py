@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import NOW, WAL_RECORD, table_of, written_columns
+from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.models import LAST_VERSION, Row
 from app.core.resources.paging import LARGEST_PAGE
@@ -111,7 +111,8 @@ class Queries:
     def delete_query(self) -> Statement:
         """Delete one row."""
         table = self.table
-        return Statement(sa.delete(table).where(*as_expected(table)).returning(table.c.id))
+        this = sa.delete(table).where(*as_expected(table), CALLER_HOLDS)
+        return Statement(this.returning(table.c.id))
 
     @compiled_once
     def exists_query(self) -> Statement:
@@ -146,9 +147,10 @@ class Queries:
 
     def inserted_cte(self) -> sa.CTE:
         """Insert a row with all columns that have no default in the database."""
-        values = {column: new_value(column) for column in written_columns(self.table)}
-        returned = self.projection.columns
-        return sa.insert(self.table).values(values).returning(*returned).cte("inserted")
+        columns = written_columns(self.table)
+        row = sa.select(*map(new_value, columns)).where(CALLER_HOLDS)
+        inserted = sa.insert(self.table).from_select(columns, row)
+        return inserted.returning(*self.projection.columns).cte("inserted")
 
     def updated_cte(self, fields: Set[str], *also_changed: sa.ColumnElement[bool]) -> sa.CTE:
         """Set the given fields; increment the version if one differs or ``also_changed`` holds."""
@@ -168,7 +170,7 @@ class Queries:
         }
         return (
             sa.update(table)
-            .where(*as_expected(table))
+            .where(*as_expected(table), CALLER_HOLDS)
             .values({**values, **version})
             .returning(*self.projection.columns)
             .cte("updated")

@@ -101,7 +101,7 @@ class TestErrors:
         (error,) = logged
         assert (error["level"], error["request_id"]) == ("error", "the-one")
         assert error["exception"].startswith("Traceback (most recent call last):")
-        assert "caller_of" in error["exception"]
+        assert "admit" in error["exception"]
 
     async def test_a_database_error_is_logged_without_values(
         self,

@@ -86,9 +86,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
                 raise AlreadyTaken("This person has an account already.", errors)
             await transaction.rows(forget_codes_query(), {})
             await transaction.rows(self.queries.close_earlier_query(), values)
-            created = await self._write(transaction, self.queries.insert_query(), values)
-            assert created
-            return WithSecret(created, credential.text)
+            return WithSecret(await self._insert(transaction, values), credential.text)
 
         return await self._database.transaction(work)
 

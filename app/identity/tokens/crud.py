@@ -87,9 +87,7 @@ class TokensOfKind(CRUD[Payload, Payload]):
         values = new_values(
             cls.queries.table, token_fields(credential, cls.kind, expires_at, fields)
         )
-        created = await cls._write(runner, cls.queries.insert_query(), values)
-        assert created
-        return WithSecret(created, credential.text)
+        return WithSecret(await cls._insert(runner, values), credential.text)
 
 
 def _owned_by(caller: Caller) -> dict[str, UUID]:
