@@ -291,12 +291,19 @@ def fuzz(
         int | None,
         Option(help="Seed that repeats the same requests; random by default.", show_default=False),
     ] = None,
+    only: Annotated[
+        str | None,
+        Option(
+            help="Regular expression for the IDs of the operations to fuzz: athlete|booking.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Generate requests from the OpenAPI document and check every response against it."""
     from app.commands.prove.fuzz import fuzz
     from app.commands.token import remote
 
-    raise Exit(fuzz(remote(url, token_file), cases, seconds, seed))
+    raise Exit(fuzz(remote(url, token_file), cases, seconds, seed, only))
 
 
 @cli.command(

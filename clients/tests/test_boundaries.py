@@ -36,6 +36,10 @@ REFUSED_WITHOUT_A_WORD = {
     ("not_valid", ".*"): "only the service knows which codes are open",
     ("reused", ".*"): "an idempotency key is refused because of an earlier request",
     ("role_at_centre", ".*"): "the rule is about two fields",
+    (
+        "secret_length",
+        "[0-9]+ letters with an accent apart",
+    ): "a password is measured when it is composed (NFC)",
     ("span", ".*"): "the rule is about two fields",
     (
         "text_empty",

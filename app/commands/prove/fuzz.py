@@ -29,8 +29,12 @@ STRANGER = (
 """Options of the run without a token: valid requests, of which each that needs one gets 401."""
 
 
-def fuzz(where: Remote | None, cases: int, seconds: int | None, seed: int | None) -> int:
+def fuzz(
+    where: Remote | None, cases: int, seconds: int | None, seed: int | None, only: str | None = None
+) -> int:
     """Fuzz a running service, or a temporary one; return 1 if anything is wrong.
+
+    ``only`` is a regular expression for the IDs of the operations to fuzz.
 
     That is a failed check, an error of schemathesis, or a warning. Warnings count because a
     request that reaches no row proves nothing.
@@ -50,11 +54,12 @@ def fuzz(where: Remote | None, cases: int, seconds: int | None, seed: int | None
         options = [f"--max-examples={cases}", f"--report-json-path={report}"]
         options += [f"--max-time={seconds}"] if seconds is not None else []
         options += [f"--seed={seed}"] if seed is not None else []
+        chosen = [f"--include-operation-id-regex={only}"] if only is not None else []
         location = urljoin(where.url, "/openapi.json")
-        with _running([location, "--checks=all", *options], where.token) as process:
+        with _running([location, "--checks=all", *options, *chosen], where.token) as process:
             status = process.wait()
         print("Once more without a token", flush=True)
-        with _running([location, *STRANGER], None) as process:
+        with _running([location, *STRANGER, *chosen], None) as process:
             strangers = process.wait()
     return verdict(report, status) or int(strangers != 0)
 

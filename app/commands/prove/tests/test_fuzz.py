@@ -43,7 +43,7 @@ TRAINING = "/trainings/{training_id}"
 BOOKING = "/bookings/{booking_id}"
 BOOKINGS = f"{TRAINING}/bookings"
 NOBODY = "00000000-0000-0000-0000-000000000000"
-CASES = 2000
+CASES = 500
 BEGUN = re.compile("Loaded specification")
 CLEAN = {
     "complete": True,
@@ -54,8 +54,10 @@ CLEAN = {
 
 
 @pytest.mark.slow
-def test_fuzzing_finds_no_failure_and_tests_all_operations(tmp_path: Path) -> None:
-    with launched("fuzz", "--cases=3", "--seed=1", DATA_DIR=str(tmp_path)) as launcher:
+def test_fuzzing_finds_no_failure_and_tests_the_chosen_operations(tmp_path: Path) -> None:
+    """Fuzz a part of the operations; ``.ci/run`` fuzzes all of them."""
+    only = "--only=training|booking|session|token"
+    with launched("fuzz", "--cases=3", "--seed=1", only, DATA_DIR=str(tmp_path)) as launcher:
         launcher.read_until(BEGUN)
         family = launcher.family()
         assert launcher.ended(100) == 0, launcher.output
@@ -65,7 +67,7 @@ def test_fuzzing_finds_no_failure_and_tests_all_operations(tmp_path: Path) -> No
     assert report["test_cases"]["generated"] >= CASES
     assert (report["failures"], report["errors"]) == ([], [])
     assert {name for name, found in report["warnings"].items() if found} == set()
-    assert report["operations"]["tested"] == report["operations"]["total"]
+    assert report["operations"]["tested"] == report["operations"]["selected"] > 15
     assert {name: phase["status"] for name, phase in report["phases"].items()} == dict.fromkeys(
         ["examples", "coverage", "fuzzing", "stateful"], "success"
     )
