@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.core.db.schema import NOW, table_of
+from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.resources.fields import new_id
@@ -144,14 +144,13 @@ def _first_query() -> Statement:
 
 @cache
 def _token_query() -> Statement:
-    soon = NOW + sa.literal_column(f"interval '{RENEWED.days} days'")
     found = (
         sa.select(_TOKENS.c.secret_hash)
         .join(_ACCOUNTS, _ACCOUNTS.c.id == _TOKENS.c.account_id)
         .where(
             _TOKENS.c.id == sa.bindparam("id"),
             _ACCOUNTS.c.email_key == sa.bindparam("key"),
-            _TOKENS.c.expires_at > soon,
+            _TOKENS.c.expires_at > NOW + interval(RENEWED),
             is_live(),
         )
     )

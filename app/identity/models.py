@@ -1,6 +1,6 @@
 """The tables of identity, and the types of their fields."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
@@ -51,6 +51,8 @@ TokenName = Annotated[
     str, Text(100, name=True), Field(description="What the token is for.", examples=["Website"])
 ]
 TokenKind = Literal["session", "personal", "device"]
+FORGOTTEN_AFTER = timedelta(days=30)
+"""How long tokens and codes are kept after they have ended."""
 Occasion = Annotated[datetime, Field(examples=["2026-11-27T08:30:00.123456Z"])]
 
 

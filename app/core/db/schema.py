@@ -1,5 +1,6 @@
 """Helpers for table declarations: constraint names, columns and their source fields."""
 
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,12 @@ SQLModel.metadata.naming_convention = {
 
 NOW = sa.func.statement_timestamp()
 """The database's time when it received the statement."""
+
+
+def interval(duration: timedelta) -> sa.ColumnElement[Any]:
+    """Return a duration as a constant, to add to a time or to subtract from it."""
+    return sa.literal_column(f"interval '{duration.total_seconds()} seconds'")
+
 
 WAL_RECORD = sa.func.pg_logical_emit_message(
     sa.true(), sa.literal_column("'crossfit-api'::text"), sa.literal_column("''::text")

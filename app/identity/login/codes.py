@@ -24,7 +24,6 @@ from app.identity.errors import AccountDisabled
 from app.identity.login.models import Acceptance, InvitationCreate
 from app.identity.login.queries import (
     CODE_QUERIES,
-    close_resets_query,
     forget_codes_query,
     insert_account_query,
     insert_code_query,
@@ -96,7 +95,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
     async def revoke_invitation(self, invitation_id: UUID) -> None:
         """Revoke an open invitation; raise ``NotFound``."""
-        if not await self._close(self._database, {"id": invitation_id, "kind": "invitation"}):
+        if not await self.close(self._database, {"id": invitation_id, "kind": "invitation"}):
             await self._waits_for_standby(invitation_id)  # as a retry of a DELETE does
             raise self.not_found()
 
@@ -149,7 +148,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         if account["disabled_at"] is not None:
             raise AccountDisabled("This account is disabled: enable it first.")
         await transaction.rows(forget_codes_query(), {})
-        await transaction.rows(close_resets_query(), {"account_id": account_id})
+        await cls.close(transaction, {"account_id": account_id})
         credential = new_credential()
         fields = {"kind": "reset", "account_id": account_id}
         values = _code_values(credential, RESET_LIFETIME, fields)
@@ -186,11 +185,12 @@ class CodesCRUD(CRUD[Payload, Payload]):
         return row
 
     async def _use(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
-        if not await self._close(transaction, {"id": code["id"]}):
+        if not await self.close(transaction, {"id": code["id"]}):
             raise _not_valid()  # another request has just used it
 
     @classmethod
-    async def _close(cls, runner: Runner, wanted: Mapping[str, Any]) -> list[Any]:
+    async def close(cls, runner: Runner, wanted: Mapping[str, Any]) -> list[Any]:
+        """Close the open codes that match; return their ids."""
         return await runner.rows(cls.queries.close_query(frozenset(wanted)), wanted)
 
     @classmethod

@@ -8,8 +8,8 @@ from app.core.http.security import Caller
 from app.core.resources.text import email_key
 from app.identity.accounts.models import PasswordChange
 from app.identity.errors import WrongCredentials
+from app.identity.login.codes import CodesCRUD
 from app.identity.login.queries import (
-    close_resets_query,
     find_account_query,
     lock_unchanged_query,
     read_account_query,
@@ -83,7 +83,7 @@ class LoginCRUD:
             await transaction.row(set_password_query(), _password_of(account, new))
             await forgive(transaction, attempt)
             await SessionsCRUD.revoke_all(transaction, account["id"], caller.token_id)
-            await transaction.rows(close_resets_query(), values)
+            await CodesCRUD.close(transaction, values)
 
         await self._database.transaction(work)
 

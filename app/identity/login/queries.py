@@ -5,13 +5,13 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from app.core.db.schema import NOW, table_of, written_columns
+from app.core.db.schema import NOW, interval, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.queries import Compare, Queries, compiled_once, next_version
 from app.identity.login.models import InvitationRead
-from app.identity.models import Account, Code, Staff
+from app.identity.models import FORGOTTEN_AFTER, Account, Code
 
-_ACCOUNTS, _CODES, _STAFF = table_of(Account), table_of(Code), table_of(Staff)
+_ACCOUNTS, _CODES = table_of(Account), table_of(Code)
 _ACCOUNT_ID = sa.bindparam("account_id", type_=sa.Uuid)
 _IS_OPEN = sa.and_(_CODES.c.closed_at.is_(None), _CODES.c.expires_at > NOW)
 _CLOSED = {_CODES.c.closed_at: NOW, **next_version(_CODES)}
@@ -58,18 +58,11 @@ CODE_QUERIES = CodeQueries(
 
 
 @cache
-def close_resets_query() -> Statement:
-    """Close the open resets of an account."""
-    resets = sa.update(_CODES).where(_CODES.c.account_id == _ACCOUNT_ID, _IS_OPEN)
-    return Statement(resets.values(_CLOSED).returning(_CODES.c.id))
-
-
-@cache
 def forget_codes_query() -> Statement:
-    """Delete codes that were closed or expired 30 days ago."""
+    """Delete codes that were closed, or expired, long ago."""
     ended = sa.func.least(_CODES.c.closed_at, _CODES.c.expires_at)
-    old = ended < NOW - sa.literal_column("interval '30 days'")
-    return Statement(sa.delete(_CODES).where(old).returning(_CODES.c.id))
+    is_old = ended < NOW - interval(FORGOTTEN_AFTER)
+    return Statement(sa.delete(_CODES).where(is_old).returning(_CODES.c.id))
 
 
 @cache

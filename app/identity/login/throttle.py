@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from app.core.db.schema import NOW, table_of
+from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.identity.errors import TooManyAttempts
@@ -89,9 +89,9 @@ async def forgive(transaction: Transaction, attempt: Attempt) -> None:
     """Take back the count of an attempt that succeeded, and remember its network."""
     # Locked in this order: an attempt that is counted locks its address, or the pair, and then its
     # network.
-    await transaction.rows(_forgive_query(OF_ADDRESS.interval), {"key": attempt.address})
+    await transaction.rows(_forgive_query(OF_ADDRESS), {"key": attempt.address})
     await transaction.rows(_remember_query(), {"pair": attempt.pair})
-    await transaction.rows(_forgive_query(OF_NETWORK.interval), {"key": attempt.network})
+    await transaction.rows(_forgive_query(OF_NETWORK), {"key": attempt.network})
 
 
 def _key(kind: str, *parts: str) -> str:
@@ -106,14 +106,10 @@ def _text(name: str) -> sa.ColumnElement[str]:
     return sa.bindparam(name, type_=sa.Text)
 
 
-def _interval(duration: timedelta) -> sa.ColumnElement[Any]:
-    return sa.literal_column(f"interval '{duration.total_seconds()} seconds'")
-
-
 def _of_each(address: timedelta, network: timedelta) -> sa.ColumnElement[Any]:
     """Return one duration for the row of the network, and another one for the address."""
     is_network = _LIMITS.c.key == _text("network")
-    return sa.case((is_network, _interval(network)), else_=_interval(address))
+    return sa.case((is_network, interval(network)), else_=interval(address))
 
 
 _ROOM = _of_each(OF_ADDRESS.room, OF_NETWORK.room)
@@ -131,11 +127,12 @@ def _count_query() -> Statement:
     """Count an attempt with the address and one from the network, each only if there is room."""
     # Always the address first: two attempts at the same time lock the rows in the same order.
     first = [
-        {"key": _text(name), "next_at": NOW + interval, "kept_until": NOW + interval}
-        for name, interval in (
-            ("address", _interval(OF_ADDRESS.interval)),
-            ("network", _interval(OF_NETWORK.interval)),
-        )
+        {
+            "key": _text(name),
+            "next_at": NOW + interval(rate.interval),
+            "kept_until": NOW + interval(rate.interval),
+        }
+        for name, rate in (("address", OF_ADDRESS), ("network", OF_NETWORK))
     ]
     counting = insert(_LIMITS).values(first)
     next_at = sa.func.greatest(_LIMITS.c.next_at, NOW) + (counting.excluded.next_at - NOW)
@@ -158,15 +155,15 @@ def _wait_query() -> Statement:
 
 
 @cache
-def _forgive_query(interval: timedelta) -> Statement:
+def _forgive_query(rate: Rate) -> Statement:
     fewer = sa.update(_LIMITS).where(_LIMITS.c.key == _text("key"))
-    earlier = _LIMITS.c.next_at - _interval(interval)
+    earlier = _LIMITS.c.next_at - interval(rate.interval)
     return Statement(fewer.values(next_at=earlier).returning(_LIMITS.c.key))
 
 
 @cache
 def _remember_query() -> Statement:
-    until = NOW + _interval(KNOWN_FOR)
+    until = NOW + interval(KNOWN_FOR)
     known = insert(_LIMITS).values(key=_text("pair"), next_at=NOW, kept_until=until)
     remembered = known.on_conflict_do_update(
         index_elements=[_LIMITS.c.key], set_={"kept_until": until}

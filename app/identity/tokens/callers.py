@@ -7,17 +7,17 @@ ago; a write always looks.
 
 from collections import OrderedDict
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import NOW, table_of
+from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner
 from app.core.errors import Unavailable
@@ -30,11 +30,11 @@ RECENT = 2.0
 """Seconds for which a read may use a caller without another lookup."""
 REMEMBERED = 10_000
 """The maximum number of callers that a worker remembers."""
-IDLE = "7 days"
+IDLE = timedelta(days=7)
 """A session ends if it is not used for this time."""
 ACCESS = {"access:read", "access:write"}
 """The scopes that a JWT does not have."""
-NOTED_EVERY = "1 hour"
+NOTED_EVERY = timedelta(hours=1)
 """How often the last use of a token is written, at most."""
 
 _TOKENS, _ACCOUNTS = table_of(Token), table_of(Account)
@@ -136,17 +136,13 @@ def is_live() -> sa.ColumnElement[bool]:
     return sa.and_(
         _TOKENS.c.revoked_at.is_(None),
         _TOKENS.c.expires_at > NOW,
-        sa.or_(_TOKENS.c.kind != sa.literal_column("'session'"), used_at > NOW - _interval(IDLE)),
+        sa.or_(_TOKENS.c.kind != sa.literal_column("'session'"), used_at > NOW - interval(IDLE)),
     )
 
 
 def _is_unnoted() -> sa.ColumnElement[bool]:
     used_at = _TOKENS.c.last_used_at
-    return sa.or_(used_at.is_(None), used_at < NOW - _interval(NOTED_EVERY))
-
-
-def _interval(text: str) -> sa.ColumnElement[Any]:
-    return sa.literal_column(f"interval '{text}'")
+    return sa.or_(used_at.is_(None), used_at < NOW - interval(NOTED_EVERY))
 
 
 @cache

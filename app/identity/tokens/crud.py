@@ -85,7 +85,7 @@ class TokensOfKind(CRUD[Payload, Payload]):
         """Insert a token of this kind."""
         credential = new_credential()
         values = new_values(
-            cls.queries.table, token_fields(credential, cls.kind, expires_at, fields)
+            cls.queries.table, _token_fields(credential, cls.kind, expires_at, fields)
         )
         return WithSecret(await cls._insert(runner, values), credential.text)
 
@@ -97,7 +97,7 @@ def _owned_by(caller: Caller) -> dict[str, UUID]:
     return {"account_id": caller.account_id}
 
 
-def token_fields(
+def _token_fields(
     credential: Credential, kind: str, expires_at: datetime, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the columns of a new token."""
@@ -127,18 +127,13 @@ class SessionsCRUD(TokensOfKind):
     async def jwt(self, caller: Caller, issuer: Issuer) -> Issued:
         """Make a JWT for the caller's session; raise ``NotFound`` if the token is no session."""
         if caller.kind != self.kind or caller.account_id is None:
-            raise self.no_session()
+            raise NotFound("The token of this request is no session.")
         return await issue(self._database, issuer, caller.account_id, caller.token_id)
 
     @classmethod
     def noun(cls) -> str:
         """Return the name of a row in messages."""
         return "session"
-
-    @classmethod
-    def no_session(cls) -> NotFound:
-        """Make the error for a caller whose token is no session."""
-        return NotFound("The token of this request is no session.")
 
 
 class PersonalTokensCRUD(TokensOfKind):

@@ -15,7 +15,7 @@ from jwt import PyJWT, PyJWTError
 from jwt.algorithms import OKPAlgorithm
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from app.core.db.schema import NOW, table_of
+from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.core.resources.fields import new_id
@@ -34,7 +34,7 @@ _JWT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 _KEYS = table_of(SigningKey)
 _IS_PUBLISHED = sa.or_(
     _KEYS.c.retired_at.is_(None),
-    _KEYS.c.retired_at > NOW - sa.literal_column(f"interval '{RETIRED_FOR.seconds} seconds'"),
+    _KEYS.c.retired_at > NOW - interval(RETIRED_FOR),
 )
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Set
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import NOW, table_of
+from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement
 from app.core.resources.queries import Compare, Queries, compiled_once, next_version
-from app.identity.models import Token
+from app.identity.models import FORGOTTEN_AFTER, Token
 from app.identity.tokens.callers import is_live
 from app.identity.tokens.models import DeviceRead, SessionRead, TokenRead
 
@@ -45,7 +45,7 @@ class TokenQueries(Queries):
     def tidy_query(self) -> Statement:
         """Delete the sessions of an account that have ended, or are too many.
 
-        Also delete its other tokens that ended 30 days ago.
+        Also delete its other tokens that ended long ago.
         """
         of_account = (
             _TOKENS.c.account_id == sa.bindparam("account_id"),
@@ -58,7 +58,7 @@ class TokenQueries(Queries):
             .limit(sa.literal_column(str(MOST_SESSIONS)))
         )
         ended = sa.func.least(_TOKENS.c.revoked_at, _TOKENS.c.expires_at)
-        is_old = ended < NOW - sa.literal_column("interval '30 days'")
+        is_old = ended < NOW - interval(FORGOTTEN_AFTER)
         others = sa.delete(_TOKENS).where(
             _TOKENS.c.account_id == sa.bindparam("account_id"),
             sa.or_(is_old, sa.and_(of_account[1], _TOKENS.c.id.not_in(newest))),
