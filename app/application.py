@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.files = FileLimits(settings)
     app.state.idempotency = Idempotency(settings.max_keys_per_account)
     app.state.issuer = Issuer(settings.jwt_issuer, settings.jwt_audience)
-    app.state.callers = Callers(app.state.issuer)
+    app.state.callers = Callers(app.state.issuer, settings.public_read)
     app.state.passwords = Passwords()
     documentation = [route.path or "" for route in iter_route_contexts(app.routes)]
     app.include_router(health.router)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import Field, model_validator
+from pydantic import Field, RootModel, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 from sqlmodel import Field as TableField
@@ -147,6 +147,23 @@ class AthleteRead(AthleteBase, Row):
 
     category: CategoryReference
     centres: list[CentreReference]
+
+
+class AthleteTraining(SQLModel):
+    """An athlete as coaches see them, with those of their centres where the caller has a role."""
+
+    id: ExampleId
+    name: Name
+    reference: Reference | None
+    sex: Sex | None
+    category: CategoryReference
+    height_cm: HeightCm | None
+    weight_kg: WeightKg | None
+    centres: list[CentreReference]
+
+
+class AthleteView(RootModel[AthleteRead | AthleteTraining]):
+    """An athlete as the caller sees them: all fields, or those for training."""
 
 
 class AthleteSummary(SQLModel):

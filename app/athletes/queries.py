@@ -1,6 +1,6 @@
 """The SQL of athletes and their enrolments."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +12,21 @@ from app.athletes.models import (
     Athlete,
     AthleteRead,
     AthleteSummary,
+    AthleteTraining,
     Enrolment,
 )
+from app.athletes.rights import TRAINING
 from app.centres.models import Centre, CentreRead
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
+from app.core.resources.projection import Links
 from app.core.resources.queries import (
+    REACH,
+    REACH_ATHLETE,
+    REACH_CENTRES,
     Compare,
     Queries,
+    View,
     as_expected,
     compiled_once,
     next_version,
@@ -30,6 +37,13 @@ _ATHLETES = table_of(Athlete)
 _CENTRES = table_of(Centre)
 _ENROLMENTS = table_of(Enrolment)
 _HAS_ID = _ATHLETES.c.id == sa.bindparam("id")
+SEEN = "seen_centres"
+"""The filter of the list of an athlete's centres that leaves out those the caller does not see."""
+WIDE_REACH = "wide_reach"
+"""In place of ``REACH``, for many centres."""
+_SEEN_CENTRES: sa.ColumnElement[Any] = sa.bindparam(SEEN, type_=ARRAY(sa.Uuid))
+_FULL_CENTRES: sa.ColumnElement[Any] = sa.bindparam("full_centres", type_=ARRAY(sa.Uuid))
+ONE: sa.ColumnElement[int] = sa.literal_column("1")
 
 
 class CentresOfAthleteQueries(Queries):
@@ -41,6 +55,8 @@ class CentresOfAthleteQueries(Queries):
         if "athlete_id" in given:
             of_athlete = _ENROLMENTS.c.athlete_id == sa.bindparam("athlete_id")
             yield _among(_CENTRES.c.id, sa.select(_ENROLMENTS.c.centre_id).where(of_athlete))
+        if SEEN in given:
+            yield _CENTRES.c.id == sa.func.any(_SEEN_CENTRES)
 
 
 class AthleteQueries(Queries):
@@ -48,10 +64,68 @@ class AthleteQueries(Queries):
 
     def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the condition of each filter that is given."""
-        yield from super().conditions(given)
+        yield from super().conditions(given - {REACH})
         if "centre_id" in given:
             at_centre = _ENROLMENTS.c.centre_id == sa.bindparam("centre_id")
             yield _among(_ATHLETES.c.id, sa.select(_ENROLMENTS.c.athlete_id).where(at_centre))
+        if WIDE_REACH in given:
+            # A subquery that the planner does not turn into a join: it is checked row by row, in
+            # the order of the list, until the page is full.
+            enrolled = sa.select(sa.true()).where(self._enrolled_within_reach()).limit(ONE)
+            own = _ATHLETES.c.id == REACH_ATHLETE
+            yield sa.or_(own, enrolled.correlate(_ATHLETES).scalar_subquery())
+        elif REACH in given:
+            within = _ENROLMENTS.c.centre_id == sa.func.any(REACH_CENTRES)
+            themselves = sa.select(REACH_ATHLETE.label("athlete_id"))
+            enrolments = sa.select(_ENROLMENTS.c.athlete_id).where(within)
+            yield _among(_ATHLETES.c.id, enrolments.union_all(themselves))
+
+    def within_reach(self) -> sa.ColumnElement[bool]:
+        """Return the condition for athletes at centres within reach, and for the caller."""
+        enrolled = sa.exists().where(self._enrolled_within_reach())
+        return sa.or_(_ATHLETES.c.id == REACH_ATHLETE, enrolled)
+
+    def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
+        """Return the centres of an athlete, and the athlete."""
+        enrolled = sa.select(_ENROLMENTS.c.centre_id).where(_ENROLMENTS.c.athlete_id == source.c.id)
+        return {
+            "centres": sa.func.array(enrolled.correlate(source).scalar_subquery()),
+            "athlete_id": source.c.id,
+        }
+
+    def may_delete(self) -> sa.ColumnElement[bool]:
+        """Return the condition for athletes whose centres are all within reach."""
+        elsewhere = sa.exists().where(
+            _ENROLMENTS.c.athlete_id == _ATHLETES.c.id, _is_beyond_reach(_ENROLMENTS)
+        )
+        return sa.and_(self.may_change(), ~elsewhere)
+
+    def links(self, filters: Set[str]) -> Links | None:
+        """Return the enrolments that the caller sees, of athletes in a list.
+
+        These are the ones at centres where the caller has a role, and all of an athlete in full
+        view.
+        """
+        if REACH not in filters:
+            return None
+        full = _ENROLMENTS.alias("full")
+        in_full_view = sa.exists().where(
+            full.c.athlete_id == _ENROLMENTS.c.athlete_id,
+            full.c.centre_id == sa.func.any(_FULL_CENTRES),
+        )
+        is_seen = sa.or_(
+            _ENROLMENTS.c.centre_id == sa.func.any(_SEEN_CENTRES),
+            _ENROLMENTS.c.athlete_id == REACH_ATHLETE,
+            in_full_view,
+        )
+        return {_ENROLMENTS: sa.select(_ENROLMENTS).where(is_seen).subquery("seen")}
+
+    @staticmethod
+    def _enrolled_within_reach() -> sa.ColumnElement[bool]:
+        return sa.and_(
+            _ENROLMENTS.c.athlete_id == _ATHLETES.c.id,
+            _ENROLMENTS.c.centre_id == sa.func.any(REACH_CENTRES),
+        )
 
     @compiled_once
     def find_query(self, column: str) -> Statement:
@@ -82,7 +156,11 @@ class AthleteQueries(Queries):
         if "centre_ids" not in fields:
             return self._update_alone_query(fields)
         athlete_id = sa.bindparam("id", type_=sa.Uuid)
-        wanted = _wanted_query(athlete_id.label("athlete_id")).cte("wanted")
+        # The caller does not replace enrolments at centres beyond their reach.
+        kept = sa.select(_ENROLMENTS.c.athlete_id, _ENROLMENTS.c.centre_id).where(
+            _ENROLMENTS.c.athlete_id == athlete_id, _is_beyond_reach(_ENROLMENTS)
+        )
+        wanted = _wanted_query(athlete_id.label("athlete_id")).union(kept).cte("wanted")
         removed = (
             sa.delete(_ENROLMENTS)
             .where(
@@ -108,8 +186,29 @@ class AthleteQueries(Queries):
 
     @compiled_once
     def lock_query(self) -> Statement:
-        """Lock an athlete until the transaction ends, if ``If-Match`` accepts its version."""
-        return Statement(_locked_query(*as_expected(_ATHLETES)))
+        """Lock an athlete until the transaction ends, if ``If-Match`` accepts its version.
+
+        The caller must have the right to change the athlete.
+        """
+        return Statement(_locked_query(*as_expected(_ATHLETES), self.may_change()))
+
+    @compiled_once
+    def beyond_reach_query(self) -> Statement:
+        """Return how many enrolments are beyond reach, and the new centres that are so."""
+        ours = _ENROLMENTS.c.athlete_id == sa.bindparam("id")
+        kept = sa.select(sa.func.count()).where(ours, _is_beyond_reach(_ENROLMENTS))
+        given = sa.bindparam("new_centre_ids", type_=ARRAY(sa.Uuid))
+        new = sa.select(_CENTRES.c.id).where(
+            _CENTRES.c.id == sa.func.any(given),
+            _CENTRES.c.id != sa.func.all(REACH_CENTRES),
+            _CENTRES.c.id.not_in(sa.select(_ENROLMENTS.c.centre_id).where(ours)),
+        )
+        return Statement(
+            sa.select(
+                kept.scalar_subquery().label("kept"),
+                sa.func.array(new.scalar_subquery()).label("new"),
+            )
+        )
 
     @compiled_once
     def enrol_query(self) -> Statement:
@@ -160,11 +259,22 @@ ATHLETE_QUERIES = AthleteQueries(
         "sex": Compare(_ATHLETES.c.sex),
         "category_id": Compare(_ATHLETES.c.category_id),
     },
+    views={TRAINING: View(AthleteTraining, AthleteSummary)},
 )
 CENTRES_OF_ATHLETE_QUERIES = CentresOfAthleteQueries(Centre, CentreRead)
 
 
-def _among(row_id: sa.Column[UUID], enrolled: sa.Select[UUID]) -> sa.ColumnElement[bool]:
+def _is_beyond_reach(enrolments: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Match enrolments at centres for which the caller lacks the right."""
+    return sa.and_(
+        ~sa.bindparam("reach_all", type_=sa.Boolean),
+        enrolments.c.centre_id != sa.func.all(REACH_CENTRES),
+    )
+
+
+def _among(
+    row_id: sa.Column[UUID], enrolled: sa.Select[UUID] | sa.CompoundSelect[UUID]
+) -> sa.ColumnElement[bool]:
     """Match rows by the ids of enrolments, in a time that depends on the number of those ids.
 
     ``= ANY (ARRAY(...))`` and not ``IN``, which PostgreSQL plans for an average number of ids: it

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.athletes import rights
 from app.athletes.crud import AthletesCRUD
 from app.athletes.dependencies import AthletesDep
 from app.athletes.errors import TooManyCentres
@@ -26,6 +27,7 @@ from app.athletes.models import (
     AthletesOfCategoryQuery,
     AthletesQuery,
     AthleteUpdate,
+    AthleteView,
 )
 from app.centres.models import CentrePage
 from app.core.csv.streaming import (
@@ -58,7 +60,7 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
-from app.core.http.security import needs
+from app.core.http.security import needs, only
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
@@ -72,7 +74,7 @@ router = APIRouter(tags=["athletes"], route_class=ContractRoute)
     status_code=HTTPStatus.CREATED,
     response_model=AthleteRead,
     responses=creates(AthletesCRUD),
-    dependencies=[WRITE],
+    dependencies=[WRITE, only(rights.CREATE)],
 )
 async def create_athlete(
     payload: AthleteCreate, athletes: AthletesDep, request: Request
@@ -90,7 +92,10 @@ async def list_athletes(
 
 
 @router.post(
-    "/athletes/lookup", response_model=AthleteRead, responses=LOOKS_UP, dependencies=[READ]
+    "/athletes/lookup",
+    response_model=AthleteRead,
+    responses=LOOKS_UP,
+    dependencies=[READ, only(rights.LOOK_UP)],
 )
 async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response:
     """Find an athlete by reference, email address or national id.
@@ -101,7 +106,10 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
 
 
 @router.post(
-    "/athletes/import", responses=IMPORTS, openapi_extra=takes_csv(EXAMPLE), dependencies=[WRITE]
+    "/athletes/import",
+    responses=IMPORTS,
+    openapi_extra=takes_csv(EXAMPLE),
+    dependencies=[WRITE, only(rights.TRANSFER)],
 )
 async def import_athletes(
     options: Annotated[ImportOptions, Query()], database: DatabaseDep, request: Request
@@ -125,14 +133,22 @@ async def import_athletes(
         )
 
 
-@router.get("/athletes/export", response_class=CSVResponse, responses=EXPORTS, dependencies=[READ])
+@router.get(
+    "/athletes/export",
+    response_class=CSVResponse,
+    responses=EXPORTS,
+    dependencies=[READ, only(rights.TRANSFER)],
+)
 async def export_athletes(reader: ExportReaderDep) -> CSVResponse:
     """Export all athletes as a CSV file in UTF-8, which can be imported again unchanged."""
     return await csv_response(exported_athletes(reader), "athletes.csv")
 
 
 @router.get(
-    "/athletes/{athlete_id}", response_model=AthleteRead, responses=GETS, dependencies=[READ]
+    "/athletes/{athlete_id}",
+    response_model=AthleteView,
+    responses=GETS,
+    dependencies=[READ],
 )
 async def get_athlete(athlete_id: Id, athletes: AthletesDep, request: Request) -> Response:
     """Read an athlete."""
@@ -141,7 +157,7 @@ async def get_athlete(athlete_id: Id, athletes: AthletesDep, request: Request) -
 
 @router.patch(
     "/athletes/{athlete_id}",
-    response_model=AthleteRead,
+    response_model=AthleteView,
     responses=updates(AthletesCRUD),
     dependencies=[WRITE],
 )

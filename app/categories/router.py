@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.categories import rights
 from app.categories.crud import CategoriesCRUD
 from app.categories.dependencies import CategoriesDep
 from app.categories.models import CategoryCreate, CategoryPage, CategoryRead, CategoryUpdate
+from app.core.access import TIMETABLE
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import GETS, LISTS, creates, deletes, updates
 from app.core.http.responses import (
@@ -17,11 +19,12 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
-from app.core.http.security import needs
+from app.core.http.security import needs, only, open_to
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
-READ, WRITE = needs("categories:read"), needs("categories:write")
+READ = [needs("categories:read"), open_to(TIMETABLE)]
+WRITE = needs("categories:write")
 
 router = APIRouter(prefix="/categories", tags=["categories"], route_class=ContractRoute)
 
@@ -31,7 +34,7 @@ router = APIRouter(prefix="/categories", tags=["categories"], route_class=Contra
     status_code=HTTPStatus.CREATED,
     response_model=CategoryRead,
     responses=creates(CategoriesCRUD),
-    dependencies=[WRITE],
+    dependencies=[WRITE, only(rights.CREATE)],
 )
 async def create_category(
     payload: CategoryCreate, categories: CategoriesDep, request: Request
@@ -40,7 +43,7 @@ async def create_category(
     return created_response(request, await categories.create(payload))
 
 
-@router.get("", response_model=CategoryPage, responses=LISTS, dependencies=[READ])
+@router.get("", response_model=CategoryPage, responses=LISTS, dependencies=READ)
 async def list_categories(
     query: Annotated[NamedListQuery, Query()], categories: CategoriesDep, request: Request
 ) -> Response:
@@ -48,7 +51,7 @@ async def list_categories(
     return page_response(request, await categories.page(query))
 
 
-@router.get("/{category_id}", response_model=CategoryRead, responses=GETS, dependencies=[READ])
+@router.get("/{category_id}", response_model=CategoryRead, responses=GETS, dependencies=READ)
 async def get_category(category_id: Id, categories: CategoriesDep, request: Request) -> Response:
     """Read a category."""
     return found_response(request, await categories.get(category_id))

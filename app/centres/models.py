@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, RootModel
 from pydantic_core import PydanticCustomError
 from sqlmodel import Index, SQLModel
 
@@ -85,7 +85,20 @@ class CentreRead(CentreBase, Row):
     """A centre."""
 
 
-class CentrePage(Page[CentreRead]):
+class CentrePublic(SQLModel):
+    """A centre, for everybody: without its owner and capacity."""
+
+    id: ExampleId
+    name: Name
+    address: Address | None
+    time_zone: Zone
+
+
+class CentreView(RootModel[CentreRead | CentrePublic]):
+    """A centre as the caller sees it."""
+
+
+class CentrePage(Page[CentreRead | CentrePublic]):
     """A page of centres."""
 
 

@@ -5,10 +5,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.centres import rights
 from app.centres.crud import CentresCRUD
 from app.centres.dependencies import CentresDep
 from app.centres.errors import CentreFull
-from app.centres.models import CentreCreate, CentrePage, CentreRead, CentreUpdate
+from app.centres.models import (
+    CentreCreate,
+    CentrePage,
+    CentreRead,
+    CentreUpdate,
+    CentreView,
+)
+from app.core.access import TIMETABLE
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import GETS, LISTS, creates, deletes, updates
 from app.core.http.responses import (
@@ -18,11 +26,12 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
-from app.core.http.security import needs
+from app.core.http.security import needs, only, open_to
 from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
-READ, WRITE = needs("centres:read"), needs("centres:write")
+READ = [needs("centres:read"), open_to(TIMETABLE)]
+WRITE = needs("centres:write")
 
 router = APIRouter(prefix="/centres", tags=["centres"], route_class=ContractRoute)
 
@@ -32,14 +41,14 @@ router = APIRouter(prefix="/centres", tags=["centres"], route_class=ContractRout
     status_code=HTTPStatus.CREATED,
     response_model=CentreRead,
     responses=creates(CentresCRUD),
-    dependencies=[WRITE],
+    dependencies=[WRITE, only(rights.CREATE)],
 )
 async def create_centre(payload: CentreCreate, centres: CentresDep, request: Request) -> Response:
     """Create a centre."""
     return created_response(request, await centres.create(payload))
 
 
-@router.get("", response_model=CentrePage, responses=LISTS, dependencies=[READ])
+@router.get("", response_model=CentrePage, responses=LISTS, dependencies=READ)
 async def list_centres(
     query: Annotated[NamedListQuery, Query()], centres: CentresDep, request: Request
 ) -> Response:
@@ -47,7 +56,7 @@ async def list_centres(
     return page_response(request, await centres.page(query))
 
 
-@router.get("/{centre_id}", response_model=CentreRead, responses=GETS, dependencies=[READ])
+@router.get("/{centre_id}", response_model=CentreView, responses=GETS, dependencies=READ)
 async def get_centre(centre_id: Id, centres: CentresDep, request: Request) -> Response:
     """Read a centre."""
     return found_response(request, await centres.get(centre_id))

@@ -7,7 +7,7 @@ import tomllib
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
@@ -78,6 +78,9 @@ Hosts = Annotated[
 Addresses = Annotated[
     tuple[Annotated[str, AfterValidator(_address)], ...], NoDecode, BeforeValidator(_split)
 ]
+PublicReads = Annotated[
+    tuple[Literal["timetable", "leaderboards"], ...], NoDecode, BeforeValidator(_split)
+]
 Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 
 
@@ -126,6 +129,7 @@ class Settings(BaseSettings):
     max_keys_per_account: int = Field(default=100_000, ge=1, le=1_000_000)
     jwt_issuer: str = "crossfit-api"
     jwt_audience: str = "crossfit-api"
+    public_read: PublicReads = ()
     fast_path: bool = True
     shutdown_delay: float = Field(default=1, ge=0, le=3600)
     data_dir: Path = Path(".local")

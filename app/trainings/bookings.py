@@ -7,14 +7,15 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 
 from app.athletes.crud import AthletesCRUD
+from app.core.access import Caller, Right
 from app.core.db.statements import Statement
-from app.core.db.transactions import Transaction
+from app.core.db.transactions import Runner, Transaction
 from app.core.errors import RFC_3339, AlreadyTaken, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
 from app.core.resources.paging import PageOfJSON
-from app.trainings import seats
+from app.trainings import rights, seats
 from app.trainings.crud import TrainingsCRUD, refuse_after_start
 from app.trainings.errors import AthleteBusy, TrainingFull, WrongState
 from app.trainings.models import BookingCreate, BookingsOfAthleteQuery, BookingsOfTrainingQuery
@@ -26,23 +27,33 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     """Books, reads, lists and cancels bookings, and checks in and out."""
 
     queries = BOOKING_QUERIES
+    sees = rights.SEE_BOOKINGS
+
+    def __init__(self, database: Runner, caller: Caller) -> None:
+        super().__init__(database, caller)
+        self._trainings = TrainingsCRUD(database, caller)
+        self._athletes = AthletesCRUD(database, caller)
 
     async def book(self, training_id: UUID, wish: BookingCreate) -> Resource:
         """Give an athlete a seat in a training, or a place in its waitlist.
 
-        Raise ``NotFound``, ``ReferenceMissing``, ``AlreadyTaken``, ``TrainingFull``,
-        ``AthleteBusy`` or ``WrongState``.
+        Raise ``NotFound``, ``Forbidden``, ``ReferenceMissing``, ``AlreadyTaken``,
+        ``TrainingFull``, ``AthleteBusy`` or ``WrongState``.
         """
         ids = {"training_id": training_id, "athlete_id": wish.athlete_id}
+        whom = self._athletes.reach().values()
 
         async def work(transaction: Transaction) -> Resource:
-            training = await transaction.row(seats.lock_training_and_athlete_query(), ids)
-            if training is None:
+            training = await transaction.row(
+                seats.lock_training_and_athlete_query(), {**ids, **whom}
+            )
+            if training is None or not self._trainings.sees_row(training):
                 raise TrainingsCRUD.not_found()
             if training["athlete"] is None:
                 raise ReferenceMissing.of_field(
                     "/athlete_id", "missing", "There is no such athlete."
                 )
+            self._trainings.check(rights.BOOK, training, wish.athlete_id)
             if training["status"] == "cancelled":
                 raise WrongState("This training is cancelled.")
             refuse_after_start(training, training["now"])
@@ -55,7 +66,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             while (booked := await self._booked(transaction, statement, values)) is None:
                 if other := await transaction.row(self.queries.other_query(), ids):
                     await self._refuse_another(transaction, ids)
-                    raise busy_with(other)
+                    is_own = wish.athlete_id == self._caller.athlete_id
+                    raise busy_with(other if is_own or self._trainings.sees_row(other) else None)
                 # The overlapping booking has just been cancelled: the athlete is free, so retry.
             return booked
 
@@ -64,7 +76,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     async def cancel(self, booking_id: UUID) -> Resource:
         """Cancel a booking (idempotent), and give its seat to the waitlist.
 
-        Raise ``NotFound`` or ``WrongState``.
+        Raise ``NotFound``, ``Forbidden`` or ``WrongState``.
         """
 
         async def work(transaction: Transaction) -> Resource:
@@ -73,6 +85,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             )
             if training is None:
                 raise self.not_found()
+            await self._check(rights.BOOK, transaction, booking_id)
             ids = {"id": booking_id, "training_id": training["id"]}
             status, now = await transaction.row(seats.lock_waiting_for_seat_query(), ids)
             if status == "cancelled":
@@ -86,7 +99,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     async def check_in(self, booking_id: UUID) -> Resource:
         """Check in an athlete (idempotent).
 
-        Raise ``NotFound`` or ``WrongState``.
+        Raise ``NotFound``, ``Forbidden`` or ``WrongState``.
         """
 
         def refuse(booking: Any) -> None:
@@ -102,7 +115,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
     async def check_out(self, booking_id: UUID) -> Resource:
         """Check out an athlete (idempotent).
 
-        Raise ``NotFound`` or ``WrongState``.
+        Raise ``NotFound``, ``Forbidden`` or ``WrongState``.
         """
 
         def refuse(booking: Any) -> None:
@@ -113,11 +126,11 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
 
     async def of_training(self, training_id: UUID, query: BookingsOfTrainingQuery) -> PageOfJSON:
         """List the bookings of a training; raise ``NotFound`` if there is no such training."""
-        return await self.page_within(TrainingsCRUD(self._database), training_id, query)
+        return await self.page_within(self._trainings, training_id, query)
 
     async def of_athlete(self, athlete_id: UUID, query: BookingsOfAthleteQuery) -> PageOfJSON:
         """List the bookings of an athlete; raise ``NotFound`` if there is no such athlete."""
-        return await self.page_within(AthletesCRUD(self._database), athlete_id, query)
+        return await self.page_within(self._athletes, athlete_id, query)
 
     @staticmethod
     async def _booked(
@@ -145,7 +158,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         Normally, one statement is enough. If it changes nothing, the booking is locked to find out
         why.
         """
-        values = {"id": booking_id, "now": None}
+        reach = rights.CHECK_IN.reach(self._caller)
+        values = {"id": booking_id, "now": None, **reach.values()}
         noted = await self._database.row(self.queries.note_query(column), values)
         if noted is not None:
             return Resource(*noted)
@@ -154,13 +168,22 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             booking = await transaction.row(seats.lock_booking_query(), {"id": booking_id})
             if booking is None:
                 raise self.not_found()
+            await self._check(rights.CHECK_IN, transaction, booking_id)
             if booking["status"] == "checked_in" and booking[column] is not None:
                 return await self._read(transaction, booking_id)
             refuse(booking)
-            values = {"id": booking_id, "now": booking["now"]}
-            return self._found(await transaction.row(self.queries.note_query(column), values))
+            again = {**values, "now": booking["now"]}
+            return self._found(await transaction.row(self.queries.note_query(column), again))
 
         return await self._database.transaction(work)
+
+    async def _check(self, right: Right, transaction: Transaction, booking_id: UUID) -> None:
+        """Raise ``NotFound`` for a booking that the caller does not see, or ``Forbidden``."""
+        if self._caller.is_admin:
+            return
+        seen = await self._see(transaction, booking_id)
+        if not right.reach(self._caller).includes(**seen.belongs):
+            raise self.forbidden()
 
 
 def booked_already() -> AlreadyTaken:
@@ -170,7 +193,13 @@ def booked_already() -> AlreadyTaken:
 
 
 def busy_with(training: Any) -> AthleteBusy:
-    """Return the error for an athlete with a seat in a training that overlaps."""
+    """Return the error for an athlete with a seat in a training that overlaps.
+
+    It names the training, unless that is None: the caller does not see it.
+    """
+    if training is None:
+        detail = "This athlete has a seat in another training, which overlaps."
+        return AthleteBusy.of_field("/athlete_id", "busy", detail)
     detail = (
         f'This athlete has a seat in "{training["name"]}" ({training["id"]}), which overlaps:'
         f" from {training['starts_at']:{RFC_3339}} to {training['ends_at']:{RFC_3339}}."

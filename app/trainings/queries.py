@@ -1,20 +1,31 @@
 """The SQL of trainings and bookings. The statements that lock rows first are in ``seats``."""
 
 import operator
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import array
 from sqlmodel.sql.sqltypes import UTCDateTime
 
-from app.core.db.schema import NOW
+from app.core.db.schema import CALLER_HOLDS, NOW, interval
 from app.core.db.statements import Statement
-from app.core.resources.queries import Compare, Queries, compiled_once, next_version
+from app.core.resources.queries import (
+    REACH_ATHLETE,
+    REACH_CENTRES,
+    REACH_TODAY,
+    Compare,
+    Queries,
+    compiled_once,
+    next_version,
+)
 from app.trainings import seats
 from app.trainings.models import Booking, BookingRead, Training, TrainingRead
 from app.trainings.seats import (
     BOOKINGS,
     CANCELLED,
+    CENTRES,
     CHECK_IN_INTERVAL,
     CHECKED_IN,
     NONE,
@@ -29,6 +40,7 @@ _BOOKING_ID = sa.bindparam("id", type_=sa.Uuid)
 _TRAINING_ID = sa.bindparam("training_id", type_=sa.Uuid)
 _ATHLETE_ID = sa.bindparam("athlete_id", type_=sa.Uuid)
 _GIVEN_TIME = sa.bindparam("now", type_=UTCDateTime())
+_NO_CENTRES: sa.ColumnElement[Any] = sa.literal_column("'{}'::uuid[]")
 
 
 class TrainingQueries(Queries):
@@ -83,6 +95,24 @@ class TrainingQueries(Queries):
 
 class BookingQueries(Queries):
     """Builds the statements of bookings."""
+
+    def within_reach(self) -> sa.ColumnElement[bool]:
+        """Return the condition for bookings at centres within reach, or of the caller."""
+        centre_id = _centre_of(BOOKINGS, TRAININGS.c.centre_id)
+        return sa.or_(
+            BOOKINGS.c.athlete_id == REACH_ATHLETE,
+            centre_id == sa.func.any(REACH_CENTRES),
+            sa.and_(centre_id == sa.func.any(REACH_TODAY), _is_today(BOOKINGS)),
+        )
+
+    def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
+        """Return the centre of a booking's training, and its athlete."""
+        centres = array([_centre_of(source, TRAININGS.c.centre_id)])
+        return {
+            "centres": centres,
+            "athlete_id": source.c.athlete_id,
+            "today": sa.case((_is_today(source), centres), else_=_NO_CENTRES),
+        }
 
     @compiled_once
     def book_query(self, *, seat: bool) -> Statement:
@@ -141,7 +171,9 @@ class BookingQueries(Queries):
             sa.bindparam("athlete_id"), this.c.id, this.c.starts_at, this.c.ends_at
         )
         return Statement(
-            sa.select(other.c.id, other.c.name, other.c.starts_at, other.c.ends_at)
+            sa.select(
+                other.c.id, other.c.name, other.c.starts_at, other.c.ends_at, other.c.centre_id
+            )
             .where(
                 this.c.id == sa.bindparam("training_id"), keep, other.c.id == others.c.training_id
             )
@@ -176,7 +208,8 @@ class BookingQueries(Queries):
         # A check-out is never before the check-in, even if the clock is set back.
         noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
         values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted}
-        return Statement(self._changed_query(values, may_be_noted[column]))
+        conditions = may_be_noted[column], CALLER_HOLDS, self.may_change()
+        return Statement(self._changed_query(values, *conditions))
 
     def _changed_query(
         self,
@@ -192,6 +225,38 @@ class BookingQueries(Queries):
             .cte("changed")
         )
         return self.projection.each(changed)
+
+
+def _centre_of(bookings: sa.FromClause, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Return a column of the training of a booking, or of its centre."""
+    training = TRAININGS.alias("training")
+    centre = CENTRES.alias("centre")
+    of = {TRAININGS: training, CENTRES: centre}[column.table]
+    joined = (
+        training
+        if column.table is TRAININGS
+        else training.join(centre, centre.c.id == training.c.centre_id)
+    )
+    return (
+        sa.select(of.c[column.name])
+        .select_from(joined)
+        .where(training.c.id == bookings.c.training_id)
+        .correlate(bookings)
+        .scalar_subquery()
+    )
+
+
+def _is_today(bookings: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Match bookings of trainings of today, in the zone of the centre, an hour more on each side.
+
+    So a device checks in before a training that starts at midnight, and out after one that ends
+    then.
+    """
+    zone = _centre_of(bookings, CENTRES.c.time_zone)
+    day = sa.func.date_trunc(sa.literal_column("'day'"), sa.func.timezone(zone, NOW))
+    begins = sa.func.timezone(zone, day) - CHECK_IN_INTERVAL
+    ends = sa.func.timezone(zone, day + interval(timedelta(days=1))) + CHECK_IN_INTERVAL
+    return sa.and_(bookings.c.ends_at > begins, bookings.c.starts_at < ends)
 
 
 def _schedule_of(table: sa.Table) -> dict[str, Compare]:
@@ -211,6 +276,7 @@ TRAINING_QUERIES = TrainingQueries(
         "centre_id": Compare(TRAININGS.c.centre_id),
         "status": Compare(TRAININGS.c.status),
     },
+    centre="centre_id",
 )
 BOOKING_QUERIES = BookingQueries(
     Booking,

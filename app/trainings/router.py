@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.centres.errors import CentreFull
+from app.core.access import TIMETABLE
 from app.core.errors import AlreadyTaken
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
@@ -29,8 +30,9 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
-from app.core.http.security import needs
+from app.core.http.security import needs, only, open_to
 from app.core.resources.fields import Id
+from app.trainings import rights
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
 from app.trainings.dependencies import BookingsDep, TrainingsDep
@@ -51,6 +53,7 @@ from app.trainings.models import (
 )
 
 READ, WRITE = needs("trainings:read"), needs("trainings:write")
+TIMETABLE_READ = [READ, open_to(TIMETABLE)]
 CHECK_IN = needs("checkin")
 
 router = APIRouter(tags=["trainings"], route_class=ContractRoute)
@@ -68,7 +71,7 @@ MOVES = merged(ACTS, problems(WrongState))
     status_code=HTTPStatus.CREATED,
     response_model=TrainingRead,
     responses=creates(TrainingsCRUD, CentreFull),
-    dependencies=[WRITE],
+    dependencies=[WRITE, only(rights.CHANGE)],
 )
 async def create_training(
     payload: TrainingCreate, trainings: TrainingsDep, request: Request
@@ -80,7 +83,7 @@ async def create_training(
     return created_response(request, await trainings.create(payload))
 
 
-@router.get("/trainings", response_model=TrainingPage, responses=LISTS, dependencies=[READ])
+@router.get("/trainings", response_model=TrainingPage, responses=LISTS, dependencies=TIMETABLE_READ)
 async def list_trainings(
     query: Annotated[TrainingsQuery, Query()], trainings: TrainingsDep, request: Request
 ) -> Response:
@@ -89,7 +92,10 @@ async def list_trainings(
 
 
 @router.get(
-    "/trainings/{training_id}", response_model=TrainingRead, responses=GETS, dependencies=[READ]
+    "/trainings/{training_id}",
+    response_model=TrainingRead,
+    responses=GETS,
+    dependencies=TIMETABLE_READ,
 )
 async def get_training(training_id: Id, trainings: TrainingsDep, request: Request) -> Response:
     """Read a training."""

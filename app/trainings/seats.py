@@ -28,6 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.athletes.models import Athlete
+from app.athletes.queries import ATHLETE_QUERIES
 from app.centres.models import Centre
 from app.core.db.schema import table_of
 from app.core.db.statements import Statement
@@ -187,12 +188,16 @@ def lock_training_of_booking_query() -> Statement:
 def lock_training_and_athlete_query() -> Statement:
     """Lock the training ``training_id``, then the athlete ``athlete_id``.
 
-    ``athlete`` is null in the row if the athlete does not exist.
+    ``athlete`` is null in the row if the athlete does not exist, or the caller does not see them.
     """
     training = _locked_training_cte(TRAININGS.c.id == sa.bindparam("training_id"))
     athlete = (
         sa.select(ATHLETES.c.id)
-        .where(ATHLETES.c.id == sa.bindparam("athlete_id"), sa.exists().select_from(training))
+        .where(
+            ATHLETES.c.id == sa.bindparam("athlete_id"),
+            sa.exists().select_from(training),
+            ATHLETE_QUERIES.may_change(),  # within the reach of what the caller sees
+        )
         .with_for_update(key_share=True)
         .cte("athlete")
     )

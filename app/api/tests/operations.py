@@ -111,6 +111,8 @@ class Operation:
         return set(self._names(self._resolved(described["schema"])))
 
     def _names(self, schema: Schema) -> Iterator[str]:
+        for one in schema.get("anyOf", ()):
+            yield from self._names(self._resolved(one))
         for name, field in schema.get("properties", {}).items():
             yield name
             yield from self._names(self._resolved(field))

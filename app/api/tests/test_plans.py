@@ -20,8 +20,8 @@ from sqlmodel import SQLModel
 from app.api.tests.features import modules
 from app.api.tests.operations import operations, usual_value
 from app.application import create_app
+from app.core.access import Caller
 from app.core.db.statements import Statement
-from app.core.http.security import Caller
 from app.core.resources.fields import new_id
 from app.core.resources.paging import ListQuery
 from app.core.settings import Settings

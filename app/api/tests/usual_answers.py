@@ -73,8 +73,9 @@ async def delete_what_is_left(
 async def refuse_callers(
     app: FastAPI, connection: Connection, checked: Checked, ids: Mapping[str, str]
 ) -> None:
-    """Send a request to every operation without a token, and with that of a device."""
+    """Send a request to every operation without a token, and with one that has no scopes."""
     device = await add_device(connection, ids["<centre>"])
+    await connection.execute("UPDATE tokens SET scopes = '{}' WHERE id = $1", device.id)
     for caller in (None, device):
         async with client_of(app, checked, caller=caller) as client:
             for operation in operations(checked.content):

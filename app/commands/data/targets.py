@@ -19,10 +19,10 @@ from app.commands.data.remote import Service, service_at
 from app.commands.database import command_database, migrate_to_head
 from app.commands.signals import run_until_stopped
 from app.commands.token import Remote
+from app.core.access import Caller
 from app.core.db.pool import connected
 from app.core.db.transactions import Database, Runner
 from app.core.errors import DomainError
-from app.core.http.security import Caller
 from app.core.settings import Settings, get_settings
 from app.identity.models import SCOPES
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import SQLModel
 
 # Errors are mapped by the constraint's name, so each constraint needs a stable name.
@@ -35,16 +36,33 @@ could acknowledge what an earlier transaction wrote, before a standby has that.
 
 
 CALLER, CALLER_IS_ADMIN = "caller", "caller_is_admin"
+CALLER_ROLES, CALLER_ATHLETE = "caller_roles", "caller_athlete"
 """The parameters of ``CALLER_HOLDS``; without a caller, it is true."""
 
 _CALLER: sa.ColumnElement[Any] = sa.bindparam(CALLER, None, type_=sa.Uuid)
-_LIVE = sa.table("live_callers", sa.column("id"), sa.column("is_admin"))
+_ROLES: sa.ColumnElement[Any] = sa.bindparam(CALLER_ROLES, None, type_=ARRAY(sa.Text))
+_ATHLETE: sa.ColumnElement[Any] = sa.bindparam(CALLER_ATHLETE, None, type_=sa.Uuid)
+LIVE_CALLERS = sa.table(
+    "live_callers",
+    sa.column("id", sa.Uuid),
+    sa.column("is_admin", sa.Boolean),
+    sa.column("roles", ARRAY(sa.Text)),
+    sa.column("athlete_id", sa.Uuid),
+)
+"""The callers of live tokens, and what their rights follow from."""
 CALLER_HOLDS = sa.or_(
     _CALLER.is_(None),
-    sa.select(_LIVE.c.id)
+    sa.select(LIVE_CALLERS.c.id)
     .where(
-        _LIVE.c.id == _CALLER,
-        _LIVE.c.is_admin == sa.bindparam(CALLER_IS_ADMIN, None, type_=sa.Boolean),
+        LIVE_CALLERS.c.id == _CALLER,
+        LIVE_CALLERS.c.is_admin == sa.bindparam(CALLER_IS_ADMIN, None, type_=sa.Boolean),
+        sa.or_(
+            LIVE_CALLERS.c.is_admin,
+            sa.and_(
+                LIVE_CALLERS.c.roles == _ROLES,
+                LIVE_CALLERS.c.athlete_id.is_not_distinct_from(_ATHLETE),
+            ),
+        ),
     )
     .exists(),
 )

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.core.access import NOBODY, Caller
 from app.core.db.transactions import Runner
-from app.core.http.security import DATABASE
+from app.core.http.security import CALLER, DATABASE
 
 
 async def get_database(request: Request) -> Runner:
@@ -15,3 +16,12 @@ async def get_database(request: Request) -> Runner:
 
 
 DatabaseDep = Annotated[Runner, Depends(get_database)]
+
+
+async def get_request_caller(request: Request) -> Caller:
+    """Return the caller of a request; nobody, if it needs none."""
+    caller: Caller = request.scope["state"].get(CALLER, NOBODY)
+    return caller
+
+
+RequestCaller = Annotated[Caller, Depends(get_request_caller)]

@@ -33,6 +33,7 @@ from starlette.routing import Match, request_response
 from starlette.types import ASGIApp, Scope
 
 from app.core.http.routes import APP, ContractRoute, Handler, RouteTable, Target, is_list, is_model
+from app.core.http.security import only_declares
 
 Errors = list[dict[str, Any]]
 
@@ -138,8 +139,8 @@ class _Call:
         self._dependencies = [
             (needed.name, _Call(needed))
             for needed in dependant.dependencies
-            # A scheme without a name only declares; `ContractRoute` has found the caller.
-            if needed.name is not None or not isinstance(needed.call, SecurityBase)
+            # What only declares does nothing here: `ContractRoute` has found the caller.
+            if needed.name is not None or not only_declares(needed.call)
         ]
         self._parameters = [
             *(_Parameter(field, "path", "path_params") for field in dependant.path_params),

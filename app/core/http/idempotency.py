@@ -23,12 +23,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, Index, SQLModel
 from starlette.responses import Response
 
+from app.core.access import Caller
 from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
 from app.core.errors import Invalid, KeyInFlight, KeyReused, TooManyKeys
 from app.core.http.key_limit import TOO_MANY, Claim, KeyLimit
-from app.core.http.security import CALLER, DATABASE, Caller
+from app.core.http.security import CALLER, DATABASE
 from app.core.http.urls import route_path
 
 HEADER = "Idempotency-Key"

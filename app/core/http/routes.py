@@ -16,10 +16,24 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.core.errors import DomainError, FieldError, Invalid, MalformedRequest
+from app.core.errors import (
+    DomainError,
+    FieldError,
+    Forbidden,
+    Invalid,
+    MalformedRequest,
+    NotFound,
+)
 from app.core.http.bodies import REFUSED, JSONRequest
 from app.core.http.idempotency import HEADER, Idempotency, key_of
-from app.core.http.security import access_to, admit, confirm_caller
+from app.core.http.security import (
+    CallerChanged,
+    access_to,
+    admit,
+    caller_has_changed,
+    confirm_caller,
+    use_caller,
+)
 from app.core.http.urls import is_utf8, link_to, route_path
 
 ROUTE = "route"
@@ -75,7 +89,15 @@ class ContractRoute(APIRoute):
                 idempotency: Idempotency = state.idempotency
                 response = await idempotency.answered_once(key, request, state.database, handle)
             else:
-                response = await handle(request)
+                try:
+                    response = await handle(request)
+                except CallerChanged as changed:
+                    use_caller(request, changed.caller)
+                    response = await handle(request)
+                except (Forbidden, NotFound):
+                    if not await caller_has_changed(request):
+                        raise
+                    response = await handle(request)
             if creates:
                 # Only here, so that a stored response gets the prefix of each request.
                 location = response.headers["Location"]

@@ -6,7 +6,6 @@ caller of a request before it looks at anything else in it.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
@@ -15,8 +14,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
+from app.core.access import NOBODY, Caller, Right
 from app.core.db.schema import CALLER as CALLER_ID
-from app.core.db.schema import CALLER_IS_ADMIN
+from app.core.db.schema import CALLER_ATHLETE, CALLER_IS_ADMIN, CALLER_ROLES
 from app.core.db.statements import Statement
 from app.core.db.transactions import Reader, Runner, Transaction
 from app.core.errors import Forbidden, InsufficientScope, InvalidToken, Unauthenticated
@@ -29,30 +29,6 @@ CALLER = "caller"
 Result = TypeVar("Result")
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
-
-
-class Caller(NamedTuple):
-    """The caller of a request: the owner of its token."""
-
-    token_id: UUID
-    """The id of the token, or of the session that a JWT belongs to."""
-    kind: str
-    """What kind of token it is: a ``session`` for example."""
-    scopes: frozenset[str]
-    account_id: UUID | None
-    """None for a token that belongs to a centre."""
-    centre_id: UUID | None = None
-    is_admin: bool = False
-
-    expires_at: datetime | None = None
-    """When the token ends; None for one that never does."""
-    log: Mapping[str, str] = {}
-    """What the log line of a request says about its caller; no secret."""
-
-    @property
-    def owner(self) -> UUID:
-        """The id that limits and keys of this caller belong to: the account, else the token."""
-        return self.account_id or self.token_id
 
 
 class Authenticator(Protocol):
@@ -100,6 +76,7 @@ OWN = Depends(_own)
 ANY_CALLER = Security(_bearer)
 """A dependency of a route that needs a caller, and no scope."""
 CallerDep = Annotated[Caller, ANY_CALLER]
+"""The caller of a route that is about the caller."""
 
 
 def needs(*scopes: str) -> Any:
@@ -107,11 +84,36 @@ def needs(*scopes: str) -> Any:
     return Security(_bearer, scopes=list(scopes))
 
 
+def only(right: Right) -> Any:
+    """Return a dependency of a route that needs a caller who has a right for some row.
+
+    For routes without the id of a row in their path. The others compare the row itself.
+    """
+    return Depends(_Declaration(right=right).mark)
+
+
+def open_to(public: str) -> Any:
+    """Return a dependency of a route that needs no caller if ``PUBLIC_READ`` has ``public``."""
+    return Depends(_Declaration(public=public).mark)
+
+
+class _Declaration:
+    """What a route declares beside its scopes."""
+
+    def __init__(self, right: Right | None = None, public: str | None = None) -> None:
+        self.right, self.public = right, public
+
+    async def mark(self) -> None:
+        """Do nothing: the declaration is read when the route is built."""
+
+
 class Access(NamedTuple):
     """What a route declares: it needs a caller with some scopes."""
 
     scopes: frozenset[str]
     is_own: bool
+    right: Right | None = None
+    public: str | None = None
 
     def check(self, caller: Caller) -> None:
         """Raise ``InsufficientScope`` or ``Forbidden`` if the caller may not use the route."""
@@ -120,8 +122,8 @@ class Access(NamedTuple):
             raise InsufficientScope(f"The token lacks the scope {' and '.join(sorted(missing))}.")
         if self.is_own and caller.account_id is None:
             raise Forbidden("The token of a device has no account.")
-        if self.scopes and not (self.is_own or caller.is_admin):
-            raise Forbidden("Only an administrator may do this.")
+        if self.right is not None and not self.right.reach(caller):
+            raise Forbidden("Your roles do not allow this.")
 
 
 def access_to(dependant: Any) -> Access | None:
@@ -137,7 +139,20 @@ def access_to(dependant: Any) -> Access | None:
     if is_public:
         return None
     is_own = any(one.call is _own for one in calls)
-    return Access(frozenset(scope for some in scopes for scope in some), is_own)
+    declared = [one for call in calls if (one := _declaration(call.call))]
+    right = next((one.right for one in declared if one.right), None)
+    public = next((one.public for one in declared if one.public), None)
+    return Access(frozenset(scope for some in scopes for scope in some), is_own, right, public)
+
+
+def _declaration(call: object) -> _Declaration | None:
+    owner = getattr(call, "__self__", None)
+    return owner if isinstance(owner, _Declaration) else None
+
+
+def only_declares(call: object) -> bool:
+    """Return whether a dependency only declares who may call a route, and does nothing."""
+    return call in (_anyone, _own, _bearer) or _declaration(call) is not None
 
 
 def _dependants(dependant: Any) -> Iterator[Any]:
@@ -160,6 +175,14 @@ def require_declarations(app: FastAPI, framework: Iterable[str]) -> None:
         access_to(route.dependant)
 
 
+class CallerChanged(Exception):
+    """The rights of the caller are others than a moment ago; nothing is written yet."""
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__()
+        self.caller = caller
+
+
 async def admit(request: Request, access: Access) -> None:
     """Find the caller of a request, and check that the route admits them.
 
@@ -167,7 +190,11 @@ async def admit(request: Request, access: Access) -> None:
     the latest in its statement. Raise ``Unauthenticated``, ``InvalidToken``, ``InsufficientScope``
     or ``Forbidden``.
     """
-    token, state = _token_of(request.scope), request.scope["state"]
+    state = request.scope["state"]
+    if access.public and _is_public(request, access.public):
+        state[CALLER] = NOBODY._replace(public=(access.public,))
+        return
+    token = _token_of(request.scope)
     callers: Authenticator = request.app.state.callers
     caller = callers.recent(token)
     if caller is None:
@@ -183,14 +210,39 @@ async def admit(request: Request, access: Access) -> None:
     try:
         access.check(caller)
     except Forbidden:
-        await checked.confirm()  # the rights may be others by now, or the token may have ended
+        # The rights may be others by now, or the token may have ended.
+        await confirm_caller(request)
+        access.check(state[CALLER])
+
+
+def _is_public(request: Request, public: str) -> bool:
+    """Return whether a request without a token may read what a route is open for."""
+    settings = request.app.state.settings
+    return public in settings.public_read and not _tokens_in(request.scope)
 
 
 async def confirm_caller(request: Request) -> None:
     """Look up the caller of a write now, if that has not been done."""
+    await caller_has_changed(request)
+
+
+async def caller_has_changed(request: Request) -> bool:
+    """Look up the caller of a write now; if the rights are others than before, use the new ones."""
     database = request.scope["state"].get(DATABASE)
     if isinstance(database, CheckedRunner):
-        await database.confirm()
+        try:
+            await database.confirm()
+        except CallerChanged as changed:
+            use_caller(request, changed.caller)
+            return True
+    return False
+
+
+def use_caller(request: Request, caller: Caller) -> None:
+    """Handle a request as that of a caller who was found just now."""
+    state = request.scope["state"]
+    state[CALLER] = caller
+    state.pop(DATABASE, None)
 
 
 class CheckedRunner:
@@ -201,7 +253,9 @@ class CheckedRunner:
     garbage collector.
     """
 
-    __slots__ = ("_access", "_caller", "_callers", "_database", "_is_confirmed", "_token")
+    __slots__ = (
+        *("_access", "_caller", "_callers", "_database", "_is_confirmed", "_standing", "_token"),
+    )
 
     def __init__(
         self,
@@ -213,15 +267,28 @@ class CheckedRunner:
     ) -> None:
         self._database, self._callers, self._token = database, callers, token
         self._access = access
-        self._caller = {CALLER_ID: caller.token_id, CALLER_IS_ADMIN: caller.is_admin}
+        self._caller = {
+            CALLER_ID: caller.token_id,
+            CALLER_IS_ADMIN: caller.is_admin,
+            CALLER_ROLES: caller.role_names,
+            CALLER_ATHLETE: caller.athlete_id,
+        }
+        self._standing = caller.standing
         self._is_confirmed = False
 
     async def confirm(self) -> None:
-        """Look up the caller, once; raise what ``admit`` raises."""
+        """Look up the caller, once.
+
+        Raise ``CallerChanged`` if the rights are others than a moment ago, or what ``admit``
+        raises.
+        """
         if self._is_confirmed:
             return
-        self._access.check(await _found(self._callers, self._token, self._database))
+        caller = await _found(self._callers, self._token, self._database)
+        self._access.check(caller)
         self._is_confirmed = True
+        if caller.standing != self._standing:
+            raise CallerChanged(caller)
 
     @property
     def costly(self) -> Reader:
@@ -230,11 +297,13 @@ class CheckedRunner:
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run a statement and return its first row, or None."""
-        if statement.checks_caller:
-            values = {**values, **self._caller}
-        else:
+        if not statement.checks_caller or self._is_confirmed:
             await self.confirm()
-        return await self._database.row(statement, values)
+            return await self._database.row(statement, values)
+        row = await self._database.row(statement, {**values, **self._caller})
+        # What has written must not be handled again.
+        self._is_confirmed = row is not None
+        return row
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
         """Run a statement and return its rows."""
@@ -259,8 +328,12 @@ async def _found(callers: Authenticator, token: bytes, database: Runner) -> Call
     return caller
 
 
+def _tokens_in(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"authorization"]
+
+
 def _token_of(scope: Scope) -> bytes:
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    given = _tokens_in(scope)
     if not given:
         raise Unauthenticated("This request needs a token: Authorization: Bearer cfs_….")
     match = _BEARER.fullmatch(given[0])

@@ -24,7 +24,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 from app.core.db.schema import table_of
 
 Links = Mapping[sa.Table, sa.FromClause]
-"""What to read in place of a link table that the same statement changes."""
+"""What to read in place of a link table: the same statement changes it, or rows are left out."""
 
 EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
 _UTC: sa.ColumnClause[Any] = sa.literal_column("'UTC'")
@@ -82,14 +82,18 @@ class Projection:
         return sa.select(source.c.id, source.c.version, body).select_from(joined)
 
     def many(
-        self, source: sa.FromClause, key: str, limit: sa.ColumnElement[int]
+        self,
+        source: sa.FromClause,
+        key: str,
+        limit: sa.ColumnElement[int],
+        links: Links | None = None,
     ) -> sa.Select[*tuple[Any, ...]]:
         """Select ``items, key, id``: the rows of ``source`` up to a limit, and the next place.
 
         ``source`` numbers its rows in ``position``, from 1. If it has one row more than the limit,
         ``key`` and ``id`` are the sort key and id of that row.
         """
-        joined, item = self._items(source, {})
+        joined, item = self._items(source, links or {})
         columns = source.c.position, source.c[key].label("key"), source.c.id
         # json_agg keeps the order of the subquery.
         row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)

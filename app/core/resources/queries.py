@@ -7,13 +7,13 @@ from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import BaseModel
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.models import LAST_VERSION, Row
 from app.core.resources.paging import LARGEST_PAGE
-from app.core.resources.projection import Projection
+from app.core.resources.projection import Links, Projection
 from app.core.resources.text import LAST_ENDING
 
 BY_NAME: Mapping[str, str] = {"name": "name_key", "created_at": "created_at"}
@@ -21,6 +21,15 @@ BY_NAME: Mapping[str, str] = {"name": "name_key", "created_at": "created_at"}
 
 Start = Literal["top", "place", "offset"]
 """Where a page begins: at the first row, at the place of a cursor, or after an offset."""
+FULL = "full"
+"""The view of a row with all its fields."""
+REACH = "reach"
+"""The filter of a list that leaves out rows beyond the caller's reach."""
+REACH_CENTRES: sa.ColumnElement[Any] = sa.bindparam("reach_centres", type_=ARRAY(sa.Uuid))
+REACH_TODAY: sa.ColumnElement[Any] = sa.bindparam("reach_today", type_=ARRAY(sa.Uuid))
+REACH_ATHLETE: sa.ColumnElement[Any] = sa.bindparam("reach_athlete", type_=sa.Uuid)
+"""The parameters of a ``Reach``."""
+_REACH_ALL: sa.ColumnElement[bool] = sa.bindparam("reach_all", type_=sa.Boolean)
 
 compiled_once = lru_cache(maxsize=2048)
 """Caches the compiled statements of a method: one for each set of fields or filters."""
@@ -33,12 +42,21 @@ class Compare(NamedTuple):
     by: Callable[[Any, Any], Any] = operator.eq
 
 
+class View(NamedTuple):
+    """The read models of a row, and of a row in a list, for callers who see some of its fields."""
+
+    read: type[BaseModel]
+    summary: type[BaseModel]
+
+
 class Queries:
     """Builds the statements of one resource.
 
     ``row`` is its table, ``read`` the read model of one row, and ``summary`` the read model of a
     row in a list (default ``read``). ``sorts`` names the column behind each sort, and ``filters``
-    what each filter of the list compares. A feature with other SQL overrides a method.
+    what each filter of the list compares. ``views`` has the read models of the views of a row with
+    fewer fields. ``centre`` names the column with the centre that a row belongs to. A feature with
+    other SQL overrides a method.
     """
 
     def __init__(
@@ -49,30 +67,36 @@ class Queries:
         *,
         sorts: Mapping[str, str] = BY_NAME,
         filters: Mapping[str, Compare] | None = None,
+        views: Mapping[str, View] | None = None,
+        centre: str | None = None,
     ) -> None:
         self.row = row
         self.table = table_of(row)
         self.sorts = sorts
         self._filters = filters or {}
-        self._read = read
-        self._summary = summary or read
+        self._views = {FULL: View(read, summary or read), **(views or {})}
+        self._centre = centre
 
     @property
     def projection(self) -> Projection:
-        """The projection of one row."""
-        return Projection(self._read, self.row)
+        """The projection of one row, with all fields."""
+        return Projection(self._views[FULL].read, self.row)
 
     # Statements that CRUD runs.
 
     @compiled_once
-    def get_query(self) -> Statement:
+    def get_query(self, view: str = FULL) -> Statement:
         """Read the rows of some ``ids``."""
-        ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
-        return self.read_query(self.table.c.id == sa.func.any(ids))
+        return Statement(self._read_query(self._has_one_of_ids(), view))
+
+    @compiled_once
+    def locate_query(self, view: str = FULL) -> Statement:
+        """Read the rows of some ``ids``, each with what decides who sees it."""
+        return Statement(self._located(self._read_query(self._has_one_of_ids(), view)))
 
     @compiled_once
     def list_query(
-        self, filters: frozenset[str], sort: str, start: Start, total: bool
+        self, filters: frozenset[str], sort: str, start: Start, total: bool, view: str = FULL
     ) -> Statement:
         """Read a page of the rows that match: ``items, key, id, total``.
 
@@ -80,7 +104,7 @@ class Queries:
         The page and one more row are found first; only then is the JSON of the page built.
         """
         table = self.table
-        projection = Projection(self._summary, self.row)
+        projection = Projection(self._views[view].summary, self.row)
         key = self.sort_column(sort)
         columns = list(dict.fromkeys([*projection.columns, key]))
         limit = sa.bindparam("limit", type_=sa.Integer)
@@ -92,7 +116,7 @@ class Queries:
             found = sa.select(*columns, places.c.position).join(places, places.c.id == table.c.id)
         else:
             found = self._page_query(columns, filters, sort, start, limit)
-        page = projection.many(found.cte("found"), key.name, limit)
+        page = projection.many(found.cte("found"), key.name, limit, self.links(filters))
         matching = sa.select(sa.func.count()).select_from(table).where(*self.conditions(filters))
         counted = matching.scalar_subquery() if total else sa.null()
         return Statement(page.add_columns(counted.label("total")))
@@ -111,7 +135,7 @@ class Queries:
     def delete_query(self) -> Statement:
         """Delete one row."""
         table = self.table
-        this = sa.delete(table).where(*as_expected(table), CALLER_HOLDS)
+        this = sa.delete(table).where(*as_expected(table), CALLER_HOLDS, self.may_delete())
         return Statement(this.returning(table.c.id))
 
     @compiled_once
@@ -127,6 +151,8 @@ class Queries:
         for name, (column, compare) in self._filters.items():
             if name in given:
                 yield compare(column, sa.bindparam(name))
+        if REACH in given:
+            yield self.within_reach()
         if "name" in given:
             yield sa.func.strpos(self.table.c.name_key, sa.bindparam("name")) > 0
         if "name_prefix" in given:
@@ -135,11 +161,50 @@ class Queries:
             yield name_key >= prefix
             yield name_key < prefix + LAST_ENDING
 
+    def within_reach(self) -> sa.ColumnElement[bool]:
+        """Return the condition for rows within a ``Reach`` that is not all of them."""
+        if self._centre is None:
+            return sa.false()
+        return self.table.c[self._centre] == sa.func.any(REACH_CENTRES)
+
+    def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
+        """Return what decides who sees a row of ``source``: the arguments of ``Reach.includes``."""
+        if self._centre is None:
+            return {}
+        return {"centres": array([source.c[self._centre]])}
+
+    def may_change(self) -> sa.ColumnElement[bool]:
+        """Return the condition for rows that the caller may change."""
+        return sa.or_(_REACH_ALL, self.within_reach())
+
+    def may_delete(self) -> sa.ColumnElement[bool]:
+        """Return the condition for rows that the caller may delete."""
+        return self.may_change()
+
+    def links(self, filters: Set[str]) -> Links | None:
+        """Return what a list reads in place of link tables, because the caller sees less."""
+        return None
+
     def read_query(self, wanted: sa.ColumnElement[bool]) -> Statement:
-        """Read the rows that match a condition."""
-        projection = self.projection
-        found = sa.select(*projection.columns).where(wanted).cte("found")
-        return Statement(projection.each(found))
+        """Read the rows that match a condition, each with what decides who sees it."""
+        return Statement(self._located(self._read_query(wanted)))
+
+    def _has_one_of_ids(self) -> sa.ColumnElement[bool]:
+        return self.table.c.id == sa.func.any(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
+
+    def _read_query(
+        self, wanted: sa.ColumnElement[bool], view: str = FULL
+    ) -> sa.Select[Any, Any, str]:
+        projection = Projection(self._views[view].read, self.row)
+        columns = dict.fromkeys([*projection.columns, self.table.c.version])
+        return projection.each(sa.select(*columns).where(wanted).cte("found"))
+
+    def _located(self, read: sa.Select[Any, Any, str]) -> sa.Select[Any]:
+        """Add what decides who sees each row."""
+        this = self.table.alias("this")
+        belongs = self.belongs(this)
+        columns = [value.label(name) for name, value in belongs.items()]
+        return read.add_columns(*columns).join(this, this.c.id == read.selected_columns.id)
 
     def sort_column(self, sort: str) -> sa.Column[Any]:
         """Return the column behind a sort, ``name`` or ``-name``."""
@@ -170,7 +235,7 @@ class Queries:
         }
         return (
             sa.update(table)
-            .where(*as_expected(table), CALLER_HOLDS)
+            .where(*as_expected(table), CALLER_HOLDS, self.may_change())
             .values({**values, **version})
             .returning(*self.projection.columns)
             .cte("updated")

@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError
 
 from app.centres.crud import CentresCRUD
-from app.core.db.transactions import Transaction
+from app.core.access import Caller
+from app.core.db.transactions import Runner, Transaction
 from app.core.errors import InvalidToken, NotFound
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON
+from app.core.resources.queries import FULL
 from app.core.resources.text import email_key
+from app.identity import rights
 from app.identity.accounts.models import AccountsQuery, AccountUpdate, StaffRole
 from app.identity.accounts.queries import (
     ACCOUNT_QUERIES,
     STAFF_QUERIES,
+    known_account_query,
     me_query,
     put_staff_query,
     remove_staff_query,
@@ -93,13 +97,27 @@ class StaffCRUD(CRUD[Payload, Payload]):
     """Lists the staff of centres, and changes their roles."""
 
     queries = STAFF_QUERIES
+    sees: ClassVar = {FULL: rights.STAFF}
+
+    def __init__(self, database: Runner, caller: Caller) -> None:
+        super().__init__(database, caller)
+        self._centres = CentresCRUD(database, caller)
 
     async def at_centre(self, centre_id: UUID, query: ListQuery) -> PageOfJSON:
-        """Return a page of the staff of a centre; raise ``NotFound``."""
-        return await self.page_within(CentresCRUD(self._database), centre_id, query)
+        """Return a page of the staff of a centre; raise ``NotFound`` or ``Forbidden``."""
+        await self._centres.require_right(rights.STAFF, centre_id)
+        return await self.page_within(self._centres, centre_id, query)
 
     async def put(self, centre_id: UUID, account_id: UUID, payload: StaffRole) -> None:
-        """Give an account a role at a centre; raise ``NotFound``."""
+        """Give an account a role at a centre; raise ``NotFound`` or ``Forbidden``.
+
+        An owner knows the accounts of their staff, and of the athletes at their centres.
+        """
+        await self._centres.require_right(rights.STAFF, centre_id)
+        if not self._caller.is_admin:
+            known = {"account_id": account_id, **rights.STAFF.reach(self._caller).values()}
+            if not await self._database.row(known_account_query(), known):
+                raise AccountsCRUD.not_found()
         values = {
             "id": new_id(),
             "centre_id": centre_id,
@@ -113,7 +131,9 @@ class StaffCRUD(CRUD[Payload, Payload]):
             raise (CentresCRUD if at_centre else AccountsCRUD).not_found() from None
 
     async def remove(self, centre_id: UUID, account_id: UUID) -> None:
-        """Take the role of an account at a centre away; raise ``NotFound``."""
+        """Take the role of an account at a centre away; raise ``NotFound`` or ``Forbidden``."""
+        if account_id != self._caller.account_id:
+            await self._centres.require_right(rights.STAFF, centre_id)
         values = {"centre_id": centre_id, "account_id": account_id}
         if await self._database.row(remove_staff_query(), values) is None:
             await self._waits_for_standby(account_id)  # as a retry of a DELETE does

@@ -7,18 +7,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
-from app.athletes.models import Athlete
+from app.athletes.models import Athlete, Enrolment
 from app.centres.models import Centre
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.resources.projection import EMPTY_LIST, as_json
-from app.core.resources.queries import Compare, Queries, compiled_once, next_version
+from app.core.resources.queries import (
+    REACH_CENTRES,
+    Compare,
+    Queries,
+    compiled_once,
+    next_version,
+)
 from app.identity.accounts.models import AccountRead, StaffRead
 from app.identity.models import Account, Code, Staff, Token
 
 _ACCOUNTS, _STAFF = table_of(Account), table_of(Staff)
 _TOKENS, _CODES = table_of(Token), table_of(Code)
 _CENTRES, _ATHLETES = table_of(Centre), table_of(Athlete)
+_ENROLMENTS = table_of(Enrolment)
 _IS_ADMIN = _ACCOUNTS.c.is_admin, _ACCOUNTS.c.disabled_at.is_(None)
 
 
@@ -66,6 +73,7 @@ STAFF_QUERIES = Queries(
     StaffRead,
     sorts={"created_at": "created_at"},
     filters={"centre_id": Compare(_STAFF.c.centre_id)},
+    centre="centre_id",
 )
 
 
@@ -81,6 +89,23 @@ def put_staff_query() -> Statement:
         where=_STAFF.c.role != adding.excluded.role,
     )
     return Statement(put.returning(_STAFF.c.id))
+
+
+@cache
+def known_account_query() -> Statement:
+    """Return the account ``account_id`` if it is staff, or an athlete, at centres within reach."""
+    staff = sa.select(_STAFF.c.id).where(
+        _STAFF.c.account_id == _ACCOUNTS.c.id, _STAFF.c.centre_id == sa.func.any(REACH_CENTRES)
+    )
+    enrolled = sa.select(_ENROLMENTS.c.centre_id).where(
+        _ENROLMENTS.c.athlete_id == _ACCOUNTS.c.athlete_id,
+        _ENROLMENTS.c.centre_id == sa.func.any(REACH_CENTRES),
+    )
+    return Statement(
+        sa.select(_ACCOUNTS.c.id).where(
+            _ACCOUNTS.c.id == sa.bindparam("account_id"), sa.or_(staff.exists(), enrolled.exists())
+        )
+    )
 
 
 @cache

@@ -23,9 +23,10 @@ from app.core.http.responses import (
     resource_response,
 )
 from app.core.http.routes import ContractRoute
-from app.core.http.security import ANY_CALLER, CallerDep, needs
+from app.core.http.security import ANY_CALLER, CallerDep, needs, only
 from app.core.resources.fields import Id
 from app.core.resources.paging import NewestFirstQuery
+from app.identity import rights
 from app.identity.accounts.crud import AccountsCRUD
 from app.identity.accounts.dependencies import AccountsDep, StaffDep
 from app.identity.accounts.models import (
@@ -51,7 +52,12 @@ async def get_me(caller: CallerDep, accounts: AccountsDep, request: Request) -> 
     return computed_response(request, await accounts.me(caller.token_id))
 
 
-@router.get("/accounts", response_model=AccountPage, responses=LISTS, dependencies=[READ])
+@router.get(
+    "/accounts",
+    response_model=AccountPage,
+    responses=LISTS,
+    dependencies=[READ, only(rights.ACCOUNTS)],
+)
 async def list_accounts(
     query: Annotated[AccountsQuery, Query()], accounts: AccountsDep, request: Request
 ) -> Response:

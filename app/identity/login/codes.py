@@ -1,23 +1,29 @@
 """Invitations and password resets: codes that set a password once."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from asyncpg import UniqueViolationError
 from pydantic import SecretStr
 
+from app.athletes.crud import AthletesCRUD
+from app.centres.crud import CentresCRUD
+from app.core.access import Caller, Reach
 from app.core.db.schema import table_of
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import AlreadyTaken, FieldError, Invalid
+from app.core.errors import AlreadyTaken, FieldError, Forbidden, Invalid, NotFound
 from app.core.resources.crud import CRUD
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON
+from app.core.resources.queries import FULL
 from app.core.resources.text import email_key
+from app.identity import rights
 from app.identity.accounts.crud import AccountsCRUD
 from app.identity.accounts.queries import put_staff_query
 from app.identity.errors import AccountDisabled
@@ -58,17 +64,22 @@ class CodesCRUD(CRUD[Payload, Payload]):
     """Makes, lists, revokes and accepts the codes of invitations and resets."""
 
     queries = CODE_QUERIES
+    sees: ClassVar = {FULL: rights.INVITE_ATHLETES}
 
-    def __init__(self, database: Runner, passwords: Passwords, network: str) -> None:
-        super().__init__(database)
+    def __init__(
+        self, database: Runner, caller: Caller, passwords: Passwords, network: str
+    ) -> None:
+        super().__init__(database, caller)
         self._passwords = passwords
         self._network = network
 
     async def invite(self, payload: InvitationCreate) -> WithSecret:
         """Make an invitation, which replaces an earlier one to the same centre.
 
-        Raise ``AlreadyTaken`` if the address or the athlete has an account.
+        Raise ``AlreadyTaken`` if the address or the athlete has an account, ``ReferenceMissing``
+        for an athlete that the caller does not see, or ``Forbidden``.
         """
+        await self._check_invitation(payload)
         credential = new_credential()
         fields = {"kind": "invitation", "account_id": None, **payload.model_dump()}
         values = _code_values(credential, INVITATION_LIFETIME, fields)
@@ -95,7 +106,8 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
     async def revoke_invitation(self, invitation_id: UUID) -> None:
         """Revoke an open invitation; raise ``NotFound``."""
-        if not await self.close(self._database, {"id": invitation_id, "kind": "invitation"}):
+        filters, wanted = self._within(self.reach(), {"id": invitation_id, "kind": "invitation"})
+        if not await self._database.rows(self.queries.close_query(filters), wanted):
             await self._waits_for_standby(invitation_id)  # as a retry of a DELETE does
             raise self.not_found()
 
@@ -132,6 +144,8 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
         Raise ``NotFound`` or ``AccountDisabled``.
         """
+        if not rights.ACCOUNTS.reach(self._caller):
+            raise AccountsCRUD.not_found()
 
         async def work(transaction: Transaction) -> NewReset:
             return await self.new_reset(transaction, account_id)
@@ -187,6 +201,28 @@ class CodesCRUD(CRUD[Payload, Payload]):
     async def _use(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
         if not await self.close(transaction, {"id": code["id"]}):
             raise _not_valid()  # another request has just used it
+
+    async def _check_invitation(self, payload: InvitationCreate) -> None:
+        """Raise ``Forbidden`` or ``ReferenceMissing`` if the caller may not make an invitation."""
+        if self._caller.is_admin:
+            return
+        if payload.centre_id is not None:
+            with suppress(NotFound):  # the insert reports it
+                centres = CentresCRUD(self._database, self._caller)
+                await centres.require_right(rights.INVITE_STAFF, payload.centre_id)
+        if payload.athlete_id is not None:
+            # The account sees all centres of the athlete, so the right must reach all of them.
+            athletes = AthletesCRUD(self._database, self._caller)
+            await athletes.require_all_within(rights.INVITE_ATHLETES, payload.athlete_id)
+        elif payload.centre_id is None:
+            raise Forbidden("Invite an athlete, or somebody for a role at your centre.")
+
+    def _within(
+        self, reach: Reach, given: Mapping[str, Any]
+    ) -> tuple[frozenset[str], dict[str, Any]]:
+        filters, values = super()._within(reach, given)
+        owned = rights.INVITE_STAFF.reach(self._caller).centres
+        return filters, {**values, "owned_centres": list(owned)}
 
     @classmethod
     async def close(cls, runner: Runner, wanted: Mapping[str, Any]) -> list[Any]:

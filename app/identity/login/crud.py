@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.core.access import Caller
 from app.core.db.transactions import Runner, Transaction
-from app.core.http.security import Caller
 from app.core.resources.text import email_key
 from app.identity.accounts.models import PasswordChange
 from app.identity.errors import WrongCredentials

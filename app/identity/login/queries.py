@@ -4,14 +4,23 @@ from collections.abc import Iterator, Set
 from functools import cache
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.athletes.models import Enrolment
 from app.core.db.schema import NOW, interval, table_of, written_columns
 from app.core.db.statements import Statement, new_value
-from app.core.resources.queries import Compare, Queries, compiled_once, next_version
+from app.core.resources.queries import (
+    REACH_CENTRES,
+    Compare,
+    Queries,
+    compiled_once,
+    next_version,
+)
 from app.identity.login.models import InvitationRead
 from app.identity.models import FORGOTTEN_AFTER, Account, Code
 
 _ACCOUNTS, _CODES = table_of(Account), table_of(Code)
+_ENROLMENTS = table_of(Enrolment)
 _ACCOUNT_ID = sa.bindparam("account_id", type_=sa.Uuid)
 _IS_OPEN = sa.and_(_CODES.c.closed_at.is_(None), _CODES.c.expires_at > NOW)
 _CLOSED = {_CODES.c.closed_at: NOW, **next_version(_CODES)}
@@ -19,6 +28,18 @@ _CLOSED = {_CODES.c.closed_at: NOW, **next_version(_CODES)}
 
 class CodeQueries(Queries):
     """Builds the statements of codes: the open ones."""
+
+    def within_reach(self) -> sa.ColumnElement[bool]:
+        """Return the condition for codes of owned centres, and of athletes within reach."""
+        of_athlete = sa.select(_ENROLMENTS.c.centre_id).where(
+            _ENROLMENTS.c.athlete_id == _CODES.c.athlete_id,
+            _ENROLMENTS.c.centre_id == sa.func.any(REACH_CENTRES),
+        )
+        owned = sa.bindparam("owned_centres", type_=ARRAY(sa.Uuid))
+        return sa.or_(
+            _CODES.c.centre_id == sa.func.any(owned),
+            sa.and_(_CODES.c.centre_id.is_(None), of_athlete.exists()),
+        )
 
     def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the condition of each filter that is given, and that the code is open."""

@@ -10,9 +10,10 @@ from app.core.errors import RFC_3339, AlreadyTaken, ReferenceMissing
 from app.core.http.openapi import LISTS, READS, TAKES_BODY, issues, merged, problems
 from app.core.http.responses import JSON, page_response, secret_response
 from app.core.http.routes import ContractRoute, SecretRoute
-from app.core.http.security import OWN, PUBLIC, CallerDep, needs
+from app.core.http.security import OWN, PUBLIC, CallerDep, needs, only
 from app.core.resources.fields import Id
 from app.core.resources.paging import NewestFirstQuery
+from app.identity import rights
 from app.identity.accounts.models import PasswordChange
 from app.identity.errors import AccountDisabled, TooManyAttempts, WrongCredentials
 from app.identity.login.dependencies import CodesDep, LoginDep
@@ -70,7 +71,7 @@ async def change_password(payload: PasswordChange, caller: CallerDep, login: Log
     status_code=HTTPStatus.CREATED,
     response_model=InvitationCreated,
     responses=issues(AlreadyTaken, ReferenceMissing),
-    dependencies=[ALL],
+    dependencies=[ALL, only(rights.INVITE_ATHLETES)],
 )
 async def create_invitation(
     payload: InvitationCreate, codes: CodesDep, request: Request
@@ -83,7 +84,12 @@ async def create_invitation(
     return secret_response(request, resource, "invitations", "code", code)
 
 
-@router.get("/invitations", response_model=InvitationPage, responses=LISTS, dependencies=[READ])
+@router.get(
+    "/invitations",
+    response_model=InvitationPage,
+    responses=LISTS,
+    dependencies=[READ, only(rights.INVITE_ATHLETES)],
+)
 async def list_invitations(
     query: Annotated[NewestFirstQuery, Query()], codes: CodesDep, request: Request
 ) -> Response:

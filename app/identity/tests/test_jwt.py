@@ -202,7 +202,7 @@ class TestAsBearerToken:
         jwt = bearer(await new_jwt(client))
 
         by_jwt = await client.get(f"{API}/me", headers=jwt)
-        forbidden = await client.get(f"{API}/categories", headers=jwt)
+        forbidden = await client.post(f"{API}/categories", json={"name": "Rx"}, headers=jwt)
 
         assert by_jwt.status_code == 200
         assert by_jwt.json() == (await client.get(f"{API}/me", headers=MEMBER.headers)).json()

@@ -6,6 +6,7 @@ ago; a write always looks.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,12 +18,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import NOW, interval, table_of
+from app.athletes.models import Enrolment
+from app.core.access import Caller
+from app.core.db.schema import LIVE_CALLERS, NOW, interval, table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner
 from app.core.errors import Unavailable
-from app.core.http.security import Caller
-from app.identity.models import Account, Token
+from app.identity.models import Token
 from app.identity.tokens.credentials import Presented, presented
 from app.identity.tokens.jwt import Issuer, Verified, verify
 
@@ -37,7 +39,7 @@ ACCESS = {"access:read", "access:write"}
 NOTED_EVERY = timedelta(hours=1)
 """How often the last use of a token is written, at most."""
 
-_TOKENS, _ACCOUNTS = table_of(Token), table_of(Account)
+_TOKENS, _ENROLMENTS = table_of(Token), table_of(Enrolment)
 _JWT_BEGINS = b"ey"
 FOUND = "id", "secret_hash", "kind", "scopes", "account_id", "centre_id", "expires_at"
 
@@ -62,8 +64,9 @@ class _Recent(Generic[Value]):
 class Callers:
     """Finds the callers of tokens, and remembers them for reads."""
 
-    def __init__(self, issuer: Issuer) -> None:
+    def __init__(self, issuer: Issuer, public: Collection[str] = ()) -> None:
         self._issuer = issuer
+        self._public = public
         self._callers: _Recent[tuple[float, Caller]] = _Recent()
         self._verified: _Recent[Verified] = _Recent()
 
@@ -83,6 +86,7 @@ class Callers:
             given = presented(token)
             caller = given and await _find(given.id, given, database)
         if caller is not None:
+            caller = caller._replace(public=self._public)
             self._callers.put(sha256(token).digest(), (until, caller))
         return caller
 
@@ -119,10 +123,18 @@ async def _find(token_id: UUID, given: Presented | None, database: Runner) -> Ca
         _scopes(tuple(row["scopes"])),
         row["account_id"],
         row["centre_id"],
-        bool(row["is_admin"]),
-        row["expires_at"],
-        {"account": str(row["account_id"] or ""), "token": str(token_id)},
+        row["is_admin"],
+        row["athlete_id"],
+        dict(map(_role, row["roles"])),
+        frozenset(row["enrolled"]),
+        expires_at=row["expires_at"],
+        log={"account": str(row["account_id"] or ""), "token": str(token_id)},
     )
+
+
+def _role(text: str) -> tuple[UUID, str]:
+    centre_id, _, role = text.partition(" ")
+    return UUID(centre_id), role
 
 
 @cache
@@ -147,14 +159,23 @@ def _is_unnoted() -> sa.ColumnElement[bool]:
 
 @cache
 def _find_query() -> Statement:
-    """Read the live tokens of some ``ids``, with the rights of their accounts."""
+    """Read the live tokens of some ``ids``, and what the rights of their callers follow from."""
     ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
-    columns = [_TOKENS.c[name] for name in FOUND]
-    with_account = _TOKENS.outerjoin(_ACCOUNTS, _ACCOUNTS.c.id == _TOKENS.c.account_id)
+    live = LIVE_CALLERS
+    enrolled = sa.select(_ENROLMENTS.c.centre_id).where(
+        _ENROLMENTS.c.athlete_id == live.c.athlete_id
+    )
     return Statement(
-        sa.select(*columns, _ACCOUNTS.c.is_admin, _is_unnoted().label("is_unnoted"))
-        .select_from(with_account)
-        .where(_TOKENS.c.id == sa.func.any(ids), is_live(), _ACCOUNTS.c.disabled_at.is_(None))
+        sa.select(
+            *(_TOKENS.c[name] for name in FOUND),
+            live.c.is_admin,
+            live.c.athlete_id,
+            live.c.roles,
+            sa.func.array(enrolled.scalar_subquery()).label("enrolled"),
+            _is_unnoted().label("is_unnoted"),
+        )
+        .select_from(_TOKENS.join(live, live.c.id == _TOKENS.c.id))
+        .where(_TOKENS.c.id == sa.func.any(ids))
     )
 
 

@@ -6,13 +6,15 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from app.centres.crud import CentresCRUD
+from app.core.access import Caller
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner
 from app.core.errors import Forbidden, Invalid, NotFound, ReferenceMissing
-from app.core.http.security import Caller
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON
+from app.core.resources.queries import FULL, REACH
+from app.identity import rights
 from app.identity.models import DEVICE_SCOPES, SCOPES
 from app.identity.tokens.credentials import Credential, new_credential
 from app.identity.tokens.jwt import Issued, Issuer, issue
@@ -45,6 +47,7 @@ class TokensOfKind(CRUD[Payload, Payload]):
     """Makes, lists and revokes the tokens of one kind."""
 
     queries: ClassVar[TokenQueries]
+    sees: ClassVar = rights.OWN_TOKENS
     kind: ClassVar[str]
 
     async def of_caller(self, caller: Caller, query: ListQuery) -> PageOfJSON:
@@ -61,7 +64,10 @@ class TokensOfKind(CRUD[Payload, Payload]):
 
     async def revoke(self, token_id: UUID, owner: Mapping[str, UUID] | None = None) -> None:
         """Revoke a token of an account; raise ``NotFound``."""
-        wanted = {"kind": self.kind, **(owner or {})}
+        reach = self.reach()
+        wanted: dict[str, Any] = {"kind": self.kind, **(owner or {})}
+        if not reach.is_all:
+            wanted |= {REACH: True, **reach.values()}
         if not await self._revoke(self._database, {**wanted, "ids": [token_id]}):
             await self._waits_for_standby(token_id)  # as a retry of a DELETE does
             raise self.not_found()
@@ -164,17 +170,24 @@ class DevicesCRUD(TokensOfKind):
     """Makes, lists and revokes the devices of centres."""
 
     queries = DEVICE_QUERIES
+    sees: ClassVar = {FULL: rights.DEVICES}
     kind = "device"
 
+    def __init__(self, database: Runner, caller: Caller) -> None:
+        super().__init__(database, caller)
+        self._centres = CentresCRUD(database, caller)
+
     async def at_centre(self, centre_id: UUID, query: ListQuery) -> PageOfJSON:
-        """Return a page of the devices of a centre; raise ``NotFound``."""
+        """Return a page of the devices of a centre; raise ``NotFound`` or ``Forbidden``."""
+        await self._centres.require_right(rights.DEVICES, centre_id)
         page = await self.listed(query, {"centre_id": centre_id})
         if page.is_empty:
-            await CentresCRUD(self._database).require(centre_id)
+            await self._centres.require(centre_id)
         return page
 
     async def make(self, centre_id: UUID, payload: DeviceCreate) -> WithSecret:
-        """Make a device at a centre; raise ``NotFound``."""
+        """Make a device at a centre; raise ``NotFound`` or ``Forbidden``."""
+        await self._centres.require_right(rights.DEVICES, centre_id)
         fields = {"centre_id": centre_id, "name": payload.name, "scopes": list(DEVICE_SCOPES)}
         try:
             return await self.insert(self._database, datetime.now(UTC) + LONGEST_LIFETIME, fields)

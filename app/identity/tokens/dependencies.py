@@ -4,30 +4,30 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.core.http.dependencies import DatabaseDep
+from app.core.http.dependencies import DatabaseDep, RequestCaller
 from app.identity.tokens.crud import DevicesCRUD, PersonalTokensCRUD, SessionsCRUD
 from app.identity.tokens.jwt import Issuer
 
 
-async def get_sessions(database: DatabaseDep) -> SessionsCRUD:
+async def get_sessions(database: DatabaseDep, caller: RequestCaller) -> SessionsCRUD:
     """Create the CRUD of sessions for a request."""
-    return SessionsCRUD(database)
+    return SessionsCRUD(database, caller)
 
 
 SessionsDep = Annotated[SessionsCRUD, Depends(get_sessions)]
 
 
-async def get_personal_tokens(database: DatabaseDep) -> PersonalTokensCRUD:
+async def get_personal_tokens(database: DatabaseDep, caller: RequestCaller) -> PersonalTokensCRUD:
     """Create the CRUD of personal tokens for a request."""
-    return PersonalTokensCRUD(database)
+    return PersonalTokensCRUD(database, caller)
 
 
 PersonalTokensDep = Annotated[PersonalTokensCRUD, Depends(get_personal_tokens)]
 
 
-async def get_devices(database: DatabaseDep) -> DevicesCRUD:
+async def get_devices(database: DatabaseDep, caller: RequestCaller) -> DevicesCRUD:
     """Create the CRUD of devices for a request."""
-    return DevicesCRUD(database)
+    return DevicesCRUD(database, caller)
 
 
 DevicesDep = Annotated[DevicesCRUD, Depends(get_devices)]

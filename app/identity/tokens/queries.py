@@ -68,4 +68,6 @@ class TokenQueries(Queries):
 
 SESSION_QUERIES = TokenQueries(Token, SessionRead, sorts=_BY_CREATION, filters=_FILTERS)
 PERSONAL_QUERIES = TokenQueries(Token, TokenRead, sorts=_BY_CREATION, filters=_FILTERS)
-DEVICE_QUERIES = TokenQueries(Token, DeviceRead, sorts=_BY_CREATION, filters=_FILTERS)
+DEVICE_QUERIES = TokenQueries(
+    Token, DeviceRead, sorts=_BY_CREATION, filters=_FILTERS, centre="centre_id"
+)

@@ -89,7 +89,7 @@ async def create_jwt(caller: CallerDep, sessions: SessionsDep, issuer: IssuerDep
     status_code=HTTPStatus.CREATED,
     response_model=TokenCreated,
     responses=issues(),
-    dependencies=[WRITE],
+    dependencies=[WRITE, OWN],
 )
 async def create_token(
     payload: TokenCreate, caller: CallerDep, tokens: PersonalTokensDep, request: Request
@@ -103,7 +103,7 @@ async def create_token(
     return secret_response(request, resource, "tokens", "token", token)
 
 
-@router.get("/tokens", response_model=TokenPage, responses=LISTS, dependencies=[READ])
+@router.get("/tokens", response_model=TokenPage, responses=LISTS, dependencies=[READ, OWN])
 async def list_tokens(
     query: Annotated[NewestFirstQuery, Query()],
     caller: CallerDep,
@@ -115,7 +115,10 @@ async def list_tokens(
 
 
 @router.delete(
-    "/tokens/{token_id}", status_code=HTTPStatus.NO_CONTENT, responses=READS, dependencies=[WRITE]
+    "/tokens/{token_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=READS,
+    dependencies=[WRITE, OWN],
 )
 async def delete_token(token_id: Id, caller: CallerDep, tokens: PersonalTokensDep) -> None:
     """Revoke a personal token of the own account."""

@@ -86,7 +86,7 @@ class Document:
     def _validator(self, reference: str) -> Validator:
         # Clients may ignore unknown fields, but an undocumented field in a response is a leak.
         closed = {
-            name: {**schema, "additionalProperties": False}
+            name: schema if "anyOf" in schema else {**schema, "additionalProperties": False}
             for name, schema in self.content["components"]["schemas"].items()
         }
         schema = {"$ref": reference, "components": {"schemas": closed}}

@@ -19,9 +19,10 @@ from starlette.responses import Response as Answer
 
 from app.application import create_app
 from app.conftest import API, problem
+from app.core.access import Caller
 from app.core.http.fast_path import FastPath, handler_of
 from app.core.http.routes import ContractRoute
-from app.core.http.security import OWN, PUBLIC, Caller, CallerDep, needs
+from app.core.http.security import OWN, PUBLIC, CallerDep, needs
 from app.core.resources.fields import new_id
 from app.core.settings import Settings
 

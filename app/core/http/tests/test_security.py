@@ -15,7 +15,7 @@ from app.core.http.routes import ContractRoute
 from app.core.http.security import PUBLIC, needs, require_declarations
 from app.core.http.tests.document import Document
 from app.identity.models import SCOPES
-from app.identity.tests.callers import ADMIN, MEMBER, add_device
+from app.identity.tests.callers import ADMIN
 
 PUBLIC_OPERATIONS = {
     "get_service",
@@ -25,14 +25,6 @@ PUBLIC_OPERATIONS = {
     "create_session",
     "accept_invitation",
     "accept_reset",
-}
-OF_EVERY_ACCOUNT = {
-    "get_me",
-    "change_password",
-    "list_sessions",
-    "delete_current_session",
-    "delete_session",
-    "create_jwt",
 }
 
 
@@ -118,39 +110,6 @@ class TestCallers:
 
         assert problem(response) == (401, "/problems/invalid-token", [])
         assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
-
-    async def test_an_account_that_is_no_administrator_reaches_only_itself(
-        self, app: FastAPI, client: AsyncClient, document: Document
-    ) -> None:
-        async with client_of(app, document, caller=MEMBER) as member:
-            for operation in operations(document.content):
-                if operation.id not in PUBLIC_OPERATIONS | OF_EVERY_ACCOUNT:
-                    response = await sent(member, operation)
-                    assert problem(response) == (403, "/problems/forbidden", []), operation.id
-
-            own = {
-                operation.id: (await sent(member, operation)).status_code
-                for operation in operations(document.content)
-                if operation.id in OF_EVERY_ACCOUNT
-            }
-
-        assert own == dict.fromkeys(OF_EVERY_ACCOUNT, 422)  # the query is wrong
-
-    async def test_a_device_reaches_only_what_it_is(
-        self, app: FastAPI, client: AsyncClient, document: Document, connection: Any
-    ) -> None:
-        centre = await client.post(f"{API}/centres", json={"name": "North"})
-        device = await add_device(connection, centre.json()["id"])
-
-        async with client_of(app, document, caller=device) as tablet:
-            answers = {
-                operation.id: (await sent(tablet, operation)).status_code
-                for operation in operations(document.content)
-                if operation.id not in PUBLIC_OPERATIONS
-            }
-
-        assert answers.pop("get_me") == 422  # the query is wrong
-        assert set(answers.values()) == {403}
 
     async def test_a_token_without_the_scope_is_refused_with_its_reason(
         self, client: AsyncClient, connection: Any

@@ -1,0 +1,166 @@
+"""Callers and their rights: roles at centres, and the rows that a right reaches.
+
+A feature declares its rights in its own ``rights`` module, as a table of roles. From a right and
+the caller follows a ``Reach``: the rows for which the caller has that right. Statements compare
+rows with it (``app.core.resources.queries``).
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+OWNER, COACH, DESK = "owner", "coach", "desk"
+"""Roles of an account at the centre that a row belongs to."""
+DEVICE = "device"
+"""A device of the centre that a row belongs to."""
+DEVICE_TODAY = "device, today"
+"""A device of the centre, but only on the day that a row is for."""
+MEMBER = "member"
+"""An athlete who is enrolled at the centre that a row belongs to."""
+ACCOUNT = "account"
+"""Every account, for operations that are limited to what the account owns."""
+SELF = "self"
+"""The athlete whom a row is about."""
+ANYONE = "anyone"
+"""Every account that has a role, or an athlete. It reaches all rows."""
+TIMETABLE = "timetable"
+"""Everybody, also without a token, if ``PUBLIC_READ`` has it. It reaches all rows."""
+
+
+class Caller(NamedTuple):
+    """The caller of a request: the owner of its token."""
+
+    token_id: UUID
+    """The id of the token, or of the session that a JWT belongs to."""
+    kind: str
+    """What kind of token it is: a ``session`` for example."""
+    scopes: frozenset[str]
+    account_id: UUID | None
+    centre_id: UUID | None = None
+    """The centre of a device."""
+    is_admin: bool = False
+    athlete_id: UUID | None = None
+    """The athlete that the account is."""
+    roles: Mapping[UUID, str] = {}
+    """The role of the account at each centre that it has one at."""
+    enrolled: frozenset[UUID] = frozenset()
+    """The centres where the athlete is enrolled."""
+    public: Collection[str] = ()
+    """What everybody may read: the setting ``PUBLIC_READ``."""
+
+    expires_at: datetime | None = None
+    """When the token ends; None for one that never does."""
+    log: Mapping[str, str] = {}
+    """What the log line of a request says about its caller; no secret."""
+
+    @property
+    def owner(self) -> UUID:
+        """The id that limits and keys of this caller belong to: the account, else the token."""
+        return self.account_id or self.token_id
+
+    @property
+    def standing(self) -> object:
+        """All that the rights of this caller follow from. An administrator has all of them."""
+        if self.is_admin:
+            return True
+        return self.centre_id, self.athlete_id, dict(self.roles), self.enrolled
+
+    @property
+    def role_names(self) -> list[str]:
+        """The roles as the view ``live_callers`` has them: ``CENTRE ROLE``, sorted by centre."""
+        return [f"{centre_id} {role}" for centre_id, role in sorted(self.roles.items())]
+
+
+NOBODY = Caller(UUID(int=0), "none", frozenset(), None)
+"""The caller of a request without a token."""
+
+
+class Reach(NamedTuple):
+    """The rows for which a caller has a right: all, those of some centres, or their own."""
+
+    is_all: bool = False
+    centres: frozenset[UUID] = frozenset()
+    today: frozenset[UUID] = frozenset()
+    """Centres of which the caller reaches the rows of today."""
+    athlete_id: UUID | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether there may be any row within it."""
+        return self != NOTHING
+
+    def __or__(self, other: "Reach") -> "Reach":
+        """Return all rows within either of two."""
+        return Reach(
+            self.is_all or other.is_all,
+            self.centres | other.centres,
+            self.today | other.today,
+            self.athlete_id or other.athlete_id,
+        )
+
+    def includes(
+        self,
+        centres: Collection[UUID] = (),
+        athlete_id: UUID | None = None,
+        today: Collection[UUID] = (),
+    ) -> bool:
+        """Return whether it includes a row that belongs to these centres, and to this athlete."""
+        return (
+            self.is_all
+            or not self.centres.isdisjoint(centres)
+            or not self.today.isdisjoint(today)
+            or (athlete_id is not None and athlete_id == self.athlete_id)
+        )
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of the statements that compare rows with it."""
+        return {
+            "reach_all": self.is_all,
+            "reach_centres": list(self.centres),
+            "reach_today": list(self.today),
+            "reach_athlete": self.athlete_id,
+        }
+
+    def name(self) -> str:
+        """Return a text that no other reach has."""
+        return repr((self.is_all, sorted(self.centres), sorted(self.today), self.athlete_id))
+
+
+NOTHING = Reach()
+EVERYTHING = Reach(is_all=True)
+
+
+class Right:
+    """The roles, devices and athletes that have a right, besides administrators."""
+
+    def __init__(self, *who: str) -> None:
+        self.who = frozenset(who)
+
+    def __or__(self, other: "Right") -> "Right":
+        """Return the right that roles have which have either."""
+        return Right(*self.who, *other.who)
+
+    def reach(self, caller: Caller) -> Reach:
+        """Return the rows for which a caller has this right."""
+        who = self.who
+        if caller.is_admin or not who.isdisjoint(caller.public):
+            return EVERYTHING
+        if ANYONE in who and (caller.roles or caller.athlete_id):
+            return EVERYTHING
+        if ACCOUNT in who and caller.account_id:
+            return EVERYTHING
+        centres = {centre_id for centre_id, role in caller.roles.items() if role in who}
+        if MEMBER in who:
+            centres |= caller.enrolled
+        today = set()
+        if caller.centre_id is not None:
+            if DEVICE in who:
+                centres.add(caller.centre_id)
+            if DEVICE_TODAY in who:
+                today.add(caller.centre_id)
+        own = caller.athlete_id if SELF in who else None
+        return Reach(False, frozenset(centres), frozenset(today), own)
+
+
+ADMINISTRATORS = Right()
+"""Nobody but administrators."""
