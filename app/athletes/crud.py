@@ -24,6 +24,7 @@ from app.athletes.queries import (
     SEEN,
     WIDE_REACH,
 )
+from app.athletes.rights import TRAINING
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
 from app.core.access import Reach, Right
@@ -31,7 +32,7 @@ from app.core.db.transactions import Transaction
 from app.core.errors import Forbidden, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource, Versions
 from app.core.resources.paging import NamedListQuery, PageOfJSON
-from app.core.resources.queries import FULL
+from app.core.resources.queries import FULL, REACH
 
 MANY_CENTRES = 8
 """Above this number of centres, a list checks its rows in their order, one by one."""
@@ -170,12 +171,17 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         if reach.is_all:
             return super()._within(reach, given)
         full = rights.SEE[FULL].reach(self._caller)
-        if "centre_id" in given and given["centre_id"] not in self._caller.roles:
+        centre_id = given.get("centre_id")
+        if centre_id is not None and centre_id not in self._caller.roles:
             # The caller sees enrolments there only of athletes in full view.
             reach = full
         filters, values = super()._within(reach, given)
-        if len(reach.centres) > MANY_CENTRES:
+        if centre_id in reach.centres:
+            filters -= {REACH}  # all athletes there are within it
+        elif len(reach.centres) > MANY_CENTRES:
             filters |= {WIDE_REACH}
+        if rights.SEE[TRAINING].reach(self._caller):
+            filters |= {SEEN}
         seen = {SEEN: list(self._caller.roles), "full_centres": list(full.centres)}
         return filters, {**values, **seen}
 

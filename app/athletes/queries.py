@@ -38,7 +38,7 @@ _CENTRES = table_of(Centre)
 _ENROLMENTS = table_of(Enrolment)
 _HAS_ID = _ATHLETES.c.id == sa.bindparam("id")
 SEEN = "seen_centres"
-"""The filter of the list of an athlete's centres that leaves out those the caller does not see."""
+"""The filter of a list that leaves out enrolments which the caller does not see."""
 WIDE_REACH = "wide_reach"
 """In place of ``REACH``, for many centres."""
 _SEEN_CENTRES: sa.ColumnElement[Any] = sa.bindparam(SEEN, type_=ARRAY(sa.Uuid))
@@ -71,7 +71,7 @@ class AthleteQueries(Queries):
         if WIDE_REACH in given:
             # A subquery that the planner does not turn into a join: it is checked row by row, in
             # the order of the list, until the page is full.
-            enrolled = sa.select(sa.true()).where(self._enrolled_within_reach()).limit(ONE)
+            enrolled = sa.select(sa.true()).where(_enrolled_at(REACH_CENTRES)).limit(ONE)
             own = _ATHLETES.c.id == REACH_ATHLETE
             yield sa.or_(own, enrolled.correlate(_ATHLETES).scalar_subquery())
         elif REACH in given:
@@ -82,7 +82,7 @@ class AthleteQueries(Queries):
 
     def within_reach(self) -> sa.ColumnElement[bool]:
         """Return the condition for athletes at centres within reach, and for the caller."""
-        enrolled = sa.exists().where(self._enrolled_within_reach())
+        enrolled = sa.exists().where(_enrolled_at(REACH_CENTRES))
         return sa.or_(_ATHLETES.c.id == REACH_ATHLETE, enrolled)
 
     def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
@@ -106,12 +106,12 @@ class AthleteQueries(Queries):
         These are the ones at centres where the caller has a role, and all of an athlete in full
         view.
         """
-        if REACH not in filters:
+        if SEEN not in filters:
             return None
         full = _ENROLMENTS.alias("full")
         in_full_view = sa.exists().where(
             full.c.athlete_id == _ENROLMENTS.c.athlete_id,
-            full.c.centre_id == sa.func.any(_FULL_CENTRES),
+            (full.c.centre_id == sa.func.any(_FULL_CENTRES)).is_(sa.true()),
         )
         is_seen = sa.or_(
             _ENROLMENTS.c.centre_id == sa.func.any(_SEEN_CENTRES),
@@ -120,12 +120,9 @@ class AthleteQueries(Queries):
         )
         return {_ENROLMENTS: sa.select(_ENROLMENTS).where(is_seen).subquery("seen")}
 
-    @staticmethod
-    def _enrolled_within_reach() -> sa.ColumnElement[bool]:
-        return sa.and_(
-            _ENROLMENTS.c.athlete_id == _ATHLETES.c.id,
-            _ENROLMENTS.c.centre_id == sa.func.any(REACH_CENTRES),
-        )
+    def counted(self, filters: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions of the rows to count: for many centres, not row by row."""
+        return self.conditions(filters - {WIDE_REACH})
 
     @compiled_once
     def find_query(self, column: str) -> Statement:
@@ -262,6 +259,16 @@ ATHLETE_QUERIES = AthleteQueries(
     views={TRAINING: View(AthleteTraining, AthleteSummary)},
 )
 CENTRES_OF_ATHLETE_QUERIES = CentresOfAthleteQueries(Centre, CentreRead)
+
+
+def _enrolled_at(centre_ids: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Match the enrolments of an athlete at some centres.
+
+    With ``IS TRUE``, the index of the athlete's enrolments is used: they are few, and the centres
+    may be many.
+    """
+    at_one = _ENROLMENTS.c.centre_id == sa.func.any(centre_ids)
+    return sa.and_(_ENROLMENTS.c.athlete_id == _ATHLETES.c.id, at_one.is_(sa.true()))
 
 
 def _is_beyond_reach(enrolments: sa.FromClause) -> sa.ColumnElement[bool]:

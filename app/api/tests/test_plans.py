@@ -6,6 +6,7 @@ The lists, with their filters and sorts, are those of the OpenAPI document. The 
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain, combinations
 from typing import Any, NamedTuple
@@ -20,8 +21,10 @@ from sqlmodel import SQLModel
 from app.api.tests.features import modules
 from app.api.tests.operations import operations, usual_value
 from app.application import create_app
+from app.conftest import Databases
 from app.core.access import Caller
 from app.core.db.statements import Statement
+from app.core.http.tests.document import Document
 from app.core.resources.fields import new_id
 from app.core.resources.paging import ListQuery
 from app.core.settings import Settings
@@ -55,18 +58,32 @@ class Recorder:
         return "[]", datetime.now(UTC), str(new_id()), None
 
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
-        """Return a row with this id."""
-        return row_id, 1, "{}"
+        """Return a row with this id, at the first centre."""
+        found = Found(id=row_id, version=1, body='{"centres":[]}')
+        if "centres" in statement.text.partition("AS body")[2].partition("FROM")[0]:
+            found["centres"] = [UUID(int=1)]
+        return found
+
+
+class Found(dict[str, Any]):
+    """A row: a mapping whose iterator yields values, as that of asyncpg does."""
+
+    def __iter__(self) -> Any:
+        return iter(self.values())
+
+
+ADMIN = Caller(new_id(), "personal", frozenset(SCOPES), new_id(), is_admin=True)
 
 
 class AnyCaller:
-    """Finds an administrator for every token."""
+    """Finds a caller, by default an administrator, for every token."""
 
-    caller = Caller(new_id(), "personal", frozenset(SCOPES), new_id(), is_admin=True)
+    def __init__(self, caller: Caller = ADMIN) -> None:
+        self._caller = caller
 
     def recent(self, token: bytes) -> Caller:
-        """Return the administrator."""
-        return self.caller
+        """Return the caller."""
+        return self._caller
 
 
 class Listing(NamedTuple):
@@ -203,20 +220,50 @@ async def asked_of(client: AsyncClient, recorder: Recorder, listing: Listing) ->
     return list(asked.values())
 
 
-@pytest.fixture(scope="module")
-async def statements() -> list[Asked]:
-    """Record the statements of all lists, from the real app with a fake database."""
+@asynccontextmanager
+async def recording(caller: Caller) -> AsyncIterator[tuple[AsyncClient, Recorder]]:
+    """Provide a client of the real app with a fake database."""
     app = create_app(Settings(_env_file=None))
     recorder = app.state.database = Recorder()
-    app.state.callers = AnyCaller()
+    app.state.callers = AnyCaller(caller)
     transport = ASGITransport(app)
     token = {"Authorization": "Bearer any"}
     async with AsyncClient(transport=transport, base_url="http://x", headers=token) as client:
-        lists = [await asked_of(client, recorder, one) for one in listings(app.openapi())]
+        yield client, recorder
+
+
+@pytest.fixture(scope="module")
+async def statements(document: Document) -> list[Asked]:
+    """Record the statements of all lists, as an administrator runs them."""
+    async with recording(ADMIN) as (client, recorder):
+        lists = [await asked_of(client, recorder, one) for one in listings(document.content)]
     return list(chain.from_iterable(lists))
 
 
-@pytest.fixture
+async def asked_by_staff(document: Document, role: str, centres: int) -> list[str]:
+    """Return the statements of all lists, with one filter or none, as staff runs them."""
+    roles = {UUID(int=number + 1): role for number in range(centres)}
+    caller = Caller(new_id(), "session", frozenset(SCOPES), new_id(), roles=roles)
+    texts = []
+    async with recording(caller) as (client, recorder):
+        for listing in listings(document.content):
+            url = re.sub(r"{\w+}", str(UUID(int=1)), listing.path)
+            for given, sort in listing.shapes():
+                if len(given) < 2:
+                    await client.get(url, params={**given, "sort": sort, "limit": "50"})
+                    texts += [statement.text for statement in recorder.statements]
+                    recorder.statements.clear()
+    return texts
+
+
+@pytest.fixture(scope="module")
+def own_database(databases: Databases, template: str) -> Iterator[str]:
+    """Provide the URL of a database for the tests of this module."""
+    with databases.empty(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     """Provide a connection to a database with many rows in every table."""
     connection = await asyncpg.connect(own_database)
@@ -228,6 +275,12 @@ async def filled(own_database: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.execute("VACUUM ANALYZE")
     yield connection
     await connection.close()
+
+
+async def large_tables(connection: asyncpg.Connection) -> set[str]:
+    """Return the names of large tables."""
+    counted = "SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'"
+    return {name for name, rows in await connection.fetch(counted) if rows > LARGE}
 
 
 async def plan_of(connection: asyncpg.Connection, text: str) -> str:
@@ -254,14 +307,30 @@ async def test_every_list_has_a_good_query_plan(
     filled: asyncpg.Connection, statements: list[Asked]
 ) -> None:
     await filled.execute("SET plan_cache_mode = force_generic_plan")
-    counted = "SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'"
-    large = {name for name, rows in await filled.fetch(counted) if rows > LARGE}
+    large = await large_tables(filled)
 
     bad = []
     for asked in statements:
         plan = await plan_of(filled, asked.text)
         if not is_good(asked, plan, large):
             bad.append(f"{asked.listing.path} by {asked.sort_column()}, {asked.filters}:\n{plan}")
+
+    assert not bad, f"{len(bad)} plans are bad, for example {bad[0]}"
+
+
+async def test_no_list_of_staff_scans_a_large_table(
+    filled: asyncpg.Connection, document: Document
+) -> None:
+    await filled.execute("SET plan_cache_mode = force_generic_plan")
+    large = await large_tables(filled)
+
+    bad = []
+    for role in ("owner", "coach"):
+        for centres in (1, 3, 40):
+            for text in await asked_by_staff(document, role, centres):
+                plan = await plan_of(filled, text)
+                if large & set(re.findall(r"Seq Scan on (\w+)", plan)):
+                    bad.append(f"{role} at {centres} centres: {text}\n{plan}")
 
     assert not bad, f"{len(bad)} plans are bad, for example {bad[0]}"
 

@@ -117,7 +117,7 @@ class Queries:
         else:
             found = self._page_query(columns, filters, sort, start, limit)
         page = projection.many(found.cte("found"), key.name, limit, self.links(filters))
-        matching = sa.select(sa.func.count()).select_from(table).where(*self.conditions(filters))
+        matching = sa.select(sa.func.count()).select_from(table).where(*self.counted(filters))
         counted = matching.scalar_subquery() if total else sa.null()
         return Statement(page.add_columns(counted.label("total")))
 
@@ -184,6 +184,10 @@ class Queries:
     def links(self, filters: Set[str]) -> Links | None:
         """Return what a list reads in place of link tables, because the caller sees less."""
         return None
+
+    def counted(self, filters: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the conditions of the rows that ``total`` counts: those of the list."""
+        return self.conditions(filters)
 
     def read_query(self, wanted: sa.ColumnElement[bool]) -> Statement:
         """Read the rows that match a condition, each with what decides who sees it."""
