@@ -15,6 +15,7 @@ from app.api import v1
 from app.core.csv.streaming import FileLimits
 from app.core.db.pool import connected
 from app.core.http import health, openapi
+from app.core.http.conflict_limit import ConflictLimit
 from app.core.http.idempotency import Idempotency
 from app.core.http.middleware import (
     CORS,
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.bodies = Shares(settings.max_body_space)
     app.state.files = FileLimits(settings)
+    app.state.conflicts = ConflictLimit()
     app.state.idempotency = Idempotency(settings.max_keys_per_account)
     app.state.issuer = Issuer(settings.jwt_issuer, settings.jwt_audience)
     app.state.callers = Callers(app.state.issuer, settings.public_read)

@@ -27,6 +27,7 @@
       Invalid                  422
         KeyReused
       TooManyKeys              429
+      TooManyConflicts
       HeadersTooLarge          431
       InternalError            500
       Unavailable              503
@@ -237,6 +238,13 @@ class TooManyKeys(DomainError):
 
     type = ProblemType("too-many-idempotency-keys", 429, "Too many idempotency keys")
     retry_after = 10
+
+
+class TooManyConflicts(DomainError):
+    """The caller has sent too many unique values that are already taken."""
+
+    type = ProblemType("too-many-conflicts", 429, "Too many conflicts")
+    retry_after = 60
 
 
 class HeadersTooLarge(DomainError):

@@ -17,6 +17,7 @@ from app.api.tests.usual_answers import (
     delete_what_is_left,
     give_usual_answers,
     refuse_callers,
+    refuse_conflicts,
     refuse_new_keys,
     refuse_what_comes_late_or_at_length,
     refuse_without_a_database,
@@ -164,6 +165,7 @@ async def test_every_documented_response_occurs(
         await delete_what_is_left(client, document.content, ids)
         await refuse_what_comes_late_or_at_length(client, app, document.content, monkeypatch)
         await refuse_new_keys(client, app, document.content, monkeypatch)
+        await refuse_conflicts(client, app, document.content, monkeypatch)
         await refuse_without_a_database(client, document.content, monkeypatch)
 
     functions = endpoints(app.routes)

@@ -20,7 +20,7 @@ from app.api.tests.hostile.requests import with_things
 from app.api.tests.operations import Document, Operation, operations
 from app.conftest import client_of
 from app.core.db.transactions import Database
-from app.core.errors import Unavailable
+from app.core.errors import TooManyConflicts, Unavailable
 from app.core.http.idempotency import HEADER
 from app.core.http.key_limit import KeyLimit
 from app.core.http.tests.document import Document as Checked
@@ -112,6 +112,21 @@ async def refuse_new_keys(
         for operation in operations(document):
             if operation.creates:
                 await _plain(operation)._replace(headers={HEADER: operation.id}).send(client, {})
+
+
+async def refuse_conflicts(
+    client: AsyncClient, app: FastAPI, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Send every request body as a caller who has found too many values taken."""
+
+    def refuse(caller: object) -> None:
+        raise TooManyConflicts("Too many.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(app.state.conflicts, "check", refuse)
+        for operation in operations(document):
+            if 429 in operation.answers and not operation.is_public:
+                await _plain(operation).send(client, {})
 
 
 async def refuse_without_a_database(

@@ -27,6 +27,7 @@ from app.core.errors import (
     PreconditionFailed,
     ReferenceMissing,
     StillInUse,
+    TooManyConflicts,
     TooManyKeys,
     Unauthenticated,
     Unavailable,
@@ -180,6 +181,8 @@ def _completed(schema: dict[str, Any]) -> dict[str, Any]:
             responses = operation["responses"]
             if security := operation.get("security"):
                 _add_access_errors(responses, security)
+                if AlreadyTaken.type.title in responses.get("409", {}).get(_PROBLEMS, ()):
+                    _add(responses, TooManyConflicts)
             for status, response in list(responses.items()):
                 if _PROBLEMS not in response:
                     continue
@@ -212,6 +215,10 @@ def _add_access_errors(responses: dict[str, Any], security: list[dict[str, list[
     errors: list[type[DomainError]] = [Unauthenticated, InvalidToken]
     if any(scopes for one in security for scopes in one.values()):
         errors += [Forbidden, InsufficientScope]
+    _add(responses, *errors)
+
+
+def _add(responses: dict[str, Any], *errors: type[DomainError]) -> None:
     for error in errors:
         response = responses.setdefault(
             str(error.type.status), {"content": {"application/json": _PROBLEM}, _PROBLEMS: {}}

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import (
+    AlreadyTaken,
     DomainError,
     FieldError,
     Forbidden,
@@ -25,8 +26,10 @@ from app.core.errors import (
     NotFound,
 )
 from app.core.http.bodies import REFUSED, JSONRequest
+from app.core.http.conflict_limit import ConflictLimit
 from app.core.http.idempotency import HEADER, Idempotency, key_of
 from app.core.http.security import (
+    CALLER,
     CallerChanged,
     access_to,
     admit,
@@ -76,6 +79,11 @@ class ContractRoute(APIRoute):
         async def handle_by_contract(request: Request) -> Response:
             if access is not None:
                 await admit(request, access)
+                if takes_body:
+                    return await _with_few_conflicts(handle_admitted, request)
+            return await handle_admitted(request)
+
+        async def handle_admitted(request: Request) -> Response:
             if not stores and key_of(request):
                 raise Invalid.of_field(HEADER, "unsupported", NOT_STORED)
             if request.scope["query_string"]:
@@ -89,15 +97,7 @@ class ContractRoute(APIRoute):
                 idempotency: Idempotency = state.idempotency
                 response = await idempotency.answered_once(key, request, state.database, handle)
             else:
-                try:
-                    response = await handle(request)
-                except CallerChanged as changed:
-                    use_caller(request, changed.caller)
-                    response = await handle(request)
-                except (Forbidden, NotFound):
-                    if not await caller_has_changed(request):
-                        raise
-                    response = await handle(request)
+                response = await _handled(handle, request)
             if creates:
                 # Only here, so that a stored response gets the prefix of each request.
                 location = response.headers["Location"]
@@ -107,6 +107,29 @@ class ContractRoute(APIRoute):
             return response
 
         return handle_by_contract
+
+
+async def _with_few_conflicts(handle: Handler, request: Request) -> Response:
+    """Handle a request of a caller who has not found too many unique values taken."""
+    limit: ConflictLimit = request.app.state.conflicts
+    limit.check(request.scope["state"][CALLER])
+    try:
+        return await handle(request)
+    except AlreadyTaken:
+        limit.note(request.scope["state"][CALLER])
+        raise
+
+
+async def _handled(handle: Handler, request: Request) -> Response:
+    """Handle a request; once more if the rights of its caller are others than a moment ago."""
+    try:
+        return await handle(request)
+    except CallerChanged as changed:
+        use_caller(request, changed.caller)
+    except (Forbidden, NotFound):
+        if not await caller_has_changed(request):
+            raise
+    return await handle(request)
 
 
 class SecretRoute(ContractRoute):
