@@ -123,6 +123,7 @@ def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
             "/problems/already-taken",
             "/problems/still-in-use",
             "/problems/invalid",
+            *("/problems/forbidden", "/problems/forbidden", "/problems/not-found"),
             "/problems/invalid-token",
         ]
         ana, tablet = (one for one in objects if "scopes" in one)
@@ -131,6 +132,7 @@ def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
         assert [line.partition("/")[0] for line in lines] == [
             *("Ida reserved", "José reserved", "Lina waitlisted"),
             *("Ida cancelled", "José reserved", "Lina reserved"),
+            *("booked: Ida José Lina", "booked:"),
             *("204 athletes", "204 centres", "204 categories"),
             f"account {ana['account']['id']}",
         ]
