@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from asyncpg import ForeignKeyViolationError
+from asyncpg import CheckViolationError, ForeignKeyViolationError
 
 from app.athletes.errors import TooManyCentres
 from app.athletes.models import (
@@ -18,6 +18,7 @@ from app.athletes.models import (
 from app.athletes.queries import ATHLETE_QUERIES, CENTRES_OF_ATHLETE_QUERIES
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
+from app.core.db.constraints import rule_broken
 from app.core.db.transactions import Transaction
 from app.core.errors import NotFound
 from app.core.resources.crud import CRUD, Resource
@@ -54,11 +55,16 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         return await CentresOfAthlete(self._database).page_within(self, athlete_id, query)
 
     async def enrol(self, athlete_id: UUID, centre_id: UUID) -> None:
-        """Enrol an athlete at a centre (idempotent); raise ``NotFound`` or ``TooManyCentres``."""
+        """Enrol an athlete at a centre (idempotent).
+
+        Raise ``NotFound``, ``TooManyCentres`` or ``Erased``.
+        """
         ids = {"id": athlete_id, "centre_id": centre_id}
         try:
             found = await self._database.row(self.queries.enrol_query(), ids)
             athlete, centre, has_room = found
+        except CheckViolationError as error:
+            raise rule_broken(error, ()) or error from None
         except ForeignKeyViolationError:
             # Another request deletes the centre at the same time.
             athlete, centre, has_room = True, False, True

@@ -7,9 +7,10 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 
 from app.athletes.crud import AthletesCRUD
+from app.athletes.models import ERASED_DETAIL
 from app.core.db.statements import Statement
 from app.core.db.transactions import Transaction
-from app.core.errors import RFC_3339, AlreadyTaken, ReferenceMissing
+from app.core.errors import RFC_3339, AlreadyTaken, Erased, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -31,7 +32,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         """Give an athlete a seat in a training, or a place in its waitlist.
 
         Raise ``NotFound``, ``ReferenceMissing``, ``AlreadyTaken``, ``TrainingFull``,
-        ``AthleteBusy`` or ``WrongState``.
+        ``AthleteBusy``, ``WrongState`` or ``Erased``.
         """
         ids = {"training_id": training_id, "athlete_id": wish.athlete_id}
 
@@ -43,6 +44,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
                 raise ReferenceMissing.of_field(
                     "/athlete_id", "missing", "There is no such athlete."
                 )
+            if training["erased_at"] is not None:
+                raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
             if training["status"] == "cancelled":
                 raise WrongState("This training is cancelled.")
             refuse_after_start(training, training["now"])

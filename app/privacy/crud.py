@@ -1,0 +1,92 @@
+"""Operations on all that is stored about a person."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from app.athletes.crud import AthletesCRUD
+from app.core.db.transactions import Runner, Transaction
+from app.core.errors import Unavailable
+from app.identity.errors import LastAdmin
+from app.identity.login.throttle import key_of_address
+from app.privacy.queries import (
+    data_query,
+    erase_query,
+    lock_accounts_query,
+    lock_athlete_query,
+    lock_codes_query,
+    state_query,
+)
+from app.trainings.bookings import BookingsCRUD
+from app.trainings.errors import WrongState
+
+ROUNDS = 10
+"""How often bookings are cancelled, in case others book for the athlete at the same time."""
+
+
+class PrivacyCRUD:
+    """Reads all that is stored about a person, and erases it."""
+
+    def __init__(self, database: Runner) -> None:
+        self._database = database
+
+    async def data(self, athlete_id: UUID) -> str:
+        """Return all that is stored about an athlete as JSON; raise ``NotFound``."""
+        row = await self._database.costly.row(data_query(), {"id": athlete_id})
+        if row is None:
+            raise AthletesCRUD.not_found()
+        body: str = row["body"]
+        return body
+
+    async def erase(self, athlete_id: UUID) -> None:
+        """Cancel the bookings of an athlete, and erase the person (idempotent).
+
+        Raise ``NotFound``, ``LastAdmin``, or ``Unavailable`` if others keep booking.
+        """
+
+        async def work(transaction: Transaction) -> Sequence[UUID]:
+            return await self._erased(transaction, athlete_id)
+
+        for _ in range(ROUNDS):
+            booking_ids = await self._database.transaction(work)
+            if not booking_ids:
+                return
+            # Each in its own transaction: a cancellation locks the training before the athlete.
+            for booking_id in booking_ids:
+                with suppress(WrongState):  # the training has just started
+                    await BookingsCRUD(self._database).cancel(booking_id)
+        raise Unavailable("Other requests keep booking for this athlete; try again.")
+
+    async def _erased(self, transaction: Transaction, athlete_id: UUID) -> Sequence[UUID]:
+        """Erase an athlete, or return the active bookings that prevent it.
+
+        Lock order: accounts, codes, the athlete. No training is locked: a booking that waits for
+        the athlete sees the erasure.
+        """
+        person = {"id": athlete_id}
+        await transaction.rows(lock_accounts_query(), person)
+        await transaction.rows(lock_codes_query(), person)
+        athlete = await transaction.row(lock_athlete_query(), person)
+        if athlete is None:
+            raise AthletesCRUD.not_found()
+        if athlete["erased_at"] is not None:
+            return []
+        # Again: another transaction may have linked an account before the athlete was locked.
+        accounts = await transaction.rows(lock_accounts_query(), person)
+        _refuse_last_admin(accounts)
+        state = await transaction.row(state_query(), person)
+        booking_ids: Sequence[UUID] = state["booking_ids"]
+        if not booking_ids:
+            theirs = [account["email_key"] for account in accounts if account["is_theirs"]]
+            addresses = {address for address in (athlete["email_key"], *theirs) if address}
+            limits = [key_of_address(address) for address in sorted(addresses)]
+            await transaction.row(erase_query(), {**person, "limits": limits})
+        return booking_ids
+
+
+def _refuse_last_admin(accounts: Sequence[Any]) -> None:
+    """Raise ``LastAdmin`` if the account of the athlete is the only enabled administrator."""
+    admins = [account["is_theirs"] for account in accounts if account["is_enabled_admin"]]
+    if admins == [True]:
+        raise LastAdmin("This is the last administrator: make another one first.")
