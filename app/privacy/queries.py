@@ -72,17 +72,20 @@ def data_query() -> Statement:
 
 @cache
 def lock_accounts_query() -> Statement:
-    """Lock the account of the athlete, and all enabled administrators, in the order of their ids.
+    """Lock the account of the athlete: ``email_key, is_theirs, is_enabled_admin``.
 
-    Return ``email_key, is_theirs, is_enabled_admin`` of each.
+    If it is an administrator, lock all enabled ones, in the order of their ids, as each change of
+    their rights does.
     """
+    theirs = _ACCOUNTS.alias("theirs")
+    is_admin = sa.select(theirs.c.id).where(theirs.c.athlete_id == _ID, theirs.c.is_admin).exists()
     is_enabled_admin = sa.and_(_ACCOUNTS.c.is_admin, _ACCOUNTS.c.disabled_at.is_(None))
     columns = (
         _ACCOUNTS.c.email_key,
         _OF_ATHLETE.is_(sa.true()).label("is_theirs"),
         is_enabled_admin.label("is_enabled_admin"),
     )
-    locked = sa.select(*columns).where(sa.or_(_OF_ATHLETE, is_enabled_admin))
+    locked = sa.select(*columns).where(sa.or_(_OF_ATHLETE, sa.and_(is_enabled_admin, is_admin)))
     return Statement(locked.order_by(_ACCOUNTS.c.id).with_for_update())
 
 

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from httpx import AsyncClient
 
+from app.athletes.files.tests.conftest import post_csv
 from app.conftest import API, Json
 from app.identity.tests.callers import PASSWORD
 from app.trainings.tests.conftest import HOUR, SOON, Gym, Pass, gym, let_pass
@@ -63,6 +64,9 @@ async def mara(client: AsyncClient, gym: Gym, let_pass: Pass) -> Person:
     busy = await gym.ask(await gym.training(SOON + HOUR), mara)
     taken = await client.post(f"{API}/athletes", json=payload)
     assert (busy.status_code, taken.status_code) == (409, 409)
+
+    rejected = f"name,reference,category,height\nMara Lindqvist,M-1042,{payload['sex']},1\n"
+    assert (await post_csv(client, rejected)).json()["rejected"] == 1
 
     code = await _issued(client, "invitations", email=PRIVATE, athlete_id=mara)
     accepted = {"code": code["code"], "password": PASSWORD}

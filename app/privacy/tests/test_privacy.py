@@ -8,7 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.athletes.files.tests.conftest import counts, post_csv
-from app.conftest import API, not_found, problem
+from app.conftest import API, not_found, problem, unavailable
 from app.core.resources.fields import new_id
 from app.identity.tests.callers import ADMIN, MEMBER
 from app.privacy.tests.conftest import (
@@ -175,6 +175,16 @@ class TestErase:
         assert await gym.read(f"athletes/{mara.id}") == erased
         again = await post_csv(client, old)
         assert counts(again.json()) == {"read": 2, "unchanged": 2}
+
+    async def test_an_erasure_gives_up_if_others_keep_booking(
+        self, client: AsyncClient, mara: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as changed:
+            changed.setattr("app.privacy.crud.ROUNDS", 1)
+            refused = await client.post(f"{API}/athletes/{mara.id}/erase")
+
+        assert unavailable(refused).startswith("Other requests keep booking")
+        await erase(client, mara.id)
 
     async def test_the_last_administrator_is_not_erased(
         self, client: AsyncClient, gym: Gym, mara: Person, connection: asyncpg.Connection
