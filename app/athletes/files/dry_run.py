@@ -105,9 +105,8 @@ async def dry_run(database: Runner, work: Work[Result], check: Check = _no_check
             # An athlete, category or centre was deleted after it was found, as it was not locked.
             raise Unavailable(_CHANGED) from None
         except CheckViolationError as error:
-            if rule_broken(error, ()) is None:
-                raise
-            raise Unavailable(_CHANGED) from None  # an athlete was erased, for the same reason
+            # An athlete was erased, for the same reason.
+            raise (Unavailable(_CHANGED) if rule_broken(error, ()) else error) from None
         raise _Undo
 
     with suppress(_Undo):

@@ -91,7 +91,9 @@ class TestErase:
         await erase(client, mara.id)
 
         assert not list(found_in(await dump(connection)))
-        assert not list(found_in(await exported(client)))
+        export = await exported(client)
+        assert not list(found_in(export))
+        assert mara.id not in export
         assert await connection.fetchval(limits) == 1
         after = await gym.read(f"athletes/{mara.id}")
         assert after == {
