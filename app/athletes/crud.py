@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from asyncpg import ForeignKeyViolationError
+from asyncpg import CheckViolationError, ForeignKeyViolationError
 
 from app.athletes import rights
 from app.athletes.errors import TooManyCentres
@@ -28,6 +28,7 @@ from app.athletes.rights import TRAINING
 from app.categories.crud import CategoriesCRUD
 from app.centres.crud import CentresCRUD
 from app.core.access import Reach, Right
+from app.core.db.constraints import rule_broken
 from app.core.db.transactions import Transaction
 from app.core.errors import Forbidden, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource, Versions
@@ -92,13 +93,15 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     async def enrol(self, athlete_id: UUID, centre_id: UUID) -> None:
         """Enrol an athlete at a centre (idempotent).
 
-        Raise ``NotFound``, ``Forbidden`` or ``TooManyCentres``.
+        Raise ``NotFound``, ``Forbidden``, ``TooManyCentres`` or ``Erased``.
         """
         await self._require_right_to_enrol(rights.ENROL, athlete_id, centre_id)
         ids = {"id": athlete_id, "centre_id": centre_id}
         try:
             found = await self._database.row(self.queries.enrol_query(), ids)
             athlete, centre, has_room = found
+        except CheckViolationError as error:
+            raise rule_broken(error, ()) or error from None
         except ForeignKeyViolationError:
             # Another request deletes the centre at the same time.
             athlete, centre, has_room = True, False, True

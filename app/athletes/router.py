@@ -37,6 +37,7 @@ from app.core.csv.streaming import (
     received_csv,
     takes_csv,
 )
+from app.core.errors import Erased
 from app.core.http.dependencies import DatabaseDep
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
@@ -73,7 +74,7 @@ router = APIRouter(tags=["athletes"], route_class=ContractRoute)
     "/athletes",
     status_code=HTTPStatus.CREATED,
     response_model=AthleteRead,
-    responses=creates(AthletesCRUD),
+    responses=creates(AthletesCRUD, Erased),
     dependencies=[WRITE, only(rights.CREATE)],
 )
 async def create_athlete(
@@ -158,7 +159,7 @@ async def get_athlete(athlete_id: Id, athletes: AthletesDep, request: Request) -
 @router.patch(
     "/athletes/{athlete_id}",
     response_model=AthleteView,
-    responses=updates(AthletesCRUD),
+    responses=updates(AthletesCRUD, Erased),
     dependencies=[WRITE],
 )
 async def update_athlete(
@@ -198,7 +199,7 @@ async def list_centres_of_athlete(
 @router.put(
     "/athletes/{athlete_id}/centres/{centre_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=merged(READS, problems(TooManyCentres)),
+    responses=merged(READS, problems(TooManyCentres, Erased)),
     dependencies=[WRITE],
 )
 async def enrol_athlete(athlete_id: Id, centre_id: Id, athletes: AthletesDep) -> None:

@@ -17,6 +17,7 @@
         ReferenceMissing
         StillInUse
         KeyInFlight
+        Erased
         (and those of features)
       PreconditionFailed       412
       ContentTooLarge          413
@@ -183,6 +184,12 @@ class KeyInFlight(Conflict):
 
     type = ProblemType("idempotency-key-in-flight", 409, "Idempotency key in flight")
     retry_after = 1
+
+
+class Erased(Conflict):
+    """The person that the request is about was erased."""
+
+    type = ProblemType("erased", 409, "Erased")
 
 
 class PreconditionFailed(DomainError):

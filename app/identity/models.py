@@ -10,9 +10,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field as TableField
 from sqlmodel import Index, Relationship, SQLModel
 
-from app.athletes.models import Athlete
+from app.athletes.models import ERASED_DETAIL, Athlete
 from app.centres.models import Centre
+from app.core.db.constraints import RULES, Rule
 from app.core.db.schema import NOW
+from app.core.errors import Erased
 from app.core.resources.fields import Email, Text
 from app.core.resources.models import Row, derived_from
 from app.core.resources.text import email_key
@@ -53,6 +55,8 @@ TokenName = Annotated[
 TokenKind = Literal["session", "personal", "device"]
 FORGOTTEN_AFTER = timedelta(days=30)
 """How long tokens and codes are kept after they have ended."""
+OF_ERASED = Rule(Erased, "athlete_id", "erased", ERASED_DETAIL)
+"""A trigger reports this one for a row about an athlete who was erased."""
 Occasion = Annotated[datetime, Field(examples=["2026-11-27T08:30:00.123456Z"])]
 
 
@@ -60,7 +64,11 @@ class Account(Row, table=True):
     """A person who logs in."""
 
     __tablename__ = "accounts"
-    __table_args__ = (Index(None, "created_at", "id"), sa.UniqueConstraint("athlete_id"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        sa.UniqueConstraint("athlete_id"),
+        {"info": {RULES: {"ck_accounts_erased": OF_ERASED}}},
+    )
 
     email: str
     email_key: str = derived_from("email", email_key, unique=True)
@@ -134,6 +142,7 @@ class Code(Row, table=True):
         ),
         sa.CheckConstraint("(role IS NULL) = (centre_id IS NULL)", name="centre_id"),
         sa.CheckConstraint("role IN ('owner', 'coach', 'desk')", name="role"),
+        {"info": {RULES: {"ck_codes_erased": OF_ERASED}}},
     )
 
     kind: str

@@ -7,10 +7,11 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 
 from app.athletes.crud import AthletesCRUD
+from app.athletes.models import ERASED_DETAIL
 from app.core.access import Caller, Right
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import RFC_3339, AlreadyTaken, ReferenceMissing
+from app.core.errors import RFC_3339, AlreadyTaken, Erased, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -38,7 +39,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         """Give an athlete a seat in a training, or a place in its waitlist.
 
         Raise ``NotFound``, ``Forbidden``, ``ReferenceMissing``, ``AlreadyTaken``,
-        ``TrainingFull``, ``AthleteBusy`` or ``WrongState``.
+        ``TrainingFull``, ``AthleteBusy``, ``WrongState`` or ``Erased``.
         """
         ids = {"training_id": training_id, "athlete_id": wish.athlete_id}
         whom = self._athletes.reach().values()
@@ -53,6 +54,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
                 raise ReferenceMissing.of_field(
                     "/athlete_id", "missing", "There is no such athlete."
                 )
+            if training["erased_at"] is not None:
+                raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
             self._trainings.check(rights.BOOK, training, wish.athlete_id)
             if training["status"] == "cancelled":
                 raise WrongState("This training is cancelled.")

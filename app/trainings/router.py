@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.centres.errors import CentreFull
 from app.core.access import TIMETABLE
-from app.core.errors import AlreadyTaken
+from app.core.errors import AlreadyTaken, Erased
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
     ACTS,
@@ -60,7 +60,7 @@ router = APIRouter(tags=["trainings"], route_class=ContractRoute)
 
 BOOKS = merged(
     problems(AlreadyTaken),
-    creates(BookingsCRUD, TrainingFull, AthleteBusy, WrongState),
+    creates(BookingsCRUD, TrainingFull, AthleteBusy, WrongState, Erased),
     READS,
 )
 MOVES = merged(ACTS, problems(WrongState))

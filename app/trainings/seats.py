@@ -189,10 +189,11 @@ def lock_training_and_athlete_query() -> Statement:
     """Lock the training ``training_id``, then the athlete ``athlete_id``.
 
     ``athlete`` is null in the row if the athlete does not exist, or the caller does not see them.
+    ``erased_at`` is of the athlete.
     """
     training = _locked_training_cte(TRAININGS.c.id == sa.bindparam("training_id"))
     athlete = (
-        sa.select(ATHLETES.c.id)
+        sa.select(ATHLETES.c.id, ATHLETES.c.erased_at)
         .where(
             ATHLETES.c.id == sa.bindparam("athlete_id"),
             sa.exists().select_from(training),
@@ -202,7 +203,7 @@ def lock_training_and_athlete_query() -> Statement:
         .cte("athlete")
     )
     return Statement(
-        sa.select(training, _NOW, athlete.c.id.label("athlete")).select_from(
+        sa.select(training, _NOW, athlete.c.id.label("athlete"), athlete.c.erased_at).select_from(
             training.outerjoin(athlete, sa.true())
         )
     )

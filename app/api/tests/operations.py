@@ -28,6 +28,8 @@ class Operation:
         """Whether it is a POST that creates a row."""
         self.issues = 201 in self.answers and not self.creates
         """Whether it is a POST that creates a row with a secret, such as a token."""
+        self.ends = self.method == "DELETE" or (self.method == "POST" and 204 in self.answers)
+        """Whether it ends a row, which other requests need."""
         self.is_public = not self.described.get("security")
 
     @property

@@ -231,6 +231,18 @@ case(
     ATHLETES,
     codes="200 | 200 200 404 200 | 200 200 404 200 | 200 200 404 200 | 404 404 404 200 | 404 | 404",
 )
+case(
+    "get_personal_data",
+    "GET /athletes/<athlete>/data",
+    ATHLETES,
+    codes="200 | 403 403 404 403 | 403 403 404 403 | 403 403 404 403 | 404 404 404 200 | 403 | 404",
+)
+case(
+    "erase_athlete",
+    "POST /athletes/<athlete>/erase",
+    ATHLETES,
+    codes="204 | 204 403 404 204 | 403 403 404 403 | 403 403 404 403 | 404 404 404 403 | 403 | 404",
+)
 
 # Trainings.
 case(

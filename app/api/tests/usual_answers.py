@@ -171,7 +171,7 @@ def _accepted(operation: Operation) -> Iterator[Call]:
         yield Call(operation, target, body)
     elif operation.method == "PATCH":
         yield Call(operation, target, "{}")
-    elif operation.method != "DELETE":
+    elif not operation.ends:
         yield Call(operation, target, operation.example or "")
 
 

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import sqlalchemy as sa
-from asyncpg import ForeignKeyViolationError, LockNotAvailableError
+from asyncpg import CheckViolationError, ForeignKeyViolationError, LockNotAvailableError
 
 from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.report import Outcome
 from app.athletes.files.storing import AthletesStorage
+from app.core.db.constraints import rule_broken
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import MalformedBody, Unavailable
@@ -103,6 +104,9 @@ async def dry_run(database: Runner, work: Work[Result], check: Check = _no_check
         except ForeignKeyViolationError:
             # An athlete, category or centre was deleted after it was found, as it was not locked.
             raise Unavailable(_CHANGED) from None
+        except CheckViolationError as error:
+            # An athlete was erased, for the same reason.
+            raise (Unavailable(_CHANGED) if rule_broken(error, ()) else error) from None
         raise _Undo
 
     with suppress(_Undo):

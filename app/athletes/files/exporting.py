@@ -26,8 +26,9 @@ _ATHLETES = table_of(Athlete)
 async def exported_athletes(reader: Reader) -> AsyncIterator[bytes]:
     """Yield all athletes as CSV in UTF-8, in pieces; an import accepts the result unchanged.
 
-    Athletes are read in pages, in order of their ids. An athlete who exists from the first page to
-    the last is written exactly once.
+    Those who were erased are left out: an import would take them for somebody new. Athletes are
+    read in pages, in order of their ids. An athlete who exists from the first page to the last is
+    written exactly once.
     """
     rows: list[Any] = [tuple(COLUMNS)]
     page = await reader.rows(_page_query(after=False), {})
@@ -49,7 +50,10 @@ def _page_query(*, after: bool) -> Statement:
     The page begins with the first athlete, or ``after`` the id of another.
     """
     athletes = (
-        sa.select(_ATHLETES).order_by(_ATHLETES.c.id).limit(sa.literal_column(str(ROWS_AT_ONCE)))
+        sa.select(_ATHLETES)
+        .where(_ATHLETES.c.erased_at.is_(None))
+        .order_by(_ATHLETES.c.id)
+        .limit(sa.literal_column(str(ROWS_AT_ONCE)))
     )
     if after:
         athletes = athletes.where(_ATHLETES.c.id > sa.bindparam("after"))

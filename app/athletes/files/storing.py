@@ -100,7 +100,7 @@ async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) 
     entries = sorted(entries, key=lambda entry: entry.key)
     outcome = Outcome()
     accepted: list[tuple[Entry, UUID | None]] = []
-    found = await _found(entries, locks, transaction)
+    found, erased = await _found(entries, locks, transaction)
     for entry, athlete_id in zip(entries, found, strict=True):
         absent = [column for column in NEEDED if column not in entry.values]
         if athlete_id is None and absent:
@@ -121,7 +121,7 @@ async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) 
     rows = [
         {
             **entry.values,
-            "id": athlete_id or entry.values.get("id") or new_id(),
+            "id": athlete_id or _unless_in(erased, entry.values.get("id")) or new_id(),
             "is_new": athlete_id is None,
             "category_id": category_ids.get(entry.values.get("category", "")),
             "centre_ids": [centre_ids[name] for name in entry.values.get("centres", ())],
@@ -147,16 +147,17 @@ async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) 
 
 async def _found(
     entries: Sequence[Entry], locks: bool, transaction: Transaction
-) -> list[UUID | None]:
+) -> tuple[list[UUID | None], set[UUID]]:
     """Find the athletes of some rows, by id or else by reference, and maybe lock them.
 
-    An athlete that does not exist is ``None``.
+    An athlete that does not exist is ``None``, as is one who was erased: the row is about somebody
+    new. The second value has the ids of those who were erased.
     """
     ids = [entry.values.get("id") for entry in entries]
     references = [entry.values.get("reference") for entry in entries]
     there_now = await transaction.rows(_find_query(locks), {"ids": ids, "references": references})
-    there = {athlete_id for athlete_id, _ in there_now}
-    by_reference = {reference: athlete_id for athlete_id, reference in there_now if reference}
+    there = {athlete_id for athlete_id, _, is_erased in there_now if not is_erased}
+    by_reference = {reference: athlete_id for athlete_id, reference, _ in there_now if reference}
     found = [
         row_id if row_id in there else by_reference.get(reference)
         for row_id, reference in zip(ids, references, strict=True)
@@ -164,7 +165,11 @@ async def _found(
     known = [athlete_id for athlete_id in found if athlete_id]
     if len(set(known)) < len(known):
         raise _OneAthleteTwice
-    return found
+    return found, {athlete_id for athlete_id, _, is_erased in there_now if is_erased}
+
+
+def _unless_in(erased: set[UUID], row_id: UUID | None) -> UUID | None:
+    return None if row_id in erased else row_id
 
 
 async def _named(
@@ -214,11 +219,14 @@ def _recordset(*columns: sa.Column[Any]) -> sa.CTE:
 
 @cache
 def _find_query(locks: bool) -> Statement:
-    """Find the athletes with some ids or references, and maybe lock them: ``id, reference``."""
+    """Find the athletes with some ids or references, and maybe lock them.
+
+    Return ``id, reference, is_erased``.
+    """
     ids = sa.bindparam("ids", type_=ARRAY(sa.Uuid))
     references = sa.bindparam("references", type_=ARRAY(sa.Text))
     found = (
-        sa.select(_ATHLETES.c.id, _ATHLETES.c.reference)
+        sa.select(_ATHLETES.c.id, _ATHLETES.c.reference, _ATHLETES.c.erased_at.is_not(None))
         .where(
             sa.or_(
                 _ATHLETES.c.id == sa.func.any(ids), _ATHLETES.c.reference == sa.func.any(references)

@@ -55,6 +55,7 @@ LONGEST = timedelta(hours=24)
 """The greatest duration of a training."""
 TIMES = ("starts_at", "ends_at")
 CHECK_IN, CHECK_OUT = "/check-in", "/check-out"
+ERASE = "/erase"
 OF_A_SESSION = (
     "/sessions/current",
     "/sessions/current/jwt",
@@ -172,11 +173,13 @@ class Rows:
                 case.headers[condition] = row.headers.get("ETag", case.headers[condition])
 
     def learn(self, case: Case[Any], response: Response) -> None:
-        """Record rows that were created or deleted, and fields with values that were taken."""
+        """Record rows that were created, deleted or erased, and fields whose values were taken."""
         if response.status_code == httpx.codes.CREATED and case.path in self._ids:
             self._ids[case.path].append(response.json()["id"])
-        elif response.status_code == httpx.codes.NO_CONTENT and case.method == "DELETE":
-            collection, _, parameter = case.path.rpartition("/")
+        elif response.status_code == httpx.codes.NO_CONTENT and (
+            case.method == "DELETE" or case.path.endswith(ERASE)
+        ):
+            collection, _, parameter = case.path.removesuffix(ERASE).rpartition("/")
             if collection in self._ids:
                 row_id = case.path_parameters.get(parameter.strip("{}"))
                 self._ids[collection] = [one for one in self._ids[collection] if one != row_id]

@@ -27,7 +27,7 @@ from app.core.access import Caller
 from app.core.db.schema import NOW, WAL_RECORD, table_of
 from app.core.db.statements import Statement, new_value, new_values
 from app.core.db.transactions import Database, Transaction
-from app.core.errors import Invalid, KeyInFlight, KeyReused, TooManyKeys
+from app.core.errors import Erased, Invalid, KeyInFlight, KeyReused, TooManyKeys
 from app.core.http.key_limit import TOO_MANY, Claim, KeyLimit
 from app.core.http.security import CALLER, DATABASE
 from app.core.http.urls import route_path
@@ -62,6 +62,7 @@ class IdempotencyKey(SQLModel, table=True):
     request: str
     """A hash of the request's method, path and body."""
     status: int | None
+    """None, as are the headers and the body, if the response was erased with a person."""
     headers: str | None
     """As a JSON object."""
     body: str | None
@@ -119,8 +120,9 @@ class Idempotency:
         """Handle a request, or return the stored response to an equal earlier request.
 
         Raise ``KeyReused`` if the key was used for a different request, ``KeyInFlight`` if the
-        earlier request is in flight for longer than the lock timeout, and ``TooManyKeys`` if the
-        key is new and the client has too many others.
+        earlier request is in flight for longer than the lock timeout, ``Erased`` if its response
+        was erased with a person, and ``TooManyKeys`` if the key is new and the client has too many
+        others.
         """
         path = route_path(request.scope)
         request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
@@ -179,6 +181,8 @@ async def _earlier_answer(
         raise KeyReused.of_field(
             HEADER, "reused", "This key was already used for a different request."
         )
+    if earlier["status"] is None:
+        raise Erased("This request succeeded, but the person that it was about was erased since.")
     headers = json.loads(earlier["headers"]) | {REPLAYED: "true"}
     return Response(earlier["body"], earlier["status"], headers)
 

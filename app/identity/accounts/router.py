@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.core.errors import Erased
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
     COMPUTES,
@@ -76,7 +77,7 @@ async def get_account(account_id: Id, accounts: AccountsDep, request: Request) -
 @router.patch(
     "/accounts/{account_id}",
     response_model=AccountRead,
-    responses=updates(AccountsCRUD, LastAdmin),
+    responses=updates(AccountsCRUD, LastAdmin, Erased),
     dependencies=[ALL],
 )
 async def update_account(

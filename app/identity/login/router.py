@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.core.errors import RFC_3339, AlreadyTaken, ReferenceMissing
+from app.core.errors import RFC_3339, AlreadyTaken, Erased, ReferenceMissing
 from app.core.http.openapi import LISTS, READS, TAKES_BODY, issues, merged, problems
 from app.core.http.responses import JSON, page_response, secret_response
 from app.core.http.routes import ContractRoute, SecretRoute
@@ -70,7 +70,7 @@ async def change_password(payload: PasswordChange, caller: CallerDep, login: Log
     "/invitations",
     status_code=HTTPStatus.CREATED,
     response_model=InvitationCreated,
-    responses=issues(AlreadyTaken, ReferenceMissing),
+    responses=issues(AlreadyTaken, ReferenceMissing, Erased),
     dependencies=[ALL, only(rights.INVITE_ATHLETES)],
 )
 async def create_invitation(

@@ -59,17 +59,17 @@ class Attempt:
     """The key of the address, or of the address from a known network."""
     network: str
     pair: str
-    """The key of the address from this network."""
+    """The key of the address from this network: it begins with that of the address."""
 
 
 async def count_attempt(database: Runner, email_key: str, network: str) -> Attempt:
     """Count an attempt to log in; raise ``TooManyAttempts``."""
-    pair = _key("pair", email_key, network)
+    pair = f"{key_of_address(email_key)}{_key('pair', email_key, network)}"
 
     async def work(transaction: Transaction) -> Attempt:
         is_known = await transaction.row(_known_query(), {"pair": pair})
         attempt = Attempt(
-            pair if is_known else _key("address", email_key), _key("network", network), pair
+            pair if is_known else key_of_address(email_key), _key("network", network), pair
         )
         values = _values(attempt)
         counted = await transaction.rows(_count_query(), values)
@@ -92,6 +92,11 @@ async def forgive(transaction: Transaction, attempt: Attempt) -> None:
     await transaction.rows(_forgive_query(OF_ADDRESS), {"key": attempt.address})
     await transaction.rows(_remember_query(), {"pair": attempt.pair})
     await transaction.rows(_forgive_query(OF_NETWORK), {"key": attempt.network})
+
+
+def key_of_address(email_key: str) -> str:
+    """Return the key of an address: every key that tells of this address begins with it."""
+    return _key("address", email_key)
 
 
 def _key(kind: str, *parts: str) -> str:

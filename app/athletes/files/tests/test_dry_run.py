@@ -193,16 +193,19 @@ class TestConcurrently:
         assert unavailable(refused).startswith("The dry run took longer than 0 seconds")
         assert (await client.get(f"{API}/athletes")).json()["items"] == []
 
-    async def test_a_dry_run_answers_503_if_an_athlete_that_it_found_is_deleted(
+    @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/erase")])
+    async def test_a_dry_run_answers_503_if_an_athlete_that_it_found_is_deleted_or_erased(
         self,
+        method: str,
+        path: str,
         client: httpx.AsyncClient,
         half_done: asyncio.Future[httpx.Response],
         other: asyncpg.Connection,
     ) -> None:
         athlete = await athlete_of(client, "M-2")
         async with asyncio.timeout(5):
-            deleted = await client.delete(f"{API}/athletes/{athlete['id']}")
-        assert deleted.status_code == 204
+            gone = await client.request(method, f"{API}/athletes/{athlete['id']}{path}")
+        assert gone.status_code == 204
         await other.execute("ROLLBACK; BEGIN")
 
         assert problem(await half_done) == (503, "/problems/unavailable", [])

@@ -34,6 +34,7 @@ FIRST = {
     "PUT /athletes/{athlete_id}/centres/{centre_id}": 204,
     "DELETE /athletes/{athlete_id}/centres/{centre_id}": 204,
     "DELETE /athletes/{athlete_id}/centres/{centre_id}, after the athlete": 404,
+    "POST /athletes/{athlete_id}/erase": 204,
     "POST /categories": 201,
     "PATCH /categories/{category_id}": 200,
     "PATCH /categories/{category_id}, If-Match": 200,
@@ -231,6 +232,7 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     add(f"DELETE {enrolment}", await athlete(**at_centre), centre)
     deleted = await athlete(**at_centre)
     add(f"DELETE {enrolment}, after the athlete", deleted, centre)
+    add("POST /athletes/{athlete_id}/erase", await athlete(**at_centre))
     add("POST /categories", json=name)
     add("PATCH /categories/{category_id}", await created("categories"), json={"description": "x"})
     add(
