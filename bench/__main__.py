@@ -32,7 +32,8 @@ def bench(
 
     The comparison is with FastAPI and an ORM, bare ASGI and asyncpg, and Fastify, on one database.
 
-    Growth is from 1,000 athletes to 1,000,000. Bookings are compared with PostgreSQL alone.
+    Growth is from 1,000 athletes to 1,000,000. Bookings are compared with PostgreSQL alone, and the
+    owner and the coach of a centre with an administrator.
 
     It needs wrk, and Node for Fastify. It starts its own servers and stops them afterwards.
     """

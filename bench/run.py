@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.commands.prove.service import NotStarted
 from bench.bookings import bookings
+from bench.callers import callers
 from bench.compare import NotTheSame, compare, targets_of
 from bench.connections import connections
 from bench.growth import growth
@@ -27,6 +28,7 @@ class Measurement(StrEnum):
     MEMORY = "memory"
     IMPORT = "import"
     BOOKINGS = "bookings"
+    CALLERS = "callers"
     ALL = "all"
 
 
@@ -35,6 +37,7 @@ DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "12", "TRUSTED_HOSTS": "
 
 PARTS: dict[Measurement, Callable[[], list[Target]]] = {
     Measurement.GROWTH: growth,
+    Measurement.CALLERS: callers,
     Measurement.IMPORT: imports,
     Measurement.CONNECTIONS: connections,
     Measurement.MEMORY: memory,
