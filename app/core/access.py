@@ -72,6 +72,8 @@ class Caller(NamedTuple):
         return [f"{centre_id} {role}" for centre_id, role in sorted(self.roles.items())]
 
 
+OF_COMMAND = "command"
+"""The kind of the caller of ``manage.py``, whose rights do not change."""
 NOBODY = Caller(UUID(int=0), "none", frozenset(), None)
 """The caller of a request without a token."""
 

@@ -19,7 +19,7 @@ from app.commands.data.remote import Service, service_at
 from app.commands.database import command_database, migrate_to_head
 from app.commands.signals import run_until_stopped
 from app.commands.token import Remote
-from app.core.access import Caller
+from app.core.access import OF_COMMAND, Caller
 from app.core.db.pool import connected
 from app.core.db.transactions import Database, Runner
 from app.core.errors import DomainError
@@ -62,7 +62,7 @@ class ThisCommand:
     They can write to the database, so they need no token.
     """
 
-    caller = Caller(UUID(int=0), "command", frozenset(SCOPES), None, is_admin=True)
+    caller = Caller(UUID(int=0), OF_COMMAND, frozenset(SCOPES), None, is_admin=True)
 
     def recent(self, token: bytes) -> None:
         """Return None: no token in the database needs another check."""

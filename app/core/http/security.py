@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
-from app.core.access import NOBODY, Caller, Right
+from app.core.access import NOBODY, OF_COMMAND, Caller, Right
 from app.core.db.schema import CALLER as CALLER_ID
 from app.core.db.schema import CALLER_ATHLETE, CALLER_IS_ADMIN, CALLER_ROLES
 from app.core.db.statements import Statement
@@ -186,30 +186,28 @@ class CallerChanged(Exception):
 async def admit(request: Request, access: Access) -> None:
     """Find the caller of a request, and check that the route admits them.
 
-    A request may use a caller that was found a moment ago. A write then checks the caller again, at
-    the latest in its statement. Raise ``Unauthenticated``, ``InvalidToken``, ``InsufficientScope``
-    or ``Forbidden``.
+    A request may use a caller that was found a moment ago. A write checks the caller again, at the
+    latest in its statement: its body may take long to arrive. Raise ``Unauthenticated``,
+    ``InvalidToken``, ``InsufficientScope`` or ``Forbidden``.
     """
     state = request.scope["state"]
     if access.public and _is_public(request, access.public):
         state[CALLER] = NOBODY._replace(public=(access.public,))
         return
     token = _token_of(request.scope)
-    callers: Authenticator = request.app.state.callers
-    caller = callers.recent(token)
-    if caller is None:
-        state[CALLER] = caller = await _found(callers, token, request.app.state.database)
-        access.check(caller)
-        return
+    app = request.app.state
+    callers: Authenticator = app.callers
+    recent = callers.recent(token)
+    caller = recent or await _found(callers, token, app.database)
     state[CALLER] = caller
-    if request.scope["method"] == "GET":
-        access.check(caller)
-        return
-    checked = CheckedRunner(request.app.state.database, callers, token, access, caller)
-    state[DATABASE] = checked
+    writes = request.scope["method"] != "GET" and caller.kind != OF_COMMAND
+    if writes:
+        state[DATABASE] = CheckedRunner(app.database, callers, token, access, caller)
     try:
         access.check(caller)
     except Forbidden:
+        if not (recent and writes):
+            raise
         # The rights may be others by now, or the token may have ended.
         await confirm_caller(request)
         access.check(state[CALLER])
