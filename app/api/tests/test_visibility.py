@@ -98,3 +98,14 @@ class TestAthleteBusy:
         self, caller: AsyncClient, connection: Connection, timetable: None
     ) -> None:
         assert str(TRAINING["foreign"]) not in await self.refusal(caller, connection, "coach")
+
+
+async def test_a_device_lists_other_centres_as_everybody_does(
+    caller: AsyncClient, timetable: None
+) -> None:
+    everybody = await caller.get(f"{API}/centres")
+
+    response = await caller.get(f"{API}/centres", headers=ROLES["device"].headers)
+
+    assert everybody.json()["items"][0].keys() == {"id", "name", "address", "time_zone"}
+    assert response.json() == everybody.json()
