@@ -109,3 +109,19 @@ async def test_a_device_lists_other_centres_as_everybody_does(
 
     assert everybody.json()["items"][0].keys() == {"id", "name", "address", "time_zone"}
     assert response.json() == everybody.json()
+
+
+async def test_an_invitation_of_an_athlete_replaces_none_of_another_athlete(
+    caller: AsyncClient, connection: Connection
+) -> None:
+    await connection.execute(
+        "UPDATE codes SET centre_id = NULL, role = NULL, athlete_id = $1 WHERE id = $2",
+        ATHLETE["foreign"],
+        IDS["invitation"]["foreign"],
+    )
+    payload = {"email": "b@example.com", "athlete_id": str(ATHLETE["own"])}
+
+    response = await caller.post(f"{API}/invitations", json=payload, headers=ROLES["desk"].headers)
+
+    assert response.status_code == 201
+    assert await connection.fetch("SELECT id FROM codes WHERE closed_at IS NOT NULL") == []
