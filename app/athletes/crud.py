@@ -140,9 +140,13 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
     async def _require_right_to_enrol(
         self, right: Right, athlete_id: UUID, centre_id: UUID
     ) -> None:
-        if not self._caller.is_admin:
-            await self.require(athlete_id)
-            await CentresCRUD(self._database, self._caller).require_right(right, centre_id)
+        if self._caller.is_admin:
+            return
+        seen = await self._see(self._database, athlete_id)
+        await CentresCRUD(self._database, self._caller).require_right(right, centre_id)
+        if seen.view != FULL:
+            # The enrolment would give its caller the full view, which a coach does not have.
+            raise self.forbidden()
 
     async def _check_creation(self, payload: AthleteCreate) -> None:
         if not payload.centre_ids:

@@ -69,8 +69,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             while (booked := await self._booked(transaction, statement, values)) is None:
                 if other := await transaction.row(self.queries.other_query(), ids):
                     await self._refuse_another(transaction, ids)
-                    is_own = wish.athlete_id == self._caller.athlete_id
-                    raise busy_with(other if is_own or self._trainings.sees_row(other) else None)
+                    sees_it = self.reach().includes([other["centre_id"]], wish.athlete_id)
+                    raise busy_with(other if sees_it else None)
                 # The overlapping booking has just been cancelled: the athlete is free, so retry.
             return booked
 
@@ -198,7 +198,7 @@ def booked_already() -> AlreadyTaken:
 def busy_with(training: Any) -> AthleteBusy:
     """Return the error for an athlete with a seat in a training that overlaps.
 
-    It names the training, unless that is None: the caller does not see it.
+    It names the training, unless that is None: the caller does not see the booking there.
     """
     if training is None:
         detail = "This athlete has a seat in another training, which overlaps."

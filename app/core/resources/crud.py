@@ -242,9 +242,14 @@ class CRUD(Generic[Create, Update]):
                 yield view, reach
 
     def _listed(self) -> tuple[str, Reach]:
-        """Return the view of a list, and the rows that it may have."""
-        view, _ = next(self._views(), (FULL, NOTHING))
-        return view, self.reach()
+        """Return the view of a list, and the rows that it may have.
+
+        It is the best view that the caller has of all these rows, or else the last one.
+        """
+        views = list(self._views()) or [(FULL, NOTHING)]
+        reach = self.reach()
+        view = next((view for view, rows in views if rows == reach), views[-1][0])
+        return view, reach
 
     def _within(
         self, reach: Reach, given: Mapping[str, Any]

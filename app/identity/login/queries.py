@@ -62,8 +62,16 @@ class CodeQueries(Queries):
 
     @compiled_once
     def close_earlier_query(self) -> Statement:
-        """Close the open invitations of the same address to the same centre, or to none."""
-        same = _CODES.c.centre_id.is_not_distinct_from(new_value(_CODES.c.centre_id))
+        """Close the open invitations of the same address to the same centre.
+
+        Without a centre, those of the same athlete: the caller may have no right to others.
+        """
+        new_centre, new_athlete = new_value(_CODES.c.centre_id), new_value(_CODES.c.athlete_id)
+        same_athlete = _CODES.c.athlete_id.is_not_distinct_from(new_athlete)
+        same = sa.or_(
+            _CODES.c.centre_id == new_centre,
+            sa.and_(_CODES.c.centre_id.is_(None), new_centre.is_(None), same_athlete),
+        )
         earlier = sa.update(_CODES).where(
             _CODES.c.email_key == new_value(_CODES.c.email_key), same, _IS_OPEN
         )

@@ -78,7 +78,8 @@ async def create_invitation(
 ) -> Response:
     """Invite a person to make an account. Hand them the code, which is valid for 7 days.
 
-    It replaces an earlier invitation of the same address to the same centre.
+    It replaces an earlier invitation of the same address to the same centre, or of the same athlete
+    if it is to none.
     """
     resource, code = await codes.invite(payload)
     return secret_response(request, resource, "invitations", "code", code)
