@@ -8,4 +8,4 @@ from app.core.resources.queries import Queries
 class CentresCRUD(CRUD[CentreCreate, CentreUpdate]):
     """Creates, reads, lists, updates and deletes centres."""
 
-    queries = Queries(Centre, CentreRead)
+    queries = Queries(Centre, CentreRead, centre="id")

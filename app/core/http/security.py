@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
+from app.core.db.journal import acts_as
 from app.core.db.schema import CALLER as CALLER_ID
 from app.core.db.schema import CALLER_IS_ADMIN
 from app.core.db.statements import Statement
@@ -172,9 +173,11 @@ async def admit(request: Request, access: Access) -> None:
     caller = callers.recent(token)
     if caller is None:
         state[CALLER] = caller = await _found(callers, token, request.app.state.database)
+        acts_as(caller.owner)
         access.check(caller)
         return
     state[CALLER] = caller
+    acts_as(caller.owner)
     if request.scope["method"] == "GET":
         access.check(caller)
         return

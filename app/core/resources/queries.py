@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, table_of, written_columns
+from app.core.db.journal import ids_of, journal_cte, names_of, with_event_columns
+from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, source_of, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.models import LAST_VERSION, Row
 from app.core.resources.paging import LARGEST_PAGE
@@ -21,6 +22,8 @@ BY_NAME: Mapping[str, str] = {"name": "name_key", "created_at": "created_at"}
 
 Start = Literal["top", "place", "offset"]
 """Where a page begins: at the first row, at the place of a cursor, or after an offset."""
+
+NO_CONDITIONS: Mapping[str, sa.ColumnElement[bool]] = {}
 
 compiled_once = lru_cache(maxsize=2048)
 """Caches the compiled statements of a method: one for each set of fields or filters."""
@@ -38,7 +41,9 @@ class Queries:
 
     ``row`` is its table, ``read`` the read model of one row, and ``summary`` the read model of a
     row in a list (default ``read``). ``sorts`` names the column behind each sort, and ``filters``
-    what each filter of the list compares. A feature with other SQL overrides a method.
+    what each filter of the list compares. ``centre`` and ``athlete`` name the columns whose ids its
+    events have, if those are not ``centre_id`` and ``athlete_id``. A feature with other SQL
+    overrides a method.
     """
 
     def __init__(
@@ -49,11 +54,14 @@ class Queries:
         *,
         sorts: Mapping[str, str] = BY_NAME,
         filters: Mapping[str, Compare] | None = None,
+        centre: str | None = None,
+        athlete: str | None = None,
     ) -> None:
         self.row = row
         self.table = table_of(row)
         self.sorts = sorts
         self._filters = filters or {}
+        self._centre, self._athlete = centre, athlete
         self._read = read
         self._summary = summary or read
 
@@ -100,19 +108,28 @@ class Queries:
     @compiled_once
     def insert_query(self) -> Statement:
         """Insert one row and read it."""
-        return Statement(self.projection.each(self.inserted_cte()))
+        inserted = self.inserted_cte()
+        created = self.event_cte(inserted, "created")
+        return Statement(self.projection.each(inserted).add_cte(created))
 
     @compiled_once
     def update_query(self, fields: frozenset[str]) -> Statement:
         """Change the given fields of one row and read it."""
-        return Statement(self.projection.each(self.updated_cte(fields)))
+        updated = self.updated_cte(fields)
+        return Statement(self.projection.each(updated).add_cte(self.updated_event_cte(updated)))
 
     @compiled_once
     def delete_query(self) -> Statement:
         """Delete one row."""
         table = self.table
-        this = sa.delete(table).where(*as_expected(table), CALLER_HOLDS)
-        return Statement(this.returning(table.c.id))
+        deleted = (
+            sa.delete(table)
+            .where(*as_expected(table), CALLER_HOLDS)
+            .returning(*with_event_columns(table, ()))
+            .cte("deleted")
+        )
+        event = self.event_cte(deleted, "deleted", version=version_after(deleted.c.version))
+        return Statement(sa.select(deleted.c.id).add_cte(event))
 
     @compiled_once
     def exists_query(self) -> Statement:
@@ -150,31 +167,83 @@ class Queries:
         columns = written_columns(self.table)
         row = sa.select(*map(new_value, columns)).where(CALLER_HOLDS)
         inserted = sa.insert(self.table).from_select(columns, row)
-        return inserted.returning(*self.projection.columns).cte("inserted")
+        return inserted.returning(*with_event_columns(self.table, self.projection.columns)).cte(
+            "inserted"
+        )
 
-    def updated_cte(self, fields: Set[str], *also_changed: sa.ColumnElement[bool]) -> sa.CTE:
-        """Set the given fields; increment the version if one differs or ``also_changed`` holds."""
+    def updated_cte(
+        self, fields: Set[str], also_changed: Mapping[str, sa.ColumnElement[bool]] = NO_CONDITIONS
+    ) -> sa.CTE:
+        """Set the given fields; increment the version if one differs.
+
+        ``also_changed`` has the conditions of fields in other tables. The row is locked first, so
+        it is exactly known what differs. ``version_before`` and ``changed`` are returned with the
+        row: the version that was locked, and the names of the fields that differ.
+        """
         table = self.table
         written = [
             column
             for column in table.c
             if column.name in fields or column.info.get("source") in fields
         ]
-        values = {column: new_value(column) for column in written}
-        changed = sa.or_(
-            *(column.is_distinct_from(value) for column, value in values.items()), *also_changed
+        needed = {"id", "version", "centre_id", *(column.name for column in written)}
+        before = (
+            sa.select(*(column for column in table.c if column.name in needed))
+            .where(*as_expected(table), CALLER_HOLDS)
+            .with_for_update(key_share=True)
+            .cte("before")
         )
+        values = {column: new_value(column) for column in written}
+        differs: dict[str, list[sa.ColumnElement[bool]]] = {}
+        for column, value in values.items():
+            differs.setdefault(source_of(column), []).append(
+                before.c[column.name].is_distinct_from(value)
+            )
+        changed = {name: sa.or_(*some) for name, some in differs.items()} | dict(also_changed)
         version = {
-            column: sa.case((changed, value), else_=column)
+            column: sa.case((sa.or_(*changed.values()), value), else_=column)
             for column, value in next_version(table).items()
         }
+        returned: list[sa.ColumnElement[Any]] = [
+            *with_event_columns(table, self.projection.columns),
+            before.c.version.label("version_before"),
+            names_of(changed).label("changed"),
+        ]
+        if "centre_id" in table.c:
+            returned.append(before.c.centre_id.label("centre_id_before"))
         return (
             sa.update(table)
-            .where(*as_expected(table), CALLER_HOLDS)
+            .where(table.c.id == before.c.id)
             .values({**values, **version})
-            .returning(*self.projection.columns)
+            .returning(*returned)
             .cte("updated")
         )
+
+    def event_cte(self, source: sa.CTE, verb: str, **columns: Any) -> sa.CTE:
+        """Add one event for each row of a CTE, as ``journal_cte`` does."""
+        columns.setdefault("centre_ids", self.event_centres(source))
+        if self._athlete is not None:
+            columns.setdefault("athlete_id", source.c[self._athlete])
+        return journal_cte(source, self.event_type(source, verb), **columns)
+
+    def updated_event_cte(self, updated: sa.CTE, **columns: Any) -> sa.CTE:
+        """Add an event for the row of ``updated_cte``, if it has a new version."""
+        raised = updated.c.version != updated.c.version_before
+        columns = {"changed": updated.c.changed, "conditions": [raised], **columns}
+        return self.event_cte(updated, "updated", **columns)
+
+    def event_type(self, source: sa.CTE, verb: str) -> sa.ColumnElement[str]:
+        """Return the type of events about the rows of a CTE: ``athlete.updated``."""
+        return sa.literal_column(f"'{self.row.__name__.lower()}.{verb}'", sa.Text)
+
+    def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any] | None:
+        """Return the centres that the events of some rows are about; None for no centre."""
+        if self._centre is not None:
+            return ids_of(source.c[self._centre])
+        if "centre_id_before" in source.c:
+            moved = source.c.centre_id_before.is_distinct_from(source.c.centre_id)
+            return ids_of(source.c.centre_id, sa.case((moved, source.c.centre_id_before)))
+        return ids_of(source.c.centre_id) if "centre_id" in source.c else None
 
     def _page_query(
         self,

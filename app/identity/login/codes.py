@@ -9,6 +9,7 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 from pydantic import SecretStr
 
+from app.core.db.journal import acts_as
 from app.core.db.schema import table_of
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
@@ -115,6 +116,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         }
 
         async def work(transaction: Transaction) -> WithSecret:
+            acts_as(account_id)
             await self._use(transaction, code)
             await transaction.row(insert_account_query(), new_values(_ACCOUNTS, account))
             if code["role"]:
@@ -164,6 +166,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         values = {"account_id": account_id, "new_password_hash": new}
 
         async def work(transaction: Transaction) -> WithSecret:
+            acts_as(account_id)
             # The account is locked before its codes, as by a request that disables it.
             if not await transaction.row(set_password_query(), values):
                 raise _not_valid()
@@ -185,13 +188,15 @@ class CodesCRUD(CRUD[Payload, Payload]):
         return row
 
     async def _use(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
-        if not await self.close(transaction, {"id": code["id"]}):
+        if not await self.close(transaction, {"id": code["id"]}, "accepted"):
             raise _not_valid()  # another request has just used it
 
     @classmethod
-    async def close(cls, runner: Runner, wanted: Mapping[str, Any]) -> list[Any]:
-        """Close the open codes that match; return their ids."""
-        return await runner.rows(cls.queries.close_query(frozenset(wanted)), wanted)
+    async def close(
+        cls, runner: Runner, wanted: Mapping[str, Any], verb: str = "revoked"
+    ) -> list[Any]:
+        """Close the open codes that match; return their ids. ``verb`` is what events say."""
+        return await runner.rows(cls.queries.close_query(frozenset(wanted), verb), wanted)
 
     @classmethod
     def noun(cls) -> str:
