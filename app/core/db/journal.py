@@ -130,7 +130,7 @@ def with_event_columns(table: sa.Table, columns: Iterable[sa.Column[Any]]) -> li
 
 def ids_of(*ids: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """Return an array of the ids that are not null."""
-    return sa.func.array_remove(_array([*ids], type_=sa.Uuid), sa.null(), type_=_IDS)
+    return sa.func.array_remove(_array[Any]([*ids], type_=sa.Uuid), sa.null(), type_=_IDS)
 
 
 def names_of(fields: dict[str, sa.ColumnElement[bool]]) -> sa.ColumnElement[Any]:
@@ -138,7 +138,7 @@ def names_of(fields: dict[str, sa.ColumnElement[bool]]) -> sa.ColumnElement[Any]
     named: list[sa.ColumnElement[Any]] = [
         sa.case((condition, _constant(name))) for name, condition in fields.items()
     ]
-    return sa.func.array_remove(_array(named, type_=sa.Text), sa.null(), type_=_NAMES)
+    return sa.func.array_remove(_array[Any](named, type_=sa.Text), sa.null(), type_=_NAMES)
 
 
 def _constant(text: str) -> sa.ColumnElement[Any]:

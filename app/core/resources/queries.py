@@ -8,11 +8,12 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import SQLModel
 
 from app.core.db.journal import ids_of, journal_cte, names_of, with_event_columns
 from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, source_of, table_of, written_columns
 from app.core.db.statements import Statement, new_value
-from app.core.resources.models import LAST_VERSION, Row
+from app.core.resources.models import LAST_VERSION
 from app.core.resources.paging import LARGEST_PAGE
 from app.core.resources.projection import Projection
 from app.core.resources.text import LAST_ENDING
@@ -48,7 +49,7 @@ class Queries:
 
     def __init__(
         self,
-        row: type[Row],
+        row: type[SQLModel],
         read: type[BaseModel],
         summary: type[BaseModel] | None = None,
         *,
