@@ -21,7 +21,6 @@ from app.core.db.statements import Statement
 from app.core.resources.queries import (
     Compare,
     Queries,
-    as_expected,
     compiled_once,
     next_version,
 )
@@ -76,12 +75,10 @@ class AthleteQueries(Queries):
     def update_query(self, fields: frozenset[str]) -> Statement:
         """Change the given fields of an athlete, and read the athlete.
 
-        Without ``centre_ids``, the body is null if the statement waited for another transaction
-        that changed the athlete: the body would show outdated centres. With ``centre_ids``, the
-        athlete must be locked.
+        With ``centre_ids``, the athlete must be locked.
         """
         if "centre_ids" not in fields:
-            return self._update_alone_query(fields)
+            return super().update_query(fields)
         athlete_id = sa.bindparam("id", type_=sa.Uuid)
         wanted = _wanted_query(athlete_id.label("athlete_id")).cte("wanted")
         removed = (
@@ -100,23 +97,9 @@ class AthleteQueries(Queries):
         event = self.updated_event_cte(athlete, centre_ids=centre_ids)
         return Statement(self.projection.each(athlete, {_ENROLMENTS: wanted}).add_cte(event))
 
-    def _update_alone_query(self, fields: frozenset[str]) -> Statement:
-        updated = self.updated_cte(fields)
-        seen = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
-        read = self.projection.each(updated)
-        row_id, version, body = read.selected_columns
-        alone = sa.case((updated.c.version_before == seen, body)).label("body")
-        event = self.updated_event_cte(updated)
-        return Statement(read.with_only_columns(row_id, version, alone).add_cte(event))
-
     def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any]:
         """Return the centres of athletes as they were before the statement."""
         return _array(_centres_before(source.c.id))
-
-    @compiled_once
-    def lock_query(self) -> Statement:
-        """Lock an athlete until the transaction ends, if ``If-Match`` accepts its version."""
-        return Statement(_locked_query(*as_expected(_ATHLETES)))
 
     @compiled_once
     def enrol_query(self) -> Statement:

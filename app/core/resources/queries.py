@@ -115,9 +115,18 @@ class Queries:
 
     @compiled_once
     def update_query(self, fields: frozenset[str]) -> Statement:
-        """Change the given fields of one row and read it."""
+        """Change the given fields of one row and read it.
+
+        It changes nothing if another transaction has changed the row since the statement began.
+        """
         updated = self.updated_cte(fields)
         return Statement(self.projection.each(updated).add_cte(self.updated_event_cte(updated)))
+
+    @compiled_once
+    def lock_query(self) -> Statement:
+        """Lock a row until the transaction ends, if ``If-Match`` accepts its version."""
+        row = sa.select(self.table.c.id).where(*as_expected(self.table))
+        return Statement(row.with_for_update(key_share=True))
 
     @compiled_once
     def delete_query(self) -> Statement:
@@ -177,23 +186,18 @@ class Queries:
     ) -> sa.CTE:
         """Set the given fields; increment the version if one differs.
 
-        ``also_changed`` has the conditions of fields in other tables. The row is locked first, so
-        it is exactly known what differs. ``version_before`` and ``changed`` are returned with the
-        row: the version that was locked, and the names of the fields that differ.
+        ``also_changed`` has the conditions of fields in other tables. With the row, it returns
+        ``version_before``, and ``changed``: the names of the fields that differ. To know these
+        exactly, no row is changed if another transaction has changed it since the statement began.
+        A lock in the same statement would not do: two that wait for it may deadlock.
         """
         table = self.table
+        before = table.alias("before")
         written = [
             column
             for column in table.c
             if column.name in fields or column.info.get("source") in fields
         ]
-        needed = {"id", "version", "centre_id", *(column.name for column in written)}
-        before = (
-            sa.select(*(column for column in table.c if column.name in needed))
-            .where(*as_expected(table), CALLER_HOLDS)
-            .with_for_update(key_share=True)
-            .cte("before")
-        )
         values = {column: new_value(column) for column in written}
         differs: dict[str, list[sa.ColumnElement[bool]]] = {}
         for column, value in values.items():
@@ -214,7 +218,8 @@ class Queries:
             returned.append(before.c.centre_id.label("centre_id_before"))
         return (
             sa.update(table)
-            .where(table.c.id == before.c.id)
+            .where(*as_expected(table), CALLER_HOLDS)
+            .where(before.c.id == table.c.id, before.c.version == table.c.version)
             .values({**values, **version})
             .returning(*returned)
             .cte("updated")
