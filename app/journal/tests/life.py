@@ -94,7 +94,7 @@ class Life:
         await self.send("DELETE", f"trainings/{unused}")
 
     async def _access(self, centre: str, athlete: str) -> None:
-        invited = {"email": "lou@example.com", "centre_id": centre, "role": "coach"}
+        invited = {"email": "lou@example.com", "centre_id": centre, "role": "owner"}
         await self.create("invitations", **invited)
         code = (await self.send("POST", "invitations", invited))["code"]
         accepted = {"code": code, "password": PASSWORD}
@@ -109,7 +109,7 @@ class Life:
             await self.send("PUT", f"centres/{centre}/staff/{account}", {"role": role})
         await self.send("DELETE", f"centres/{centre}/staff/{account}")
         for person in (account, MEMBER.id):
-            await self.send("PUT", f"centres/{centre}/staff/{person}", {"role": "coach"})
+            await self.send("PUT", f"centres/{centre}/staff/{person}", {"role": "desk"})
         reset = (await self.send("POST", f"accounts/{account}/reset"))["code"]
         await self.send("POST", "resets/accept", {"code": reset, "password": PASSWORD}, **VISITOR)
         named = {"name": "Website", "scopes": ["athletes:read"], "expires_in_days": 9}
