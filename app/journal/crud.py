@@ -7,7 +7,7 @@ from app.athletes.crud import AthletesCRUD
 from app.core.resources.crud import CRUD
 from app.core.resources.models import Payload
 from app.core.resources.paging import PageOfJSON
-from app.journal.models import EventsOfAthleteQuery, EventsQuery
+from app.journal.models import EventsAtCentresQuery, EventsOfAthleteQuery, EventsQuery
 from app.journal.queries import EVENT_QUERIES
 
 
@@ -20,9 +20,10 @@ class EventsCRUD(CRUD[Payload, Payload]):
         self, query: EventsQuery, centre_ids: Sequence[UUID] | None = None
     ) -> PageOfJSON:
         """Return a page of the events that match, of all centres or of some."""
-        return await self.page(
-            query, None if centre_ids is None else {"centre_ids": tuple(centre_ids)}
-        )
+        if centre_ids is None:
+            return await self.page(query)
+        at_centres = EventsAtCentresQuery.model_construct(**dict(query))
+        return await self.page(at_centres, {"centre_ids": tuple(centre_ids)})
 
     async def of_athlete(self, athlete_id: UUID, query: EventsOfAthleteQuery) -> PageOfJSON:
         """Return a page of the events about an athlete; raise ``NotFound``."""

@@ -115,3 +115,12 @@ class EventsQuery(EventsOfAthleteQuery):
         """Whether the query may read many more rows than those of the page."""
         narrow = self.resource_id, self.athlete_id, self.actor
         return super().is_costly or (self.type is not None and not any(narrow))
+
+
+class EventsAtCentresQuery(EventsQuery):
+    """The same for some centres only: the newest events are read until enough are of theirs."""
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether the query may read many more rows than those of the page."""
+        return True

@@ -107,14 +107,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("athlete_id IS NOT NULL"),
     )
-    op.create_index(
-        op.f("ix_events_centre_ids"),
-        "events",
-        ["centre_ids"],
-        unique=False,
-        postgresql_using="gin",
-        postgresql_where=sa.text("centre_ids <> '{}'"),
-    )
     op.create_index(op.f("ix_events_resource_id_id"), "events", ["resource_id", "id"], unique=False)
     op.create_index(op.f("ix_events_transaction_id"), "events", ["transaction_id"], unique=False)
     op.execute(APPEND_ONLY)

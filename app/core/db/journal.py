@@ -42,12 +42,6 @@ class Event(SQLModel, table=True):
         Index(None, "resource_id", "id"),
         Index(None, "athlete_id", "id", postgresql_where=sa.text("athlete_id IS NOT NULL")),
         Index(None, "actor", "id"),
-        Index(
-            None,
-            "centre_ids",
-            postgresql_using="gin",
-            postgresql_where=sa.text("centre_ids <> '{}'"),
-        ),
         # Its values only increase, so it costs little.
         Index(None, "transaction_id"),
     )
