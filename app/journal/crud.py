@@ -22,7 +22,8 @@ class EventsCRUD(CRUD[Payload, Payload]):
         """Return a page of the events that match, of all centres or of some."""
         if centre_ids is None:
             return await self.page(query)
-        at_centres = EventsAtCentresQuery.model_construct(**dict(query))
+        number = len(centre_ids)
+        at_centres = EventsAtCentresQuery.model_construct(**dict(query), number=number)
         return await self.page(at_centres, {"centre_ids": tuple(centre_ids)})
 
     async def of_athlete(self, athlete_id: UUID, query: EventsOfAthleteQuery) -> PageOfJSON:

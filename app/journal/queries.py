@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.core.db.journal import EVENTS, Event
 from app.core.db.schema import NOW
 from app.core.db.statements import Statement
-from app.core.resources.queries import Compare, Queries
+from app.core.resources.paging import LARGEST_PAGE
+from app.core.resources.queries import Compare, Queries, Start, compiled_once
 from app.journal.models import EventRead
 
 _LONGEST_WRITE: sa.ColumnElement[Any] = sa.literal_column("interval '1 hour'")
@@ -27,6 +28,15 @@ class EventQueries(Queries):
     They are sorted by id, which contains the time. So each filter by time also bounds the ids.
     """
 
+    @compiled_once
+    def list_query(
+        self, filters: frozenset[str], sort: str, start: Start, total: bool
+    ) -> Statement:
+        """Read a page of the events that match: ``items, key, id, total``."""
+        if "centre_ids" not in filters or start == "offset" or total:
+            return super().list_query(filters, sort, start, total)
+        return Queries.list_query(_FirstOfCentres(sort, start), filters, sort, start, total)
+
     def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
         """Yield the condition of each filter that is given."""
         yield from super().conditions(given)
@@ -42,14 +52,64 @@ class EventQueries(Queries):
             yield EVENTS.c.centre_ids.overlap(sa.bindparam("centre_ids", type_=ARRAY(sa.Uuid)))
 
 
-EVENT_QUERIES = EventQueries(
-    Event,
-    EventRead,
-    sorts={"occurred_at": "id"},
-    filters={
-        name: Compare(EVENTS.c[name]) for name in ("resource_id", "athlete_id", "actor", "type")
-    },
-)
+class _FirstOfCentres(EventQueries):
+    """Builds the page of some centres in an order, from the top or from a place.
+
+    An index finds the first events of each centre. Without, a page of a small centre would read
+    all events until enough are of that centre.
+    """
+
+    def __init__(self, sort: str, start: Start) -> None:
+        super().__init__(Event, EventRead, sorts=_SORTS, filters=_FILTERS)
+        self._is_descending = sort.startswith("-")
+        end = "f" if self._is_descending else "0"
+        self._begin: sa.ColumnElement[Any] = sa.literal_column(f"'{end * 32}'::uuid", sa.Uuid)
+        if start == "place":
+            self._begin = sa.bindparam("place_id", type_=sa.Uuid)
+
+    def conditions(self, given: Set[str]) -> Iterator[sa.ColumnElement[bool]]:
+        """Yield the condition of each filter that is given."""
+        others = list(super().conditions(given - {"centre_ids"}))
+        yield from others
+        centre_ids = sa.bindparam("centre_ids", type_=ARRAY(sa.Uuid))
+        centres = sa.func.unnest(centre_ids).table_valued(sa.column("id", sa.Uuid))
+        given_ones = centres.render_derived("given")
+        found: list[sa.SelectBase] = []
+        for slot in (1, 2):
+            # Not "=": PostgreSQL would then prefer a scan of all events in the order of their ids.
+            one, wanted = EVENTS.c.centre_ids[sa.literal_column(str(slot))], given_ones.c.id
+            of_one = one >= wanted if self._is_descending else one <= wanted
+            first = self._first([one, EVENTS.c.id], [wanted, self._begin], of_one, *others)
+            of_slot = first.correlate(given_ones).lateral(f"of_slot_{slot}")
+            found.append(sa.select(of_slot.c.id).select_from(given_ones.join(of_slot, sa.true())))
+        more = sa.func.cardinality(EVENTS.c.centre_ids) > sa.literal_column("2")
+        of_more = more, EVENTS.c.centre_ids.overlap(centre_ids)
+        rest = self._first([EVENTS.c.id], [self._begin], *of_more, *others)
+        found.append(sa.select(rest.correlate(None).subquery("of_more").c.id))
+        yield EVENTS.c.id == sa.func.any(sa.func.array(sa.union_all(*found).scalar_subquery()))
+
+    def _first(
+        self,
+        keys: list[sa.ColumnElement[Any]],
+        begin: list[sa.ColumnElement[Any]],
+        *conditions: sa.ColumnElement[bool],
+    ) -> sa.Select[Any]:
+        """Select the first events from a place in the order of some keys."""
+        here, place = sa.tuple_(*keys), sa.tuple_(*begin)
+        order = [key.desc() if self._is_descending else key.asc() for key in keys]
+        return (
+            sa.select(EVENTS.c.id)
+            .where(here <= place if self._is_descending else here >= place, *conditions)
+            .order_by(*order)
+            .limit(sa.literal_column(str(LARGEST_PAGE + 1)))
+        )
+
+
+_SORTS = {"occurred_at": "id"}
+_FILTERS = {
+    name: Compare(EVENTS.c[name]) for name in ("resource_id", "athlete_id", "actor", "type")
+}
+EVENT_QUERIES = EventQueries(Event, EventRead, sorts=_SORTS, filters=_FILTERS)
 
 
 def first_id_at(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -107,6 +107,23 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("athlete_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_events_first_centre_id", "events", [sa.text("(centre_ids[1])"), "id"], unique=False
+    )
+    op.create_index(
+        "ix_events_second_centre_id",
+        "events",
+        [sa.text("(centre_ids[2])"), "id"],
+        unique=False,
+        postgresql_where=sa.text("centre_ids[2] IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_events_more_centres",
+        "events",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("cardinality(centre_ids) > 2"),
+    )
     op.create_index(op.f("ix_events_resource_id_id"), "events", ["resource_id", "id"], unique=False)
     op.create_index(op.f("ix_events_transaction_id"), "events", ["transaction_id"], unique=False)
     op.execute(APPEND_ONLY)

@@ -1,6 +1,7 @@
 """The lists of events, and how old ones are deleted."""
 
 import asyncio
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -129,6 +130,22 @@ async def test_events_can_be_limited_to_some_centres(
     async def found(*centre_ids: UUID) -> PageOfJSON:
         return await events.find(EventsQuery(total=True), centre_ids)
 
+    async def page(*centre_ids: UUID, **query: Any) -> tuple[list[str], str | None]:
+        page = await events.find(EventsQuery(**query), centre_ids)
+        return [event["type"] for event in json.loads(page.items)], page.cursor
+
+    await add(connection, "three", 1, 5, [other, north, south])
+    assert await page(south) == (["both", "south", "three"], None)
+    assert await page(north, other, sort="occurred_at") == (["three", "other", "both"], None)
+    first, cursor = await page(south, limit=2)
+    assert (first, await page(south, limit=2, cursor=cursor)) == (
+        ["both", "south"],
+        (["three"], None),
+    )
+    assert await page(south, type="south") == (["south"], None)
+    assert await page() == ([], None)
+    await connection.execute("SELECT set_config('crossfit.retention', 'on', true)")
+    await connection.execute("DELETE FROM events WHERE type = 'three'")
     assert [(await found(*ids)).total for ids in ((north,), (south,), (north, other), ())] == [
         1,
         2,
