@@ -33,6 +33,7 @@ from app.identity import router as identity
 from app.identity.passwords import Passwords
 from app.identity.tokens.callers import Callers
 from app.identity.tokens.jwt import Issuer
+from app.journal.retention import retention
 
 EXPOSED_HEADERS = [
     "ETag",
@@ -106,7 +107,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if settings.debug:
         logging.getLogger("app").setLevel(logging.DEBUG)
         asyncio.get_running_loop().set_debug(True)
-    async with connected(settings) as database:
+    async with connected(settings) as database, retention(database, settings.events_kept):
         app.state.database = database
         # Exclude the app's own objects from garbage collection: a scan of them takes 50 ms.
         gc.collect()

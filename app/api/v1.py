@@ -6,6 +6,7 @@ from app.athletes.router import router as athletes
 from app.categories.router import router as categories
 from app.centres.router import router as centres
 from app.identity.router import router as identity
+from app.journal.router import router as journal
 from app.privacy.router import router as privacy
 from app.trainings.router import router as trainings
 
@@ -15,4 +16,5 @@ router.include_router(centres)
 router.include_router(athletes)
 router.include_router(trainings)
 router.include_router(identity)
+router.include_router(journal)
 router.include_router(privacy)

@@ -202,11 +202,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         if "centre_ids" not in fields:
-            updated = await super()._update(fields, values)
-            # The body is null after a concurrent change: see ``AthleteQueries.update_query``.
-            if updated and updated.body is None:
-                return await self.get(updated.id)
-            return updated
+            return await super()._update(fields, values)
 
         async def work(transaction: Transaction) -> Resource | None:
             # Lock in a statement of its own: a statement that waits for the lock continues with

@@ -17,7 +17,8 @@ from app.athletes.models import (
 )
 from app.athletes.rights import TRAINING
 from app.centres.models import Centre, CentreRead
-from app.core.db.schema import NOW, table_of
+from app.core.db.journal import with_event_columns
+from app.core.db.schema import table_of
 from app.core.db.statements import Statement
 from app.core.resources.projection import Links
 from app.core.resources.queries import (
@@ -27,10 +28,8 @@ from app.core.resources.queries import (
     Compare,
     Queries,
     View,
-    as_expected,
     compiled_once,
     next_version,
-    version_after,
 )
 
 _ATHLETES = table_of(Athlete)
@@ -140,18 +139,17 @@ class AthleteQueries(Queries):
             .returning(_ENROLMENTS.c.athlete_id, _ENROLMENTS.c.centre_id)
             .cte("added")
         )
-        return Statement(self.projection.each(athlete, {_ENROLMENTS: added}))
+        event = self.event_cte(athlete, "created", centre_ids=_array(sa.select(added.c.centre_id)))
+        return Statement(self.projection.each(athlete, {_ENROLMENTS: added}).add_cte(event))
 
     @compiled_once
     def update_query(self, fields: frozenset[str]) -> Statement:
         """Change the given fields of an athlete, and read the athlete.
 
-        Without ``centre_ids``, the body is null if the statement waited for another transaction
-        that changed the athlete: the body would show outdated centres. With ``centre_ids``, the
-        athlete must be locked.
+        With ``centre_ids``, the athlete must be locked.
         """
         if "centre_ids" not in fields:
-            return self._update_alone_query(fields)
+            return super().update_query(fields)
         athlete_id = sa.bindparam("id", type_=sa.Uuid)
         # The caller does not replace enrolments at centres beyond their reach.
         kept = sa.select(_ENROLMENTS.c.athlete_id, _ENROLMENTS.c.centre_id).where(
@@ -168,26 +166,15 @@ class AthleteQueries(Queries):
             .cte("removed")
         )
         added = _enrolled_cte(sa.select(wanted))
-        differs = [sa.exists().select_from(removed), sa.exists().select_from(added)]
-        athlete = self.updated_cte(fields, *differs)
-        return Statement(self.projection.each(athlete, {_ENROLMENTS: wanted}))
+        replaced = sa.or_(sa.exists().select_from(removed), sa.exists().select_from(added))
+        athlete = self.updated_cte(fields, {"centre_ids": replaced})
+        centre_ids = _array(_centres_before(athlete_id).union(sa.select(wanted.c.centre_id)))
+        event = self.updated_event_cte(athlete, centre_ids=centre_ids)
+        return Statement(self.projection.each(athlete, {_ENROLMENTS: wanted}).add_cte(event))
 
-    def _update_alone_query(self, fields: frozenset[str]) -> Statement:
-        updated = self.updated_cte(fields)
-        before = sa.select(_ATHLETES.c.version).where(_HAS_ID).scalar_subquery()
-        after = sa.case((updated.c.updated_at == NOW, version_after(before)), else_=before)
-        read = self.projection.each(updated)
-        row_id, version, body = read.selected_columns
-        alone = sa.case((version == after, body)).label("body")
-        return Statement(read.with_only_columns(row_id, version, alone))
-
-    @compiled_once
-    def lock_query(self) -> Statement:
-        """Lock an athlete until the transaction ends, if ``If-Match`` accepts its version.
-
-        The caller must have the right to change the athlete.
-        """
-        return Statement(_locked_query(*as_expected(_ATHLETES), self.may_change()))
+    def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any]:
+        """Return the centres of athletes as they were before the statement."""
+        return _array(_centres_before(source.c.id))
 
     @compiled_once
     def beyond_reach_query(self) -> Statement:
@@ -229,7 +216,9 @@ class AthleteQueries(Queries):
             sa.exists().select_from(centre),
             has_room.label("has_room"),
         )
-        return Statement(there.add_cte(_raised_cte(added)))
+        raised = _raised_cte(added)
+        centre_ids = _centres_before(raised.c.id).union(sa.select(added.c.centre_id))
+        return Statement(there.add_cte(raised, self._moved_cte(raised, "enrolled", centre_ids)))
 
     @compiled_once
     def withdraw_query(self) -> Statement:
@@ -244,7 +233,12 @@ class AthleteQueries(Queries):
             .returning(_ENROLMENTS.c.centre_id)
             .cte("removed")
         )
-        return Statement(sa.select(removed.c.centre_id).add_cte(_raised_cte(removed)))
+        raised = _raised_cte(removed)
+        event = self._moved_cte(raised, "withdrawn", _centres_before(raised.c.id))
+        return Statement(sa.select(removed.c.centre_id).add_cte(raised, event))
+
+    def _moved_cte(self, raised: sa.CTE, verb: str, centre_ids: sa.SelectBase) -> sa.CTE:
+        return self.event_cte(raised, verb, changed=["centre_ids"], centre_ids=_array(centre_ids))
 
 
 ATHLETE_QUERIES = AthleteQueries(
@@ -257,6 +251,7 @@ ATHLETE_QUERIES = AthleteQueries(
         "category_id": Compare(_ATHLETES.c.category_id),
     },
     views={TRAINING: View(AthleteTraining, AthleteSummary)},
+    athlete="id",
 )
 CENTRES_OF_ATHLETE_QUERIES = CentresOfAthleteQueries(Centre, CentreRead)
 
@@ -290,6 +285,15 @@ def _among(
     return row_id == sa.func.any(sa.func.array(enrolled.scalar_subquery()))
 
 
+def _centres_before(athlete_id: sa.ColumnElement[Any]) -> sa.Select[UUID]:
+    """Select the centres of an athlete as they were before the statement."""
+    return sa.select(_ENROLMENTS.c.centre_id).where(_ENROLMENTS.c.athlete_id == athlete_id)
+
+
+def _array(ids: sa.SelectBase) -> sa.ColumnElement[Any]:
+    return sa.func.array(ids.scalar_subquery(), type_=ARRAY(sa.Uuid))
+
+
 def _locked_query(*conditions: sa.ColumnElement[bool]) -> sa.Select[UUID]:
     """Select an athlete for update.
 
@@ -304,6 +308,7 @@ def _raised_cte(change: sa.CTE) -> sa.CTE:
         sa.update(_ATHLETES)
         .where(_HAS_ID, sa.exists().select_from(change))
         .values(next_version(_ATHLETES))
+        .returning(*with_event_columns(_ATHLETES, ()))
         .cte("raised")
     )
 

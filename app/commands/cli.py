@@ -66,6 +66,28 @@ def admin(email: Annotated[str, Argument(help="The email address of the administ
     make_admin(email)
 
 
+@cli.command(
+    rich_help_panel=SERVE, epilog="Example: python3 manage.py events --type booking --follow"
+)
+def events(
+    last: Annotated[int, Option(min=0, max=10_000, help="How many of the last events.")] = 20,
+    kind: Annotated[
+        str | None,
+        Option(
+            "--type",
+            help="Only events of a type: booking.promoted, or all of booking.",
+            show_default=False,
+        ),
+    ] = None,
+    follow: Annotated[bool, Option("--follow", help="Then print each new event.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print a JSON object for each event.")] = False,
+) -> None:
+    """Print the last events of the journal: who wrote what, and when."""
+    from app.commands.events import print_events
+
+    print_events(last, kind, follow=follow, as_json=as_json)
+
+
 keys = Typer(
     help="Manage the keys that sign JSON Web Tokens.",
     epilog="Example: python3 manage.py keys rotate",

@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     import_wait: Seconds = 30
     body_timeout: Seconds = 10
     upload_timeout: Seconds = 600
+    events_kept: int = Field(default=400, ge=1, le=36_500)
     max_keys_per_account: int = Field(default=100_000, ge=1, le=1_000_000)
     jwt_issuer: str = "crossfit-api"
     jwt_audience: str = "crossfit-api"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.core.db.journal import journal_cte, names_of, with_event_columns
 from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement, new_values
 from app.core.db.transactions import Database, Transaction
@@ -160,7 +161,25 @@ def _token_query() -> Statement:
 @cache
 def _restore_query() -> Statement:
     """Make an account an enabled administrator, unless it is one."""
-    other = sa.or_(~_ACCOUNTS.c.is_admin, _ACCOUNTS.c.disabled_at.is_not(None))
-    restored = sa.update(_ACCOUNTS).where(_ACCOUNTS.c.id == sa.bindparam("id"), other)
+    before = (
+        sa.select(_ACCOUNTS)
+        .where(
+            _ACCOUNTS.c.id == sa.bindparam("id"),
+            sa.or_(~_ACCOUNTS.c.is_admin, _ACCOUNTS.c.disabled_at.is_not(None)),
+        )
+        .with_for_update(key_share=True)
+        .cte("before")
+    )
+    changed = names_of(
+        {"is_admin": ~before.c.is_admin, "disabled_at": before.c.disabled_at.is_not(None)}
+    )
     new = {_ACCOUNTS.c.is_admin: sa.true(), _ACCOUNTS.c.disabled_at: sa.null()}
-    return Statement(restored.values({**new, **next_version(_ACCOUNTS)}).returning(_ACCOUNTS.c.id))
+    restored = (
+        sa.update(_ACCOUNTS)
+        .where(_ACCOUNTS.c.id == before.c.id)
+        .values({**new, **next_version(_ACCOUNTS)})
+        .returning(*with_event_columns(_ACCOUNTS, ()), changed.label("changed"))
+        .cte("restored")
+    )
+    event = journal_cte(restored, "account.updated", changed=restored.c.changed)
+    return Statement(sa.select(restored.c.id).add_cte(event))

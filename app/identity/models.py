@@ -163,6 +163,17 @@ class Code(Row, table=True):
     centre: Centre = Relationship(sa_relationship_kwargs={"lazy": "raise"})
 
 
+def type_of(rows: sa.CTE, verb: str) -> sa.ColumnElement[str]:
+    """Return the type of events about tokens or codes, which begins with their kind.
+
+    That of a personal token is just ``token``: ``session.created``, ``token.created``,
+    ``reset.revoked``.
+    """
+    personal = rows.c.kind == sa.literal_column("'personal'")
+    noun = sa.case((personal, sa.literal_column("'token'")), else_=rows.c.kind)
+    return noun.concat(sa.literal_column(f"'.{verb}'"))
+
+
 class SigningKey(SQLModel, table=True):
     """A key that signs JWTs. The newest one signs; the others are published until they expire."""
 

@@ -13,6 +13,7 @@ from app.identity.accounts.models import AccountRead
 from app.identity.login.models import InvitationRead
 from app.identity.models import Occasion, Role, ScopeName, TokenKind, TokenName
 from app.identity.tokens.models import LiveToken
+from app.journal.models import EventRead
 from app.trainings.models import BookingStatus, TrainingReference
 
 
@@ -102,4 +103,7 @@ class PersonalData(SQLModel):
     stored_answers: Annotated[
         list[StoredAnswer],
         Field(description="Responses about the athlete, or to requests of the account."),
+    ]
+    events: Annotated[
+        list[EventRead], Field(description="Writes about the athlete, and writes of that account.")
     ]

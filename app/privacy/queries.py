@@ -9,14 +9,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from app.athletes.models import ERASED_NAME, Athlete, Enrolment
 from app.centres.models import Centre, CentreReference
+from app.core.db.journal import EVENTS, Event, journal_cte, with_event_columns
 from app.core.db.schema import NOW, table_of, written_columns
 from app.core.db.statements import Statement, derived_columns
 from app.core.http.idempotency import IdempotencyKey
 from app.core.resources.models import Row
 from app.core.resources.projection import EMPTY_LIST, Projection, as_json
-from app.core.resources.queries import next_version
+from app.core.resources.queries import next_version, version_after
 from app.identity.accounts.models import AccountRead
-from app.identity.models import Account, Code, LoginLimit, Staff, Token
+from app.identity.models import Account, Code, LoginLimit, Staff, Token, type_of
+from app.journal.models import EventRead
 from app.privacy.models import (
     StoredAthlete,
     StoredBooking,
@@ -63,6 +65,7 @@ def data_query() -> Statement:
         "resets": _all("resets", StoredReset, Code, _CODES.c.account_id == of_account),
         "invitations": _all("invitations", StoredInvitation, Code, _IS_INVITATION),
         "stored_answers": _answers(),
+        "events": _events(),
     }
     person = sa.select(*(part.label(name) for name, part in parts.items())).subquery("person")
     body = sa.func.row_to_json(person.table_valued()).label("body")
@@ -148,16 +151,29 @@ def erase_query() -> Statement:
         .where(_ATHLETES.c.id == _ID)
         .values({**blank, _ATHLETES.c.erased_at: NOW, **next_version(_ATHLETES)})
         .values({_ATHLETES.c[column]: value for column, value in name.items()})
-        .returning(_ATHLETES.c.id)
+        .returning(*with_event_columns(_ATHLETES, ()))
         .cte("athlete")
     )
-    account = sa.delete(_ACCOUNTS).where(_OF_ATHLETE).returning(_ACCOUNTS.c.id).cte("account")
+    account = sa.delete(_ACCOUNTS).where(_OF_ATHLETE)
+    account_gone = account.returning(*with_event_columns(_ACCOUNTS, ())).cte("account")
+    codes = sa.delete(_CODES).where(_IS_INVITATION)
+    codes_gone = codes.returning(*with_event_columns(_CODES, ())).cte("invitations")
+    enrolled = sa.select(_ENROLMENTS.c.centre_id).where(_ENROLMENTS.c.athlete_id == _ID)
+    events = (
+        journal_cte(
+            athlete,
+            "athlete.erased",
+            centre_ids=sa.func.array(enrolled.scalar_subquery()),
+            athlete_id=athlete.c.id,
+        ),
+        _deleted_event_cte(account_gone, "account.deleted"),
+        _deleted_event_cte(codes_gone, type_of(codes_gone, "deleted")),
+    )
     is_theirs = _KEYS.c.owner.in_(_ACCOUNT_ID)
     given = sa.func.unnest(sa.bindparam("limits", type_=ARRAY(sa.Text)))
     limit = given.table_valued(sa.column("key", sa.Text), name="given").render_derived()
     others = (
         sa.delete(_ENROLMENTS).where(_ENROLMENTS.c.athlete_id == _ID).cte("enrolments_of_it"),
-        sa.delete(_CODES).where(_IS_INVITATION).cte("invitations"),
         sa.delete(_KEYS).where(is_theirs).cte("keys_of_account"),
         sa.update(_KEYS)
         .where(_NAMES_ATHLETE, sa.not_(is_theirs))
@@ -170,7 +186,12 @@ def erase_query() -> Statement:
         )
         .cte("limits_of_addresses"),
     )
-    return Statement(sa.select(athlete.c.id).add_cte(account, *others))
+    gone = account_gone, codes_gone
+    return Statement(sa.select(athlete.c.id).add_cte(*gone, *others, *events))
+
+
+def _deleted_event_cte(rows: sa.CTE, kind: str | sa.ColumnElement[str]) -> sa.CTE:
+    return journal_cte(rows, kind, version=version_after(rows.c.version))
 
 
 def _all(
@@ -214,6 +235,16 @@ def _roles() -> sa.ColumnElement[Any]:
         .subquery("roles")
     )
     return _array(sa.select(sa.func.json_agg(rows.table_valued())))
+
+
+def _events() -> sa.ColumnElement[Any]:
+    """Return the events about the athlete, and those of what their account wrote."""
+    actor = sa.select(sa.cast(_ACCOUNTS.c.id, sa.Text)).where(_OF_ATHLETE).scalar_subquery()
+    projection = Projection(EventRead, Event)
+    wanted = sa.or_(EVENTS.c.athlete_id == _ID, EVENTS.c.actor == actor)
+    found = sa.select(*projection.columns).where(wanted).cte("found_events")
+    rows = projection.each(found).order_by(found.c.id).subquery("events_of_it")
+    return _array(sa.select(sa.func.json_agg(rows.c.body)))
 
 
 def _answers() -> sa.ColumnElement[Any]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import array
 from sqlmodel.sql.sqltypes import UTCDateTime
 
+from app.core.db.journal import with_event_columns
 from app.core.db.schema import CALLER_HOLDS, NOW, interval
 from app.core.db.statements import Statement
 from app.core.resources.queries import (
@@ -68,6 +69,7 @@ class TrainingQueries(Queries):
                     **next_version(BOOKINGS),
                 }
             )
+            .returning(*with_event_columns(BOOKINGS, [BOOKINGS.c.training_id]))
             .cte("bookings_of_it")
         )
         training = (
@@ -81,10 +83,14 @@ class TrainingQueries(Queries):
                     **next_version(TRAININGS),
                 }
             )
-            .returning(*self.projection.columns)
+            .returning(*with_event_columns(TRAININGS, self.projection.columns))
             .cte("training")
         )
-        return Statement(self.projection.each(training).add_cte(bookings))
+        events = (
+            self.event_cte(training, "cancelled", changed=["status"]),
+            seats.booking_event_cte(bookings, "cancelled", "status", "cancelled_at"),
+        )
+        return Statement(self.projection.each(training).add_cte(bookings, *events))
 
     @compiled_once
     def promote_query(self) -> Statement:
@@ -143,14 +149,15 @@ class BookingQueries(Queries):
         made = (
             sa.insert(BOOKINGS)
             .from_select(list(booked), row)
-            .returning(*self.projection.columns)
+            .returning(*with_event_columns(BOOKINGS, self.projection.columns))
             .cte("made")
         )
         number = seats.number_of(made)
         counted = seats.counted_cte(
             _TRAINING_ID, number if seat else NONE, NONE if seat else number
         )
-        return Statement(self.projection.each(made).add_cte(counted))
+        event = seats.booking_event_cte(made, "created")
+        return Statement(self.projection.each(made).add_cte(counted, event))
 
     @compiled_once
     def active_query(self) -> Statement:
@@ -185,7 +192,7 @@ class BookingQueries(Queries):
     def cancel_query(self, *, seat: bool) -> Statement:
         """Cancel a booking; if it holds a ``seat``, give that to the waitlist."""
         read = self._changed_query(
-            {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _GIVEN_TIME},
+            {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _GIVEN_TIME}, "cancelled"
         )
         if not seat:
             return Statement(read.add_cte(seats.counted_cte(_TRAINING_ID, NONE, -ONE)))
@@ -207,24 +214,30 @@ class BookingQueries(Queries):
         }
         # A check-out is never before the check-in, even if the clock is set back.
         noted = sa.func.greatest(now, BOOKINGS.c.checked_in_at)
-        values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c[column]: noted}
+        checks_in = column == "checked_in_at"
+        values: dict[sa.Column[Any], sa.ColumnElement[Any]] = {BOOKINGS.c[column]: noted}
+        if checks_in:
+            values[BOOKINGS.c.status] = CHECKED_IN
+        verb = "checked_in" if checks_in else "checked_out"
         conditions = may_be_noted[column], CALLER_HOLDS, self.may_change()
-        return Statement(self._changed_query(values, *conditions))
+        return Statement(self._changed_query(values, verb, *conditions))
 
     def _changed_query(
         self,
         values: dict[sa.Column[Any], sa.ColumnElement[Any]],
+        verb: str,
         *conditions: sa.ColumnElement[bool],
     ) -> sa.Select[Any, Any, str]:
-        """Change a booking, and read it."""
+        """Change a booking, add an event about it, and read it."""
         changed = (
             sa.update(BOOKINGS)
             .where(BOOKINGS.c.id == sa.bindparam("id"), *conditions)
             .values({**values, **next_version(BOOKINGS)})
-            .returning(*self.projection.columns)
+            .returning(*with_event_columns(BOOKINGS, self.projection.columns))
             .cte("changed")
         )
-        return self.projection.each(changed)
+        event = seats.booking_event_cte(changed, verb, *sorted(column.name for column in values))
+        return self.projection.each(changed).add_cte(event)
 
 
 def _centre_of(bookings: sa.FromClause, column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -26,10 +26,12 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.athletes.models import Athlete
 from app.athletes.queries import ATHLETE_QUERIES
 from app.centres.models import Centre
+from app.core.db.journal import journal_cte, with_event_columns
 from app.core.db.schema import table_of
 from app.core.db.statements import Statement
 from app.core.resources.queries import as_expected, next_version
@@ -114,7 +116,7 @@ def promoted_cte(training_id: sa.ColumnElement[object], free: sa.ColumnElement[i
         sa.update(BOOKINGS)
         .where(BOOKINGS.c.id.in_(first))
         .values({BOOKINGS.c.status: RESERVED, **next_version(BOOKINGS)})
-        .returning(BOOKINGS.c.id)
+        .returning(*with_event_columns(BOOKINGS, [BOOKINGS.c.training_id]))
         .cte("promoted")
     )
 
@@ -145,7 +147,15 @@ def queue_served_ctes(
     )
     served = promoted_cte(training_id, free.scalar_subquery())
     number = number_of(served)
-    return [served, counted_cte(training_id, number - freed, -number)]
+    event = booking_event_cte(served, "promoted", "status")
+    return [served, event, counted_cte(training_id, number - freed, -number)]
+
+
+def booking_event_cte(bookings: sa.CTE, verb: str, *changed: str) -> sa.CTE:
+    """Add an event for each of some bookings that a CTE writes."""
+    centre = sa.select(TRAININGS.c.centre_id).where(TRAININGS.c.id == bookings.c.training_id)
+    centre_ids = sa.func.array(centre.scalar_subquery(), type_=ARRAY(sa.Uuid))
+    return journal_cte(bookings, f"booking.{verb}", changed=changed, centre_ids=centre_ids)
 
 
 def number_of(rows: sa.CTE) -> sa.ColumnElement[int]:

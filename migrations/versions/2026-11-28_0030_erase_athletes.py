@@ -1,6 +1,6 @@
 """Erase athletes: when it was done, and triggers that refuse changes afterwards.
 
-Revision: 8f3d61c0a7e5, after 7d3b9a40e6f2
+Revision: 8f3d61c0a7e5, after 7a6d1c90e3f2
 Created: 2026-11-28 00:30
 """
 
@@ -9,7 +9,7 @@ import sqlmodel.sql.sqltypes
 from alembic import op
 
 revision = "8f3d61c0a7e5"
-down_revision = "7d3b9a40e6f2"
+down_revision = "7a6d1c90e3f2"
 branch_labels = None
 depends_on = None
 

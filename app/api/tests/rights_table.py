@@ -459,6 +459,15 @@ case(
     codes="204 | 204 404 204 | 404 404 204 | 404 | 404 | 403 | 404",
 )
 
+# The journal.
+case("list_events", "GET /events", codes="200 | 200 | 403 | 403 | 403 | 403 | 403")
+case(
+    "list_events_of_athlete",
+    "GET /athletes/<athlete>/events",
+    ATHLETES,
+    codes="200 | 403 403 404 403 | 403 403 404 403 | 403 403 404 403 | 404 404 404 200 | 403 | 404",
+)
+
 # The own account.
 case("get_me", "GET /me", codes="200 | 200 | 200 | 200 | 200 | 200 | 200")
 own_account("list_sessions", "GET /sessions", "200")

@@ -173,7 +173,7 @@ def leads(table: str, columns: set[str], sort: str) -> bool:
     keys = [
         constraint.columns.keys()
         for constraint in described.constraints
-        if isinstance(constraint, sa.UniqueConstraint)
+        if isinstance(constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint)
     ]
     indexes = [[column.name for column in index.columns] for index in described.indexes]
     return any(

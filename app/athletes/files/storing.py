@@ -19,7 +19,8 @@ from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
 from app.centres.models import Centre, CentreCreate
 from app.core.db.constraints import taken_fields
-from app.core.db.schema import table_of, written_columns
+from app.core.db.journal import ids_of, journal_cte, names_of, with_event_columns
+from app.core.db.schema import source_of, table_of, written_columns
 from app.core.db.statements import Statement, derived_columns
 from app.core.db.transactions import Runner, Transaction
 from app.core.resources.fields import new_id
@@ -124,7 +125,9 @@ async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) 
             "id": athlete_id or _unless_in(erased, entry.values.get("id")) or new_id(),
             "is_new": athlete_id is None,
             "category_id": category_ids.get(entry.values.get("category", "")),
-            "centre_ids": [centre_ids[name] for name in entry.values.get("centres", ())],
+            "centre_ids": list(
+                dict.fromkeys(centre_ids[name] for name in entry.values.get("centres", ()))
+            ),
         }
         for entry, athlete_id in accepted
     ]
@@ -256,12 +259,16 @@ def _create_names_query(row: type[Row]) -> Statement:
     table = table_of(row)
     columns = written_columns(table)
     incoming = _recordset(*columns)
-    return Statement(
+    created = (
         insert(table)
         .from_select([column.name for column in columns], sa.select(incoming))
         .on_conflict_do_nothing(index_elements=[table.c.name_key])
-        .returning(table.c.name_key, table.c.id)
+        .returning(*with_event_columns(table, [table.c.name_key]))
+        .cte("created")
     )
+    centre_ids = ids_of(created.c.id) if row is Centre else None
+    event = journal_cte(created, f"{row.__name__.lower()}.created", centre_ids=centre_ids)
+    return Statement(sa.select(created.c.name_key, created.c.id).add_cte(event))
 
 
 @cache
@@ -274,27 +281,72 @@ def _put_query(given: frozenset[str]) -> Statement:
 
     new = sa.select(*(incoming.c[column.name] for column in columns)).where(incoming.c.is_new)
     names = [column.name for column in columns]
-    created = sa.insert(_ATHLETES).from_select(names, new).returning(_ATHLETES.c.id).cte("created")
+    created = (
+        sa.insert(_ATHLETES)
+        .from_select(names, new)
+        .returning(*with_event_columns(_ATHLETES, ()))
+        .cte("created")
+    )
 
-    changed = [column for column in columns if column.name in given and not column.primary_key]
+    written = [column for column in columns if column.name in given and not column.primary_key]
     if "category" in given:
-        changed.append(_ATHLETES.c.category_id)
-    differs = [column.is_distinct_from(incoming.c[column.name]) for column in changed]
+        written.append(_ATHLETES.c.category_id)
+    # The rows before the change: locked by an earlier statement, so they are the latest.
+    before = _ATHLETES.alias("before")
+    differs: dict[str, list[sa.ColumnElement[bool]]] = {}
+    for column in written:
+        new_one = before.c[column.name].is_distinct_from(incoming.c[column.name])
+        differs.setdefault(source_of(column), []).append(new_one)
     if "centres" in given:
         removed, added = _replaced_enrolments(incoming)
         replaced = sa.union_all(sa.select(removed.c.athlete_id), sa.select(added.c.athlete_id))
-        differs.append(_ATHLETES.c.id.in_(replaced))
+        differs["centre_ids"] = [before.c.id.in_(replaced)]
+    changed = {name: sa.or_(*some) for name, some in differs.items()}
     updated = (
         sa.update(_ATHLETES)
-        .where(_ATHLETES.c.id == incoming.c.id, sa.not_(incoming.c.is_new))
-        .where(sa.or_(sa.false(), *differs))
-        .values({column: incoming.c[column.name] for column in changed})
+        .where(_ATHLETES.c.id == before.c.id, before.c.id == incoming.c.id)
+        .where(sa.not_(incoming.c.is_new), sa.or_(sa.false(), *changed.values()))
+        .values({column: incoming.c[column.name] for column in written})
         .values(next_version(_ATHLETES))
-        .returning(_ATHLETES.c.id)
+        .returning(
+            *with_event_columns(_ATHLETES, ()),
+            names_of(changed).label("changed"),
+            incoming.c.centre_ids,
+        )
         .cte("updated")
     )
     counts = (sa.select(sa.func.count()).select_from(rows) for rows in (created, updated))
-    return Statement(sa.select(*(count.scalar_subquery() for count in counts)))
+    read = sa.select(*(count.scalar_subquery() for count in counts))
+    return Statement(read.add_cte(*_events(incoming, created, updated)))
+
+
+def _events(incoming: sa.CTE, created: sa.CTE, updated: sa.CTE) -> list[sa.CTE]:
+    """Add an event for each athlete that is created or updated."""
+    with_centres = (
+        sa.select(created, incoming.c.centre_ids)
+        .join(incoming, incoming.c.id == created.c.id)
+        .cte("created_at_centres")
+    )
+    former = sa.select(_ENROLMENTS.c.centre_id).where(
+        _ENROLMENTS.c.athlete_id == updated.c.id,
+        _ENROLMENTS.c.centre_id != sa.func.all(updated.c.centre_ids),
+    )
+    of_both = sa.func.array(former.scalar_subquery(), type_=ARRAY(sa.Uuid))
+    return [
+        journal_cte(
+            with_centres,
+            "athlete.created",
+            centre_ids=with_centres.c.centre_ids,
+            athlete_id=with_centres.c.id,
+        ),
+        journal_cte(
+            updated,
+            "athlete.updated",
+            changed=updated.c.changed,
+            centre_ids=of_both + updated.c.centre_ids,
+            athlete_id=updated.c.id,
+        ),
+    ]
 
 
 def _replaced_enrolments(incoming: sa.CTE) -> tuple[sa.CTE, sa.CTE]:

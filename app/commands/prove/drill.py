@@ -7,7 +7,7 @@ at its URL.
 Every acknowledged write must be stored. A write that was retried with the same
 ``Idempotency-Key`` must be stored once. A training's counters must match its bookings, and no
 seat may be empty while an athlete is in the waitlist. Every acknowledged login must give a token
-that still works in the end.
+that still works in the end. The journal must have exactly one event for each version of each row.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from app.commands.database import database_url, migrate_to_head
 from app.commands.identity import admin_token
 from app.commands.postgres.embedded import temporary_postgres, temporary_standby
 from app.commands.postgres.server import OwnPostgres, wait_until_ended
+from app.commands.prove.journal import unequal_to_journal
 from app.commands.prove.service import NotStarted, running_service
 from app.commands.signals import run_until_stopped
 from app.core.errors import KeyInFlight
@@ -183,12 +184,22 @@ async def _drill(url: str, faults: "Faults", api: str, token: str, rounds: int) 
                 flush=True,
             )
         lost = await logins.lost()
+    unequal = await _unequal(url)
+    print(f"journal: {len(unequal)} rows without exactly one event for each version")
     print(f"logins: acknowledged {len(logins.tokens)}, lost {lost}")
     for refusal in said.refusals[:1]:
         print(f"{len(said.refusals)} requests were rejected, the first with: {refusal}")
     print(comparison)
     wrong = comparison.lost or comparison.duplicated or comparison.miscounted
-    return not (wrong or lost or said.refusals)
+    return not (wrong or lost or unequal or said.refusals)
+
+
+async def _unequal(url: str) -> list[str]:
+    connection = await asyncpg.connect(url, timeout=ANSWER)
+    try:
+        return await unequal_to_journal(connection)
+    finally:
+        await connection.close()
 
 
 class Answers:

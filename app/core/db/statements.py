@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
 
+from app.core.db.journal import ACTOR, REQUEST_ID, WRITER
 from app.core.db.schema import CALLER
 
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
@@ -31,6 +32,8 @@ class Statement:
         """Whether it changes or locks rows, and so may wait for the locks of other transactions."""
         self.checks_caller = CALLER in compiled.binds
         """Whether it writes only if the caller still has rights: it has ``CALLER_HOLDS``."""
+        self.adds_events = ACTOR in compiled.binds
+        """Whether it adds events to the journal; it then takes their actor from ``WRITER``."""
         binds = compiled.binds
         self._names = tuple(compiled.positiontup or ())
         self._constants = {
@@ -40,6 +43,9 @@ class Statement:
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of the parameters; a missing one raises ``KeyError``."""
         constants = self._constants
+        if self.adds_events:
+            actor, request_id = WRITER.get()
+            values = {**values, ACTOR: actor, REQUEST_ID: request_id}
         return [
             constants[name] if name in constants and name not in values else values[name]
             for name in self._names

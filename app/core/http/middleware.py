@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from app.core.db.journal import ANONYMOUS, WRITER
 from app.core.db.pool import UnusableDatabase
 from app.core.errors import DomainError, InternalError, Unavailable, UntrustedHost
 from app.core.http.bodies import REFUSED
@@ -62,6 +63,7 @@ class RequestContext:
         request_id = asked if _SANE_ID.fullmatch(asked) else new_id().hex
         scope.setdefault("state", {})["request_id"] = request_id
         bind_contextvars(request_id=request_id)
+        writer = WRITER.set((ANONYMOUS, request_id))
         method = scope["method"]
         without_body = method == "HEAD"
         if without_body:
@@ -85,6 +87,7 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_in_context)
         finally:
+            WRITER.reset(writer)
             requests.log(
                 _LEVELS.get(status, logging.INFO),
                 "request",

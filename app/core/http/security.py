@@ -15,6 +15,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import Scope
 
 from app.core.access import NOBODY, OF_COMMAND, Caller, Right
+from app.core.db.journal import acts_as
 from app.core.db.schema import CALLER as CALLER_ID
 from app.core.db.schema import CALLER_ATHLETE, CALLER_IS_ADMIN, CALLER_ROLES
 from app.core.db.statements import Statement
@@ -200,6 +201,7 @@ async def admit(request: Request, access: Access) -> None:
     recent = callers.recent(token)
     caller = recent or await _found(callers, token, app.database)
     state[CALLER] = caller
+    acts_as(caller.owner)
     writes = request.scope["method"] != "GET" and caller.kind != OF_COMMAND
     if writes:
         state[DATABASE] = CheckedRunner(app.database, callers, token, access, caller)

@@ -11,7 +11,7 @@ from asyncpg import CheckViolationError, ForeignKeyViolationError, UniqueViolati
 from app.core.access import ADMINISTRATORS, NOTHING, Caller, Reach, Right
 from app.core.db.constraints import already_taken, reference_missing, rule_broken
 from app.core.db.statements import Statement, new_values
-from app.core.db.transactions import Runner
+from app.core.db.transactions import Runner, Transaction
 from app.core.errors import (
     DomainError,
     Forbidden,
@@ -277,7 +277,18 @@ class CRUD(Generic[Create, Update]):
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         """Change fields of the row of ``values["id"]``; None if no row has an expected version."""
-        return await self._write(self._database, self.queries.update_query(fields), values)
+        statement = self.queries.update_query(fields)
+        written = await self._write(self._database, statement, values)
+        if written is not None:
+            return written
+
+        async def again(transaction: Transaction) -> Resource | None:
+            # If another request has just changed the row, the next statement sees that change.
+            if await transaction.row(self.queries.lock_query(), values) is None:
+                return None
+            return await self._write(transaction, statement, values)
+
+        return await self._database.transaction(again)
 
     @staticmethod
     async def _write(

@@ -117,16 +117,16 @@ class PageOfJSON:
 class Place:
     """A row's place in a list: its sort key and id. A cursor is the place of a page's first row."""
 
-    key: str | datetime
+    key: str | datetime | UUID
     id: UUID
 
     def cursor(self, list_name: str) -> str:
         """Encode the place as a cursor that is valid only for the list of that name."""
-        key = self.key if isinstance(self.key, str) else self.key.isoformat()
+        key = self.key.isoformat() if isinstance(self.key, datetime) else self.key
         return urlsafe_b64encode(f"{list_name}{self.id.hex}{key}".encode()).rstrip(b"=").decode()
 
     @classmethod
-    def of_cursor(cls, cursor: str, list_name: str, kind: type[str | datetime]) -> "Place":
+    def of_cursor(cls, cursor: str, list_name: str, kind: type[str | datetime | UUID]) -> "Place":
         """Decode a cursor; raise ``Invalid`` if it was not made for the list of that name."""
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
@@ -135,6 +135,8 @@ class Place:
             row_id, key = UUID(hex=text[:32]), text[32:]
             if made_for != list_name or "\0" in key:
                 raise ValueError
+            if kind is UUID:  # the list is sorted by the id itself
+                return cls(row_id, row_id)
             if kind is str:
                 return cls(key, row_id)
             return cls(datetime.fromisoformat(key).astimezone(UTC), row_id)

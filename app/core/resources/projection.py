@@ -98,11 +98,14 @@ class Projection:
         # json_agg keeps the order of the subquery.
         row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)
         listed = row.order_by(source.c.position).subquery("listed")
+        place: sa.ColumnElement[Any] = listed.c.key
+        if isinstance(place.type, sa.Uuid):
+            place = sa.cast(place, sa.Text)  # PostgreSQL 17 and older have no minimum of UUIDs
         items = sa.func.json_agg(listed.c.item)
         after = listed.c.position > limit
         return sa.select(
             sa.func.coalesce(items.filter(listed.c.position <= limit), EMPTY_LIST).label("items"),
-            sa.func.min(listed.c.key).filter(after).label("key"),
+            sa.func.min(place).filter(after).label("key"),
             sa.func.min(sa.cast(listed.c.id, sa.Text)).filter(after).label("id"),
         )
 

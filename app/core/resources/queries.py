@@ -8,10 +8,12 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlmodel import SQLModel
 
-from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, table_of, written_columns
+from app.core.db.journal import ids_of, journal_cte, names_of, with_event_columns
+from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, source_of, table_of, written_columns
 from app.core.db.statements import Statement, new_value
-from app.core.resources.models import LAST_VERSION, Row
+from app.core.resources.models import LAST_VERSION
 from app.core.resources.paging import LARGEST_PAGE
 from app.core.resources.projection import Links, Projection
 from app.core.resources.text import LAST_ENDING
@@ -30,6 +32,8 @@ REACH_TODAY: sa.ColumnElement[Any] = sa.bindparam("reach_today", type_=ARRAY(sa.
 REACH_ATHLETE: sa.ColumnElement[Any] = sa.bindparam("reach_athlete", type_=sa.Uuid)
 """The parameters of a ``Reach``."""
 _REACH_ALL: sa.ColumnElement[bool] = sa.bindparam("reach_all", type_=sa.Boolean)
+
+NO_CONDITIONS: Mapping[str, sa.ColumnElement[bool]] = {}
 
 compiled_once = lru_cache(maxsize=2048)
 """Caches the compiled statements of a method: one for each set of fields or filters."""
@@ -55,13 +59,14 @@ class Queries:
     ``row`` is its table, ``read`` the read model of one row, and ``summary`` the read model of a
     row in a list (default ``read``). ``sorts`` names the column behind each sort, and ``filters``
     what each filter of the list compares. ``views`` has the read models of the views of a row with
-    fewer fields. ``centre`` names the column with the centre that a row belongs to. A feature with
+    fewer fields. ``centre`` names the column with the centre that a row belongs to, and ``athlete``
+    that with the athlete that its events are about, if that is not ``athlete_id``. A feature with
     other SQL overrides a method.
     """
 
     def __init__(
         self,
-        row: type[Row],
+        row: type[SQLModel],
         read: type[BaseModel],
         summary: type[BaseModel] | None = None,
         *,
@@ -69,13 +74,14 @@ class Queries:
         filters: Mapping[str, Compare] | None = None,
         views: Mapping[str, View] | None = None,
         centre: str | None = None,
+        athlete: str | None = None,
     ) -> None:
         self.row = row
         self.table = table_of(row)
         self.sorts = sorts
         self._filters = filters or {}
         self._views = {FULL: View(read, summary or read), **(views or {})}
-        self._centre = centre
+        self._centre, self._athlete = centre, athlete
 
     @property
     def projection(self) -> Projection:
@@ -124,19 +130,40 @@ class Queries:
     @compiled_once
     def insert_query(self) -> Statement:
         """Insert one row and read it."""
-        return Statement(self.projection.each(self.inserted_cte()))
+        inserted = self.inserted_cte()
+        created = self.event_cte(inserted, "created")
+        return Statement(self.projection.each(inserted).add_cte(created))
 
     @compiled_once
     def update_query(self, fields: frozenset[str]) -> Statement:
-        """Change the given fields of one row and read it."""
-        return Statement(self.projection.each(self.updated_cte(fields)))
+        """Change the given fields of one row and read it.
+
+        It changes nothing if another transaction has changed the row since the statement began.
+        """
+        updated = self.updated_cte(fields)
+        return Statement(self.projection.each(updated).add_cte(self.updated_event_cte(updated)))
+
+    @compiled_once
+    def lock_query(self) -> Statement:
+        """Lock a row that the caller may change, if ``If-Match`` accepts its version.
+
+        The lock holds until the transaction ends.
+        """
+        row = sa.select(self.table.c.id).where(*as_expected(self.table), self.may_change())
+        return Statement(row.with_for_update(key_share=True))
 
     @compiled_once
     def delete_query(self) -> Statement:
         """Delete one row."""
         table = self.table
-        this = sa.delete(table).where(*as_expected(table), CALLER_HOLDS, self.may_delete())
-        return Statement(this.returning(table.c.id))
+        deleted = (
+            sa.delete(table)
+            .where(*as_expected(table), CALLER_HOLDS, self.may_delete())
+            .returning(*with_event_columns(table, ()))
+            .cte("deleted")
+        )
+        event = self.event_cte(deleted, "deleted", version=version_after(deleted.c.version))
+        return Statement(sa.select(deleted.c.id).add_cte(event))
 
     @compiled_once
     def exists_query(self) -> Statement:
@@ -219,31 +246,78 @@ class Queries:
         columns = written_columns(self.table)
         row = sa.select(*map(new_value, columns)).where(CALLER_HOLDS)
         inserted = sa.insert(self.table).from_select(columns, row)
-        return inserted.returning(*self.projection.columns).cte("inserted")
+        return inserted.returning(*with_event_columns(self.table, self.projection.columns)).cte(
+            "inserted"
+        )
 
-    def updated_cte(self, fields: Set[str], *also_changed: sa.ColumnElement[bool]) -> sa.CTE:
-        """Set the given fields; increment the version if one differs or ``also_changed`` holds."""
+    def updated_cte(
+        self, fields: Set[str], also_changed: Mapping[str, sa.ColumnElement[bool]] = NO_CONDITIONS
+    ) -> sa.CTE:
+        """Set the given fields; increment the version if one differs.
+
+        ``also_changed`` has the conditions of fields in other tables. With the row, it returns
+        ``version_before``, and ``changed``: the names of the fields that differ. To know these
+        exactly, no row is changed if another transaction has changed it since the statement began.
+        A lock in the same statement would not do: two that wait for it may deadlock.
+        """
         table = self.table
+        before = table.alias("before")
         written = [
             column
             for column in table.c
             if column.name in fields or column.info.get("source") in fields
         ]
         values = {column: new_value(column) for column in written}
-        changed = sa.or_(
-            *(column.is_distinct_from(value) for column, value in values.items()), *also_changed
-        )
+        differs: dict[str, list[sa.ColumnElement[bool]]] = {}
+        for column, value in values.items():
+            differs.setdefault(source_of(column), []).append(
+                before.c[column.name].is_distinct_from(value)
+            )
+        changed = {name: sa.or_(*some) for name, some in differs.items()} | dict(also_changed)
         version = {
-            column: sa.case((changed, value), else_=column)
+            column: sa.case((sa.or_(*changed.values()), value), else_=column)
             for column, value in next_version(table).items()
         }
+        returned: list[sa.ColumnElement[Any]] = [
+            *with_event_columns(table, self.projection.columns),
+            before.c.version.label("version_before"),
+            names_of(changed).label("changed"),
+        ]
+        if "centre_id" in table.c:
+            returned.append(before.c.centre_id.label("centre_id_before"))
         return (
             sa.update(table)
             .where(*as_expected(table), CALLER_HOLDS, self.may_change())
+            .where(before.c.id == table.c.id, before.c.version == table.c.version)
             .values({**values, **version})
-            .returning(*self.projection.columns)
+            .returning(*returned)
             .cte("updated")
         )
+
+    def event_cte(self, source: sa.CTE, verb: str, **columns: Any) -> sa.CTE:
+        """Add one event for each row of a CTE, as ``journal_cte`` does."""
+        columns.setdefault("centre_ids", self.event_centres(source))
+        if self._athlete is not None:
+            columns.setdefault("athlete_id", source.c[self._athlete])
+        return journal_cte(source, self.event_type(source, verb), **columns)
+
+    def updated_event_cte(self, updated: sa.CTE, **columns: Any) -> sa.CTE:
+        """Add an event for the row of ``updated_cte``, if it has a new version."""
+        raised = updated.c.version != updated.c.version_before
+        columns = {"changed": updated.c.changed, "conditions": [raised], **columns}
+        return self.event_cte(updated, "updated", **columns)
+
+    def event_type(self, source: sa.CTE, verb: str) -> sa.ColumnElement[str]:
+        """Return the type of events about the rows of a CTE: ``athlete.updated``."""
+        return sa.literal_column(f"'{self.row.__name__.lower()}.{verb}'", sa.Text)
+
+    def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any] | None:
+        """Return the centres that the events of some rows are about; None for no centre."""
+        if "centre_id_before" in source.c:
+            moved = source.c.centre_id_before.is_distinct_from(source.c.centre_id)
+            return ids_of(source.c.centre_id, sa.case((moved, source.c.centre_id_before)))
+        column = source.c.get(self._centre or "centre_id")
+        return None if column is None else ids_of(column)
 
     def _page_query(
         self,

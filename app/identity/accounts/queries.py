@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 
 from app.athletes.models import Athlete, Enrolment
 from app.centres.models import Centre
+from app.core.db.journal import journal_cte, names_of, with_event_columns
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.resources.projection import EMPTY_LIST, as_json
@@ -18,9 +19,10 @@ from app.core.resources.queries import (
     Queries,
     compiled_once,
     next_version,
+    version_after,
 )
 from app.identity.accounts.models import AccountRead, StaffRead
-from app.identity.models import Account, Code, Staff, Token
+from app.identity.models import Account, Code, Staff, Token, type_of
 
 _ACCOUNTS, _STAFF = table_of(Account), table_of(Staff)
 _TOKENS, _CODES = table_of(Token), table_of(Code)
@@ -48,18 +50,19 @@ class AccountQueries(Queries):
             sa.update(_CODES)
             .where(_CODES.c.account_id == account_id, _CODES.c.closed_at.is_(None))
             .values({_CODES.c.closed_at: NOW, **next_version(_CODES)})
-            .returning(_CODES.c.id)
+            .returning(*with_event_columns(_CODES, ()))
             .cte("closed")
         )
         tokens = (
             sa.update(_TOKENS)
             .where(_TOKENS.c.account_id == account_id, _TOKENS.c.revoked_at.is_(None))
             .values({_TOKENS.c.revoked_at: NOW, **next_version(_TOKENS)})
-            .returning(_TOKENS.c.id)
+            .returning(*with_event_columns(_TOKENS, ()))
             .cte("revoked")
         )
         number = sa.select(sa.func.count()).select_from(tokens)
-        return Statement(number.add_cte(codes))
+        events = (journal_cte(rows, type_of(rows, "revoked")) for rows in (codes, tokens))
+        return Statement(number.add_cte(*events))
 
 
 ACCOUNT_QUERIES = AccountQueries(
@@ -88,7 +91,20 @@ def put_staff_query() -> Statement:
         set_={"role": adding.excluded.role, **next_version(_STAFF)},
         where=_STAFF.c.role != adding.excluded.role,
     )
-    return Statement(put.returning(_STAFF.c.id))
+    written = put.returning(*with_event_columns(_STAFF, ())).cte("written")
+    is_new = written.c.version == sa.literal_column("1")
+    return Statement(
+        sa.select(written.c.id).add_cte(
+            journal_cte(
+                written,
+                sa.case(
+                    (is_new, sa.literal_column("'staff.created'")),
+                    else_=sa.literal_column("'staff.updated'"),
+                ),
+                changed=names_of({"role": ~is_new}),
+            )
+        )
+    )
 
 
 @cache
@@ -115,7 +131,10 @@ def remove_staff_query() -> Statement:
         _STAFF.c.account_id == sa.bindparam("account_id"),
         _STAFF.c.centre_id == sa.bindparam("centre_id"),
     )
-    return Statement(this.returning(_STAFF.c.id))
+    removed = this.returning(*with_event_columns(_STAFF, ())).cte("removed")
+    version = version_after(removed.c.version)
+    event = journal_cte(removed, "staff.deleted", version=version)
+    return Statement(sa.select(removed.c.id).add_cte(event))
 
 
 @cache

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from app.athletes.crud import AthletesCRUD
 from app.centres.crud import CentresCRUD
 from app.core.access import Caller, Reach
+from app.core.db.journal import acts_as
 from app.core.db.schema import table_of
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
@@ -107,7 +108,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
     async def revoke_invitation(self, invitation_id: UUID) -> None:
         """Revoke an open invitation; raise ``NotFound``."""
         filters, wanted = self._within(self.reach(), {"id": invitation_id, "kind": "invitation"})
-        if not await self._database.rows(self.queries.close_query(filters), wanted):
+        if not await self._database.rows(self.queries.close_query(filters, "revoked"), wanted):
             await self._waits_for_standby(invitation_id)  # as a retry of a DELETE does
             raise self.not_found()
 
@@ -127,6 +128,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         }
 
         async def work(transaction: Transaction) -> WithSecret:
+            acts_as(account_id)
             await self._use(transaction, code)
             await transaction.row(insert_account_query(), new_values(_ACCOUNTS, account))
             if code["role"]:
@@ -178,6 +180,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         values = {"account_id": account_id, "new_password_hash": new}
 
         async def work(transaction: Transaction) -> WithSecret:
+            acts_as(account_id)
             # The account is locked before its codes, as by a request that disables it.
             if not await transaction.row(set_password_query(), values):
                 raise _not_valid()
@@ -199,7 +202,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         return row
 
     async def _use(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
-        if not await self.close(transaction, {"id": code["id"]}):
+        if not await self.close(transaction, {"id": code["id"]}, "accepted"):
             raise _not_valid()  # another request has just used it
 
     async def _check_invitation(self, payload: InvitationCreate) -> None:
@@ -225,9 +228,11 @@ class CodesCRUD(CRUD[Payload, Payload]):
         return filters, {**values, "owned_centres": list(owned)}
 
     @classmethod
-    async def close(cls, runner: Runner, wanted: Mapping[str, Any]) -> list[Any]:
-        """Close the open codes that match; return their ids."""
-        return await runner.rows(cls.queries.close_query(frozenset(wanted)), wanted)
+    async def close(
+        cls, runner: Runner, wanted: Mapping[str, Any], verb: str = "revoked"
+    ) -> list[Any]:
+        """Close the open codes that match; return their ids. ``verb`` is what events say."""
+        return await runner.rows(cls.queries.close_query(frozenset(wanted), verb), wanted)
 
     @classmethod
     def noun(cls) -> str:

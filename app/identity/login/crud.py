@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.access import Caller
+from app.core.db.journal import acts_as
 from app.core.db.transactions import Runner, Transaction
 from app.core.resources.text import email_key
 from app.identity.accounts.models import PasswordChange
@@ -56,12 +57,14 @@ class LoginCRUD:
         renewed = await self._passwords.hash(login.password) if outdated else None
 
         async def work(transaction: Transaction) -> WithSecret:
+            acts_as(account["id"])
             # A session must not outlive a change of the password that was just verified.
             checked = {"account_id": account["id"], "password_hash": stored}
             if not await transaction.row(lock_unchanged_query(), checked):
                 raise WrongCredentials(WRONG)
             if renewed:
-                await transaction.row(set_password_query(), _password_of(account, renewed))
+                rehashed = _password_of(account, renewed)
+                await transaction.row(set_password_query(is_new=False), rehashed)
             await forgive(transaction, attempt)
             return await SessionsCRUD.begin(transaction, account["id"])
 

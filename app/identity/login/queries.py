@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.athletes.models import Enrolment
+from app.core.db.journal import journal_cte, with_event_columns
 from app.core.db.schema import NOW, interval, table_of, written_columns
 from app.core.db.statements import Statement, new_value
 from app.core.resources.queries import (
@@ -15,9 +16,10 @@ from app.core.resources.queries import (
     Queries,
     compiled_once,
     next_version,
+    version_after,
 )
 from app.identity.login.models import InvitationRead
-from app.identity.models import FORGOTTEN_AFTER, Account, Code
+from app.identity.models import FORGOTTEN_AFTER, Account, Code, type_of
 
 _ACCOUNTS, _CODES = table_of(Account), table_of(Code)
 _ENROLMENTS = table_of(Enrolment)
@@ -55,10 +57,9 @@ class CodeQueries(Queries):
         return Statement(sa.select(_CODES).select_from(with_account).where(*wanted, enabled))
 
     @compiled_once
-    def close_query(self, filters: frozenset[str]) -> Statement:
-        """Close the open codes that match."""
-        closed = sa.update(_CODES).where(*self.conditions(filters)).values(_CLOSED)
-        return Statement(closed.returning(_CODES.c.id))
+    def close_query(self, filters: frozenset[str], verb: str) -> Statement:
+        """Close the open codes that match: they are ``accepted`` or ``revoked``."""
+        return self._closed_query(verb, *self.conditions(filters))
 
     @compiled_once
     def close_earlier_query(self) -> Statement:
@@ -72,10 +73,17 @@ class CodeQueries(Queries):
             _CODES.c.centre_id == new_centre,
             sa.and_(_CODES.c.centre_id.is_(None), new_centre.is_(None), same_athlete),
         )
-        earlier = sa.update(_CODES).where(
-            _CODES.c.email_key == new_value(_CODES.c.email_key), same, _IS_OPEN
-        )
-        return Statement(earlier.values(_CLOSED).returning(_CODES.c.id))
+        of_address = _CODES.c.email_key == new_value(_CODES.c.email_key)
+        return self._closed_query("revoked", of_address, same, _IS_OPEN)
+
+    def event_type(self, source: sa.CTE, verb: str) -> sa.ColumnElement[str]:
+        """Return the type of events about codes."""
+        return type_of(source, verb)
+
+    def _closed_query(self, verb: str, *conditions: sa.ColumnElement[bool]) -> Statement:
+        closing = sa.update(_CODES).where(*conditions).values(_CLOSED)
+        closed = closing.returning(*with_event_columns(_CODES, ())).cte("closed")
+        return Statement(sa.select(closed.c.id).add_cte(self.event_cte(closed, verb)))
 
 
 CODE_QUERIES = CodeQueries(
@@ -91,7 +99,11 @@ def forget_codes_query() -> Statement:
     """Delete codes that were closed, or expired, long ago."""
     ended = sa.func.least(_CODES.c.closed_at, _CODES.c.expires_at)
     is_old = ended < NOW - interval(FORGOTTEN_AFTER)
-    return Statement(sa.delete(_CODES).where(is_old).returning(_CODES.c.id))
+    deleting = sa.delete(_CODES).where(is_old)
+    deleted = deleting.returning(*with_event_columns(_CODES, ())).cte("deleted")
+    version = version_after(deleted.c.version)
+    event = journal_cte(deleted, type_of(deleted, "deleted"), version=version)
+    return Statement(sa.select(deleted.c.id).add_cte(event))
 
 
 @cache
@@ -128,13 +140,16 @@ def lock_unchanged_query() -> Statement:
 
 
 @cache
-def set_password_query() -> Statement:
-    """Set the password of an enabled account."""
+def set_password_query(*, is_new: bool = True) -> Statement:
+    """Set the password of an enabled account, or only another hash of the same password."""
     account = sa.update(_ACCOUNTS).where(
         _ACCOUNTS.c.id == _ACCOUNT_ID, _ACCOUNTS.c.disabled_at.is_(None)
     )
     new = {_ACCOUNTS.c.password_hash: new_value(_ACCOUNTS.c.password_hash)}
-    return Statement(account.values({**new, **next_version(_ACCOUNTS)}).returning(_ACCOUNTS.c.id))
+    setting = account.values({**new, **next_version(_ACCOUNTS)})
+    changed = setting.returning(*with_event_columns(_ACCOUNTS, ())).cte("changed")
+    verb = "password_changed" if is_new else "password_rehashed"
+    return Statement(sa.select(changed.c.id).add_cte(journal_cte(changed, f"account.{verb}")))
 
 
 @cache
@@ -151,14 +166,17 @@ def taken_query() -> Statement:
 @cache
 def insert_account_query() -> Statement:
     """Insert an account."""
-    return Statement(sa.insert(_ACCOUNTS).values(_new(_ACCOUNTS)).returning(_ACCOUNTS.c.id))
+    made = _made_cte(_ACCOUNTS)
+    return Statement(sa.select(made.c.id).add_cte(journal_cte(made, "account.created")))
 
 
 @cache
 def insert_code_query() -> Statement:
     """Insert a code."""
-    return Statement(sa.insert(_CODES).values(_new(_CODES)).returning(_CODES.c.id))
+    made = _made_cte(_CODES)
+    return Statement(sa.select(made.c.id).add_cte(journal_cte(made, type_of(made, "created"))))
 
 
-def _new(table: sa.Table) -> dict[sa.Column[object], sa.BindParameter[object]]:
-    return {column: new_value(column) for column in written_columns(table)}
+def _made_cte(table: sa.Table) -> sa.CTE:
+    new = {column: new_value(column) for column in written_columns(table)}
+    return sa.insert(table).values(new).returning(*with_event_columns(table, ())).cte("made")

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Set
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.core.db.journal import with_event_columns
 from app.core.db.schema import NOW, interval, table_of
 from app.core.db.statements import Statement
-from app.core.resources.queries import Compare, Queries, compiled_once, next_version
-from app.identity.models import FORGOTTEN_AFTER, Token
+from app.core.resources.queries import Compare, Queries, compiled_once, next_version, version_after
+from app.identity.models import FORGOTTEN_AFTER, Token, type_of
 from app.identity.tokens.callers import is_live
 from app.identity.tokens.models import DeviceRead, SessionRead, TokenRead
 
@@ -39,7 +40,12 @@ class TokenQueries(Queries):
             wanted.append(_TOKENS.c.id != sa.bindparam("kept_id", type_=sa.Uuid))
         revoked = sa.update(_TOKENS).where(*wanted)
         new = {_TOKENS.c.revoked_at: NOW, **next_version(_TOKENS)}
-        return Statement(revoked.values(new).returning(_TOKENS.c.id))
+        written = revoked.values(new).returning(*with_event_columns(_TOKENS, ())).cte("revoked")
+        return Statement(sa.select(written.c.id).add_cte(self.event_cte(written, "revoked")))
+
+    def event_type(self, source: sa.CTE, verb: str) -> sa.ColumnElement[str]:
+        """Return the type of events about tokens."""
+        return type_of(source, verb)
 
     @compiled_once
     def tidy_query(self) -> Statement:
@@ -63,7 +69,9 @@ class TokenQueries(Queries):
             _TOKENS.c.account_id == sa.bindparam("account_id"),
             sa.or_(is_old, sa.and_(of_account[1], _TOKENS.c.id.not_in(newest))),
         )
-        return Statement(others.returning(_TOKENS.c.id))
+        deleted = others.returning(*with_event_columns(_TOKENS, ())).cte("deleted")
+        event = self.event_cte(deleted, "deleted", version=version_after(deleted.c.version))
+        return Statement(sa.select(deleted.c.id).add_cte(event))
 
 
 SESSION_QUERIES = TokenQueries(Token, SessionRead, sorts=_BY_CREATION, filters=_FILTERS)

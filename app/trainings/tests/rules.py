@@ -36,6 +36,15 @@ RULES = {
         SELECT b.id FROM bookings b JOIN trainings t ON t.id = b.training_id
         WHERE t.status = 'cancelled' AND b.status <> 'cancelled'
     """,
+    "the journal has one event for each version of a row, in their order": """
+        SELECT id FROM (
+            SELECT id, version FROM bookings
+            UNION ALL SELECT id, version FROM trainings
+            UNION ALL SELECT id, version FROM centres
+        ) written
+        WHERE ARRAY(SELECT version FROM events WHERE resource_id = written.id ORDER BY id)
+            <> ARRAY(SELECT generate_series(1, written.version))
+    """,
     "a booking has the times of its training": """
         SELECT b.id FROM bookings b JOIN trainings t ON t.id = b.training_id
         WHERE (b.starts_at, b.ends_at) <> (t.starts_at, t.ends_at)

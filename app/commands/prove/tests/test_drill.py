@@ -47,6 +47,7 @@ def test_a_round_loses_and_duplicates_no_row(temporary: Path) -> None:
     logins = re.search(r"^logins: acknowledged (\d+), lost 0$", lines, re.MULTILINE)
     assert logins, lines
     assert int(logins[1]) > 1
+    assert "journal: 0 rows without exactly one event for each version" in lines
     acknowledged, *found_and_wrong = map(int, closing.groups())
     assert acknowledged > 100
     assert found_and_wrong == [acknowledged, 0, 0, 0], lines
