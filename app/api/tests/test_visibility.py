@@ -11,6 +11,7 @@ from httpx import AsyncClient
 from app.api.tests.gym import IDS, ROLES, add_gym
 from app.conftest import API, client_of, problem
 from app.core.settings import Settings
+from app.identity.tests.callers import PASSWORD
 from app.identity.tokens.callers import Callers
 
 OWN, FOREIGN = IDS["centre"]["own"], IDS["centre"]["foreign"]
@@ -125,3 +126,39 @@ async def test_an_invitation_of_an_athlete_replaces_none_of_another_athlete(
 
     assert response.status_code == 201
     assert await connection.fetch("SELECT id FROM codes WHERE closed_at IS NOT NULL") == []
+
+
+LOSSES = {
+    "nothing": "SELECT",
+    "the role": "DELETE FROM staff",
+    "another role": "UPDATE staff SET role = 'coach'",
+    "the account": "UPDATE accounts SET disabled_at = now()",
+    "all centres of the athlete": """
+        INSERT INTO enrolments (athlete_id, centre_id)
+        SELECT athletes.id, centres.id FROM athletes, centres
+        WHERE athletes.name = 'Mara' AND centres.name = 'Harbour'
+    """,
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+async def test_an_invitation_ends_when_its_maker_may_not_make_it_any_more(
+    caller: AsyncClient, connection: Connection, lost: str
+) -> None:
+    payload = {
+        "email": "new@example.com",
+        "athlete_id": str(ATHLETE["own"]),
+        "centre_id": str(OWN),
+        "role": "owner",
+    }
+    made = await caller.post(f"{API}/invitations", json=payload, headers=ROLES["owner"].headers)
+    await connection.execute(LOSSES[lost])
+
+    accepted = await caller.post(
+        f"{API}/invitations/accept", json={"code": made.json()["code"], "password": PASSWORD}
+    )
+
+    if lost == "nothing":
+        assert accepted.status_code == 201
+    else:
+        assert problem(accepted) == (422, "/problems/invalid", [("/code", "not_valid")])

@@ -16,7 +16,7 @@ from app.core.access import Caller, Reach
 from app.core.db.schema import table_of
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import AlreadyTaken, FieldError, Forbidden, Invalid, NotFound
+from app.core.errors import AlreadyTaken, FieldError, Forbidden, Invalid, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -33,6 +33,7 @@ from app.identity.login.queries import (
     forget_codes_query,
     insert_account_query,
     insert_code_query,
+    inviter_query,
     lock_account_query,
     set_password_query,
     taken_query,
@@ -79,9 +80,14 @@ class CodesCRUD(CRUD[Payload, Payload]):
         Raise ``AlreadyTaken`` if the address or the athlete has an account, ``ReferenceMissing``
         for an athlete that the caller does not see, or ``Forbidden``.
         """
-        await self._check_invitation(payload)
+        await self._check_invitation(payload.centre_id, payload.athlete_id)
         credential = new_credential()
-        fields = {"kind": "invitation", "account_id": None, **payload.model_dump()}
+        fields = {
+            "kind": "invitation",
+            "account_id": None,
+            "inviter_id": self._caller.account_id,
+            **payload.model_dump(),
+        }
         values = _code_values(credential, INVITATION_LIFETIME, fields)
 
         async def work(transaction: Transaction) -> WithSecret:
@@ -128,6 +134,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
         async def work(transaction: Transaction) -> WithSecret:
             await self._use(transaction, code)
+            await self._check_inviter(transaction, code)
             await transaction.row(insert_account_query(), new_values(_ACCOUNTS, account))
             if code["role"]:
                 role = {"id": new_id(), "account_id": account_id, "centre_id": code["centre_id"]}
@@ -202,19 +209,44 @@ class CodesCRUD(CRUD[Payload, Payload]):
         if not await self.close(transaction, {"id": code["id"]}):
             raise _not_valid()  # another request has just used it
 
-    async def _check_invitation(self, payload: InvitationCreate) -> None:
+    async def _check_inviter(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
+        """Raise ``Invalid`` if the inviter could not make this invitation any more.
+
+        They may be disabled or have lost a role, or the athlete may have another centre by now.
+        """
+        if code["inviter_id"] is None:
+            return
+        row = await transaction.row(inviter_query(), {"account_id": code["inviter_id"]})
+        if row is None:
+            raise _not_valid()
+        roles = dict(zip(row["centres"], row["roles"], strict=True))
+        inviter = self._caller._replace(
+            account_id=code["inviter_id"],
+            is_admin=row["is_admin"],
+            athlete_id=row["athlete_id"],
+            roles=roles,
+        )
+        codes = CodesCRUD(transaction, inviter, self._passwords, self._network)
+        try:
+            await codes._check_invitation(code["centre_id"], code["athlete_id"])
+        except (Forbidden, ReferenceMissing):
+            raise _not_valid() from None
+
+    async def _check_invitation(self, centre_id: UUID | None, athlete_id: UUID | None) -> None:
         """Raise ``Forbidden`` or ``ReferenceMissing`` if the caller may not make an invitation."""
         if self._caller.is_admin:
             return
-        if payload.centre_id is not None:
+        if not rights.INVITE_ATHLETES.reach(self._caller):
+            raise Forbidden("Your roles do not allow this.")
+        if centre_id is not None:
             with suppress(NotFound):  # the insert reports it
                 centres = CentresCRUD(self._database, self._caller)
-                await centres.require_right(rights.INVITE_STAFF, payload.centre_id)
-        if payload.athlete_id is not None:
+                await centres.require_right(rights.INVITE_STAFF, centre_id)
+        if athlete_id is not None:
             # The account sees all centres of the athlete, so the right must reach all of them.
             athletes = AthletesCRUD(self._database, self._caller)
-            await athletes.require_all_within(rights.INVITE_ATHLETES, payload.athlete_id)
-        elif payload.centre_id is None:
+            await athletes.require_all_within(rights.INVITE_ATHLETES, athlete_id)
+        elif centre_id is None:
             raise Forbidden("Invite an athlete, or somebody for a role at your centre.")
 
     def _within(
@@ -243,7 +275,7 @@ def _code_values(
         "id": credential.id,
         "secret_hash": credential.secret_hash,
         "expires_at": datetime.now(UTC) + lifetime,
-        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "closed_at")),
+        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "inviter_id", "closed_at")),
         **fields,
     }
     return new_values(_CODES, columns)
