@@ -162,3 +162,28 @@ async def test_an_invitation_ends_when_its_maker_may_not_make_it_any_more(
         assert accepted.status_code == 201
     else:
         assert problem(accepted) == (422, "/problems/invalid", [("/code", "not_valid")])
+
+
+async def test_a_stored_response_is_not_replayed_to_a_caller_who_has_lost_the_role(
+    caller: AsyncClient, connection: Connection
+) -> None:
+    await add_role(connection, "desk", FOREIGN, "desk")
+    payload = {
+        "name": "New",
+        "category_id": str(IDS["category"]["used"]),
+        "centre_ids": [str(OWN)],
+    }
+    headers = {**ROLES["desk"].headers, "Idempotency-Key": "a"}
+
+    made = await caller.post(f"{API}/athletes", json=payload, headers=headers)
+    again = await caller.post(f"{API}/athletes", json=payload, headers=headers)
+    await connection.execute("DELETE FROM staff WHERE centre_id = $1", OWN)
+    without_role = await caller.post(f"{API}/athletes", json=payload, headers=headers)
+
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert again.json() == made.json()
+    assert problem(without_role) == (
+        422,
+        "/problems/idempotency-key-reused",
+        [("Idempotency-Key", "reused")],
+    )
