@@ -187,3 +187,18 @@ async def test_a_stored_response_is_not_replayed_to_a_caller_who_has_lost_the_ro
         "/problems/idempotency-key-reused",
         [("Idempotency-Key", "reused")],
     )
+
+
+async def test_an_import_needs_the_scopes_of_all_that_it_creates(
+    caller: AsyncClient, connection: Connection
+) -> None:
+    await connection.execute(
+        "UPDATE tokens SET scopes = ARRAY['athletes:write'] WHERE id = $1", ROLES["admin"].id
+    )
+    headers = {**ROLES["admin"].headers, "Content-Type": "text/csv"}
+
+    response = await caller.post(
+        f"{API}/athletes/import", content="name,category\nNew,New\n", headers=headers
+    )
+
+    assert problem(response) == (403, "/problems/insufficient-scope", [])
