@@ -146,8 +146,8 @@ class Code(Row, table=True):
     athlete_id: UUID | None = TableField(foreign_key="athletes.id", ondelete="CASCADE")
     centre_id: UUID | None = TableField(foreign_key="centres.id", ondelete="CASCADE")
     role: str | None
-    inviter_id: UUID | None = TableField(foreign_key="accounts.id", ondelete="CASCADE")
-    """The account that made an invitation; it is valid as long as this account could make it."""
+    maker_id: UUID | None = TableField(foreign_key="accounts.id", ondelete="CASCADE")
+    """The account that made the code, which is valid as long as this account could make it."""
     expires_at: datetime
     closed_at: datetime | None
     """When it was used or revoked."""

@@ -164,6 +164,22 @@ async def test_an_invitation_ends_when_its_maker_may_not_make_it_any_more(
         assert problem(accepted) == (422, "/problems/invalid", [("/code", "not_valid")])
 
 
+@pytest.mark.parametrize("change", ["disabled_at = now()", "is_admin = false"])
+async def test_a_reset_ends_when_its_maker_is_no_administrator_any_more(
+    caller: AsyncClient, connection: Connection, change: str
+) -> None:
+    made = await caller.post(
+        f"{API}/accounts/{ROLES['owner'].id}/reset", headers=ROLES["admin"].headers
+    )
+    await connection.execute(f"UPDATE accounts SET {change} WHERE is_admin")  # noqa: S608
+
+    accepted = await caller.post(
+        f"{API}/resets/accept", json={"code": made.json()["code"], "password": PASSWORD}
+    )
+
+    assert problem(accepted) == (422, "/problems/invalid", [("/code", "not_valid")])
+
+
 async def test_a_stored_response_is_not_replayed_to_a_caller_who_has_lost_the_role(
     caller: AsyncClient, connection: Connection
 ) -> None:

@@ -33,8 +33,8 @@ from app.identity.login.queries import (
     forget_codes_query,
     insert_account_query,
     insert_code_query,
-    inviter_query,
     lock_account_query,
+    maker_query,
     set_password_query,
     taken_query,
 )
@@ -85,7 +85,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         fields = {
             "kind": "invitation",
             "account_id": None,
-            "inviter_id": self._caller.account_id,
+            "maker_id": self._caller.account_id,
             **payload.model_dump(),
         }
         values = _code_values(credential, INVITATION_LIFETIME, fields)
@@ -134,7 +134,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
         async def work(transaction: Transaction) -> WithSecret:
             await self._use(transaction, code)
-            await self._check_inviter(transaction, code)
+            await self._check_maker(transaction, code)
             await transaction.row(insert_account_query(), new_values(_ACCOUNTS, account))
             if code["role"]:
                 role = {"id": new_id(), "account_id": account_id, "centre_id": code["centre_id"]}
@@ -151,17 +151,18 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
         Raise ``NotFound`` or ``AccountDisabled``.
         """
-        if not rights.ACCOUNTS.reach(self._caller):
-            raise AccountsCRUD.not_found()
+        self._check_reset()
 
         async def work(transaction: Transaction) -> NewReset:
-            return await self.new_reset(transaction, account_id)
+            return await self.new_reset(transaction, account_id, self._caller.account_id)
 
         return await self._database.transaction(work)
 
     @classmethod
-    async def new_reset(cls, transaction: Transaction, account_id: UUID) -> NewReset:
-        """Make a code as ``reset`` does, in a transaction."""
+    async def new_reset(
+        cls, transaction: Transaction, account_id: UUID, maker_id: UUID | None = None
+    ) -> NewReset:
+        """Make a code as ``reset`` does, in a transaction; a command has no maker."""
         # The account is locked before its codes, as by a request that disables it.
         account = await transaction.row(lock_account_query(), {"account_id": account_id})
         if account is None:
@@ -171,7 +172,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         await transaction.rows(forget_codes_query(), {})
         await cls.close(transaction, {"account_id": account_id})
         credential = new_credential()
-        fields = {"kind": "reset", "account_id": account_id}
+        fields = {"kind": "reset", "account_id": account_id, "maker_id": maker_id}
         values = _code_values(credential, RESET_LIFETIME, fields)
         await transaction.row(insert_code_query(), values)
         return NewReset(credential.text, values["new_expires_at"])
@@ -189,6 +190,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
             if not await transaction.row(set_password_query(), values):
                 raise _not_valid()
             await self._use(transaction, code)
+            await self._check_maker(transaction, code)
             await SessionsCRUD.revoke_all(transaction, account_id, None)
             return await SessionsCRUD.begin(transaction, account_id)
 
@@ -209,28 +211,35 @@ class CodesCRUD(CRUD[Payload, Payload]):
         if not await self.close(transaction, {"id": code["id"]}):
             raise _not_valid()  # another request has just used it
 
-    async def _check_inviter(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
-        """Raise ``Invalid`` if the inviter could not make this invitation any more.
+    async def _check_maker(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
+        """Raise ``Invalid`` if the maker of a code could not make it any more.
 
         They may be disabled or have lost a role, or the athlete may have another centre by now.
         """
-        if code["inviter_id"] is None:
+        if code["maker_id"] is None:
             return
-        row = await transaction.row(inviter_query(), {"account_id": code["inviter_id"]})
+        row = await transaction.row(maker_query(), {"account_id": code["maker_id"]})
         if row is None:
             raise _not_valid()
-        roles = dict(zip(row["centres"], row["roles"], strict=True))
-        inviter = self._caller._replace(
-            account_id=code["inviter_id"],
+        maker = self._caller._replace(
+            account_id=code["maker_id"],
             is_admin=row["is_admin"],
             athlete_id=row["athlete_id"],
-            roles=roles,
+            roles=dict(zip(row["centres"], row["roles"], strict=True)),
         )
-        codes = CodesCRUD(transaction, inviter, self._passwords, self._network)
+        codes = CodesCRUD(transaction, maker, self._passwords, self._network)
         try:
-            await codes._check_invitation(code["centre_id"], code["athlete_id"])
-        except (Forbidden, ReferenceMissing):
+            if code["kind"] == "reset":
+                codes._check_reset()
+            else:
+                await codes._check_invitation(code["centre_id"], code["athlete_id"])
+        except (Forbidden, NotFound, ReferenceMissing):
             raise _not_valid() from None
+
+    def _check_reset(self) -> None:
+        """Raise ``NotFound`` if the caller may not reset passwords."""
+        if not rights.ACCOUNTS.reach(self._caller):
+            raise AccountsCRUD.not_found()
 
     async def _check_invitation(self, centre_id: UUID | None, athlete_id: UUID | None) -> None:
         """Raise ``Forbidden`` or ``ReferenceMissing`` if the caller may not make an invitation."""
@@ -275,7 +284,7 @@ def _code_values(
         "id": credential.id,
         "secret_hash": credential.secret_hash,
         "expires_at": datetime.now(UTC) + lifetime,
-        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "inviter_id", "closed_at")),
+        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "maker_id", "closed_at")),
         **fields,
     }
     return new_values(_CODES, columns)

@@ -150,7 +150,7 @@ def taken_query() -> Statement:
 
 
 @cache
-def inviter_query() -> Statement:
+def maker_query() -> Statement:
     """Read what the rights of an enabled account follow from."""
     of_account = _STAFF.c.account_id == _ACCOUNTS.c.id
 

@@ -1,4 +1,4 @@
-"""Know who makes an invitation, which ends when they may not make it any more.
+"""Know who makes a code, which ends when they may not make it any more.
 
 Revision: 3c81e5f0b7d4, after 7d3b9a40e6f2
 Created: 2026-11-28 01:00
@@ -14,16 +14,16 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("codes", sa.Column("inviter_id", sa.Uuid(), nullable=True))
+    op.add_column("codes", sa.Column("maker_id", sa.Uuid(), nullable=True))
     op.create_foreign_key(
-        op.f("fk_codes_inviter_id_accounts"),
+        op.f("fk_codes_maker_id_accounts"),
         "codes",
         "accounts",
-        ["inviter_id"],
+        ["maker_id"],
         ["id"],
         ondelete="CASCADE",
     )
 
 
 def downgrade() -> None:
-    op.drop_column("codes", "inviter_id")
+    op.drop_column("codes", "maker_id")
