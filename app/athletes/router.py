@@ -66,6 +66,8 @@ from app.core.resources.fields import Id
 from app.core.resources.paging import NamedListQuery
 
 READ, WRITE = needs("athletes:read"), needs("athletes:write")
+IMPORT = needs("athletes:write", "categories:write", "centres:write")
+"""An import also creates the categories and centres that it names."""
 
 router = APIRouter(tags=["athletes"], route_class=ContractRoute)
 
@@ -110,7 +112,7 @@ async def lookup_athlete(whom: AthleteLookup, athletes: AthletesDep) -> Response
     "/athletes/import",
     responses=IMPORTS,
     openapi_extra=takes_csv(EXAMPLE),
-    dependencies=[WRITE, only(rights.TRANSFER)],
+    dependencies=[IMPORT, only(rights.TRANSFER)],
 )
 async def import_athletes(
     options: Annotated[ImportOptions, Query()], database: DatabaseDep, request: Request

@@ -155,6 +155,8 @@ class Code(Row, table=True):
     athlete_id: UUID | None = TableField(foreign_key="athletes.id", ondelete="CASCADE")
     centre_id: UUID | None = TableField(foreign_key="centres.id", ondelete="CASCADE")
     role: str | None
+    maker_id: UUID | None = TableField(foreign_key="accounts.id", ondelete="CASCADE")
+    """The account that made the code, which is valid as long as this account could make it."""
     expires_at: datetime
     closed_at: datetime | None
     """When it was used or revoked."""

@@ -11,14 +11,26 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+import sqlalchemy as sa
 
-from app.athletes.crud import AthletesCRUD
-from app.athletes.models import AthleteCreate
+from app.athletes.models import Athlete, AthleteCreate, AthleteRead, AthleteSummary
+from app.athletes.queries import AthleteQueries
+from app.core.access import EVERYTHING
 from app.core.db.statements import new_values
 from app.core.resources.fields import new_id
 from app.core.resources.paging import Place
 from app.core.resources.queries import Start
 
+
+class _WithoutEvents(AthleteQueries):
+    """Builds the statements of athletes without the journal, which only the service keeps."""
+
+    def event_cte(self, source: sa.CTE, verb: str, **columns: Any) -> sa.CTE:
+        """Return a CTE that nothing reads, so that PostgreSQL does not run it."""
+        return sa.select(sa.literal_column("1")).cte(f"no_{verb}")
+
+
+QUERIES = _WithoutEvents(Athlete, AthleteRead, AthleteSummary, athlete="id")
 COLLECTION = "/api/v1/athletes"
 JSON = [(b"content-type", b"application/json")]
 DEFAULTS = {
@@ -28,7 +40,7 @@ DEFAULTS = {
 }
 PARSERS = {
     name: column.type.python_type.fromisoformat
-    for name, column in AthletesCRUD.queries.table.c.items()
+    for name, column in QUERIES.table.c.items()
     if name in AthleteCreate.model_fields and issubclass(column.type.python_type, date)
 }
 """Parsers of the dates and times in a body, because JSON has no such types."""
@@ -45,21 +57,22 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if path != COLLECTION:
         row_id = UUID(path[len(COLLECTION) + 1 :])
         if method == "GET":
-            found = await _row(AthletesCRUD.queries.find_query("id"), {"id": row_id})
+            found = await _row(QUERIES.get_query(), {"ids": [row_id]})
             await _answer(send, 200, found["body"].encode())
         elif method == "PATCH":
             fields = await _body(receive)
             values = {
                 "id": row_id,
                 "expected": None,
-                **new_values(AthletesCRUD.queries.table, fields),
+                **new_values(QUERIES.table, fields),
             }
-            changed = await _row(AthletesCRUD.queries.update_query(frozenset(fields)), values)
-            if changed["body"] is None:
-                changed = await _row(AthletesCRUD.queries.find_query("id"), {"id": row_id})
+            statement = QUERIES.update_query(frozenset(fields))
+            # Again if another request has just changed the row, as the service does.
+            while (changed := await _row(statement, values)) is None:
+                pass
             await _answer(send, 200, changed["body"].encode())
         else:
-            await _row(AthletesCRUD.queries.delete_query(), {"id": row_id, "expected": None})
+            await _row(QUERIES.delete_query(), {"id": row_id, "expected": None})
             await _answer(send, 204, b"")
     elif method == "GET":
         query: dict[str, Any] = dict(parse_qsl(scope["query_string"].decode()))
@@ -71,7 +84,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         filters = frozenset(query.keys() - {"limit"})
         if start == "place":
             query |= {"place_key": place.key, "place_id": place.id}
-        page = await _row(AthletesCRUD.queries.list_query(filters, "name", start, False), query)
+        page = await _row(QUERIES.list_query(filters, "name", start, False), query)
         following = "null"
         if page["id"]:
             cursor = Place(page["key"], UUID(page["id"])).cursor("")
@@ -82,8 +95,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         for name, parse in PARSERS.items():
             if fields[name] is not None:
                 fields[name] = parse(fields[name])
-        values = new_values(AthletesCRUD.queries.table, {"id": new_id(), **fields})
-        created = await _row(AthletesCRUD.queries.insert_query(), values)
+        values = new_values(QUERIES.table, {"id": new_id(), **fields})
+        created = await _row(QUERIES.insert_query(), values)
         await _answer(send, 201, created["body"].encode())
 
 
@@ -110,6 +123,7 @@ async def _live(receive: Any, send: Any) -> None:
 
 async def _row(statement: Any, values: dict[str, Any]) -> Any:
     async with pool.acquire() as connection:
+        values = {**values, **EVERYTHING.values()}
         return await connection.fetchrow(statement.text, *statement.arguments(values))
 
 

@@ -11,6 +11,7 @@ from httpx import AsyncClient
 from app.api.tests.gym import IDS, ROLES, add_gym
 from app.conftest import API, client_of, problem
 from app.core.settings import Settings
+from app.identity.tests.callers import PASSWORD
 from app.identity.tokens.callers import Callers
 
 OWN, FOREIGN = IDS["centre"]["own"], IDS["centre"]["foreign"]
@@ -125,3 +126,95 @@ async def test_an_invitation_of_an_athlete_replaces_none_of_another_athlete(
 
     assert response.status_code == 201
     assert await connection.fetch("SELECT id FROM codes WHERE closed_at IS NOT NULL") == []
+
+
+LOSSES = {
+    "nothing": "SELECT",
+    "the role": "DELETE FROM staff",
+    "another role": "UPDATE staff SET role = 'coach'",
+    "the account": "UPDATE accounts SET disabled_at = now()",
+    "all centres of the athlete": """
+        INSERT INTO enrolments (athlete_id, centre_id)
+        SELECT athletes.id, centres.id FROM athletes, centres
+        WHERE athletes.name = 'Mara' AND centres.name = 'Harbour'
+    """,
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+async def test_an_invitation_ends_when_its_maker_may_not_make_it_any_more(
+    caller: AsyncClient, connection: Connection, lost: str
+) -> None:
+    payload = {
+        "email": "new@example.com",
+        "athlete_id": str(ATHLETE["own"]),
+        "centre_id": str(OWN),
+        "role": "owner",
+    }
+    made = await caller.post(f"{API}/invitations", json=payload, headers=ROLES["owner"].headers)
+    await connection.execute(LOSSES[lost])
+
+    accepted = await caller.post(
+        f"{API}/invitations/accept", json={"code": made.json()["code"], "password": PASSWORD}
+    )
+
+    if lost == "nothing":
+        assert accepted.status_code == 201
+    else:
+        assert problem(accepted) == (422, "/problems/invalid", [("/code", "not_valid")])
+
+
+@pytest.mark.parametrize("change", ["disabled_at = now()", "is_admin = false"])
+async def test_a_reset_ends_when_its_maker_is_no_administrator_any_more(
+    caller: AsyncClient, connection: Connection, change: str
+) -> None:
+    made = await caller.post(
+        f"{API}/accounts/{ROLES['owner'].id}/reset", headers=ROLES["admin"].headers
+    )
+    await connection.execute(f"UPDATE accounts SET {change} WHERE is_admin")  # noqa: S608
+
+    accepted = await caller.post(
+        f"{API}/resets/accept", json={"code": made.json()["code"], "password": PASSWORD}
+    )
+
+    assert problem(accepted) == (422, "/problems/invalid", [("/code", "not_valid")])
+
+
+async def test_a_stored_response_is_not_replayed_to_a_caller_who_has_lost_the_role(
+    caller: AsyncClient, connection: Connection
+) -> None:
+    await add_role(connection, "desk", FOREIGN, "desk")
+    payload = {
+        "name": "New",
+        "category_id": str(IDS["category"]["used"]),
+        "centre_ids": [str(OWN)],
+    }
+    headers = {**ROLES["desk"].headers, "Idempotency-Key": "a"}
+
+    made = await caller.post(f"{API}/athletes", json=payload, headers=headers)
+    again = await caller.post(f"{API}/athletes", json=payload, headers=headers)
+    await connection.execute("DELETE FROM staff WHERE centre_id = $1", OWN)
+    without_role = await caller.post(f"{API}/athletes", json=payload, headers=headers)
+
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert again.json() == made.json()
+    assert problem(without_role) == (
+        422,
+        "/problems/idempotency-key-reused",
+        [("Idempotency-Key", "reused")],
+    )
+
+
+async def test_an_import_needs_the_scopes_of_all_that_it_creates(
+    caller: AsyncClient, connection: Connection
+) -> None:
+    await connection.execute(
+        "UPDATE tokens SET scopes = ARRAY['athletes:write'] WHERE id = $1", ROLES["admin"].id
+    )
+    headers = {**ROLES["admin"].headers, "Content-Type": "text/csv"}
+
+    response = await caller.post(
+        f"{API}/athletes/import", content="name,category\nNew,New\n", headers=headers
+    )
+
+    assert problem(response) == (403, "/problems/insufficient-scope", [])

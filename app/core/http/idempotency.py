@@ -3,7 +3,8 @@
 One transaction claims the key, handles the request and stores the response. A concurrent request
 with the same key waits for that transaction, and then gets the stored response. If the transaction
 is rolled back, the key is not stored either. A key belongs to its caller: the same key
-of another caller is another key. The number of keys that a caller can store is limited.
+of another caller is another key. Once the roles of its caller change, the key is used up. The
+number of keys that a caller can store is limited.
 """
 
 import json
@@ -60,7 +61,7 @@ class IdempotencyKey(SQLModel, table=True):
     """The account that sent it, or the token if that belongs to no account."""
     key: str = Field(primary_key=True, sa_type=sa.Text(collation="C"))
     request: str
-    """A hash of the request's method, path and body."""
+    """A hash of the request's method, path and body, and of its caller's roles."""
     status: int | None
     """None, as are the headers and the body, if the response was erased with a person."""
     headers: str | None
@@ -128,6 +129,9 @@ class Idempotency:
         request_hash = blake2b(f"{request.method} {path}\n".encode(), digest_size=16)
         request_hash.update(await request.body())
         caller: Caller = request.scope["state"][CALLER]
+        if not caller.is_admin:
+            # After a change of roles, the caller may not see what the stored response shows.
+            request_hash.update(repr((caller.role_names, caller.athlete_id)).encode())
         values = {"owner": caller.owner, "key": key, "request": request_hash.hexdigest()}
 
         async def work(transaction: Transaction) -> tuple[Response, datetime | None]:

@@ -17,7 +17,7 @@ from app.core.db.journal import acts_as
 from app.core.db.schema import table_of
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import AlreadyTaken, FieldError, Forbidden, Invalid, NotFound
+from app.core.errors import AlreadyTaken, FieldError, Forbidden, Invalid, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -35,6 +35,7 @@ from app.identity.login.queries import (
     insert_account_query,
     insert_code_query,
     lock_account_query,
+    maker_query,
     set_password_query,
     taken_query,
 )
@@ -80,9 +81,14 @@ class CodesCRUD(CRUD[Payload, Payload]):
         Raise ``AlreadyTaken`` if the address or the athlete has an account, ``ReferenceMissing``
         for an athlete that the caller does not see, or ``Forbidden``.
         """
-        await self._check_invitation(payload)
+        await self._check_invitation(payload.centre_id, payload.athlete_id)
         credential = new_credential()
-        fields = {"kind": "invitation", "account_id": None, **payload.model_dump()}
+        fields = {
+            "kind": "invitation",
+            "account_id": None,
+            "maker_id": self._caller.account_id,
+            **payload.model_dump(),
+        }
         values = _code_values(credential, INVITATION_LIFETIME, fields)
 
         async def work(transaction: Transaction) -> WithSecret:
@@ -130,6 +136,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         async def work(transaction: Transaction) -> WithSecret:
             acts_as(account_id)
             await self._use(transaction, code)
+            await self._check_maker(transaction, code)
             await transaction.row(insert_account_query(), new_values(_ACCOUNTS, account))
             if code["role"]:
                 role = {"id": new_id(), "account_id": account_id, "centre_id": code["centre_id"]}
@@ -146,17 +153,18 @@ class CodesCRUD(CRUD[Payload, Payload]):
 
         Raise ``NotFound`` or ``AccountDisabled``.
         """
-        if not rights.ACCOUNTS.reach(self._caller):
-            raise AccountsCRUD.not_found()
+        self._check_reset()
 
         async def work(transaction: Transaction) -> NewReset:
-            return await self.new_reset(transaction, account_id)
+            return await self.new_reset(transaction, account_id, self._caller.account_id)
 
         return await self._database.transaction(work)
 
     @classmethod
-    async def new_reset(cls, transaction: Transaction, account_id: UUID) -> NewReset:
-        """Make a code as ``reset`` does, in a transaction."""
+    async def new_reset(
+        cls, transaction: Transaction, account_id: UUID, maker_id: UUID | None = None
+    ) -> NewReset:
+        """Make a code as ``reset`` does, in a transaction; a command has no maker."""
         # The account is locked before its codes, as by a request that disables it.
         account = await transaction.row(lock_account_query(), {"account_id": account_id})
         if account is None:
@@ -166,7 +174,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
         await transaction.rows(forget_codes_query(), {})
         await cls.close(transaction, {"account_id": account_id})
         credential = new_credential()
-        fields = {"kind": "reset", "account_id": account_id}
+        fields = {"kind": "reset", "account_id": account_id, "maker_id": maker_id}
         values = _code_values(credential, RESET_LIFETIME, fields)
         await transaction.row(insert_code_query(), values)
         return NewReset(credential.text, values["new_expires_at"])
@@ -185,6 +193,7 @@ class CodesCRUD(CRUD[Payload, Payload]):
             if not await transaction.row(set_password_query(), values):
                 raise _not_valid()
             await self._use(transaction, code)
+            await self._check_maker(transaction, code)
             await SessionsCRUD.revoke_all(transaction, account_id, None)
             return await SessionsCRUD.begin(transaction, account_id)
 
@@ -205,19 +214,51 @@ class CodesCRUD(CRUD[Payload, Payload]):
         if not await self.close(transaction, {"id": code["id"]}, "accepted"):
             raise _not_valid()  # another request has just used it
 
-    async def _check_invitation(self, payload: InvitationCreate) -> None:
+    async def _check_maker(self, transaction: Transaction, code: Mapping[str, Any]) -> None:
+        """Raise ``Invalid`` if the maker of a code could not make it any more.
+
+        They may be disabled or have lost a role, or the athlete may have another centre by now.
+        """
+        if code["maker_id"] is None:
+            return
+        row = await transaction.row(maker_query(), {"account_id": code["maker_id"]})
+        if row is None:
+            raise _not_valid()
+        maker = self._caller._replace(
+            account_id=code["maker_id"],
+            is_admin=row["is_admin"],
+            athlete_id=row["athlete_id"],
+            roles=dict(zip(row["centres"], row["roles"], strict=True)),
+        )
+        codes = CodesCRUD(transaction, maker, self._passwords, self._network)
+        try:
+            if code["kind"] == "reset":
+                codes._check_reset()
+            else:
+                await codes._check_invitation(code["centre_id"], code["athlete_id"])
+        except (Forbidden, NotFound, ReferenceMissing):
+            raise _not_valid() from None
+
+    def _check_reset(self) -> None:
+        """Raise ``NotFound`` if the caller may not reset passwords."""
+        if not rights.ACCOUNTS.reach(self._caller):
+            raise AccountsCRUD.not_found()
+
+    async def _check_invitation(self, centre_id: UUID | None, athlete_id: UUID | None) -> None:
         """Raise ``Forbidden`` or ``ReferenceMissing`` if the caller may not make an invitation."""
         if self._caller.is_admin:
             return
-        if payload.centre_id is not None:
+        if not rights.INVITE_ATHLETES.reach(self._caller):
+            raise Forbidden("Your roles do not allow this.")
+        if centre_id is not None:
             with suppress(NotFound):  # the insert reports it
                 centres = CentresCRUD(self._database, self._caller)
-                await centres.require_right(rights.INVITE_STAFF, payload.centre_id)
-        if payload.athlete_id is not None:
+                await centres.require_right(rights.INVITE_STAFF, centre_id)
+        if athlete_id is not None:
             # The account sees all centres of the athlete, so the right must reach all of them.
             athletes = AthletesCRUD(self._database, self._caller)
-            await athletes.require_all_within(rights.INVITE_ATHLETES, payload.athlete_id)
-        elif payload.centre_id is None:
+            await athletes.require_all_within(rights.INVITE_ATHLETES, athlete_id)
+        elif centre_id is None:
             raise Forbidden("Invite an athlete, or somebody for a role at your centre.")
 
     def _within(
@@ -248,7 +289,7 @@ def _code_values(
         "id": credential.id,
         "secret_hash": credential.secret_hash,
         "expires_at": datetime.now(UTC) + lifetime,
-        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "closed_at")),
+        **dict.fromkeys(("email", "athlete_id", "centre_id", "role", "maker_id", "closed_at")),
         **fields,
     }
     return new_values(_CODES, columns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Set
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -19,10 +20,10 @@ from app.core.resources.queries import (
     version_after,
 )
 from app.identity.login.models import InvitationRead
-from app.identity.models import FORGOTTEN_AFTER, Account, Code, type_of
+from app.identity.models import FORGOTTEN_AFTER, Account, Code, Staff, type_of
 
 _ACCOUNTS, _CODES = table_of(Account), table_of(Code)
-_ENROLMENTS = table_of(Enrolment)
+_ENROLMENTS, _STAFF = table_of(Enrolment), table_of(Staff)
 _ACCOUNT_ID = sa.bindparam("account_id", type_=sa.Uuid)
 _IS_OPEN = sa.and_(_CODES.c.closed_at.is_(None), _CODES.c.expires_at > NOW)
 _CLOSED = {_CODES.c.closed_at: NOW, **next_version(_CODES)}
@@ -160,6 +161,25 @@ def taken_query() -> Statement:
     same_athlete = sa.select(_ACCOUNTS.c.id).where(_ACCOUNTS.c.athlete_id == athlete_id)
     return Statement(
         sa.select(same_email.exists().label("email"), same_athlete.exists().label("athlete_id"))
+    )
+
+
+@cache
+def maker_query() -> Statement:
+    """Read what the rights of an enabled account follow from."""
+    of_account = _STAFF.c.account_id == _ACCOUNTS.c.id
+
+    def each(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+        rows = sa.select(column).where(of_account).order_by(_STAFF.c.centre_id)
+        return sa.func.array(rows.correlate(_ACCOUNTS).scalar_subquery())
+
+    return Statement(
+        sa.select(
+            _ACCOUNTS.c.is_admin,
+            _ACCOUNTS.c.athlete_id,
+            each(_STAFF.c.centre_id).label("centres"),
+            each(_STAFF.c.role).label("roles"),
+        ).where(_ACCOUNTS.c.id == _ACCOUNT_ID, _ACCOUNTS.c.disabled_at.is_(None))
     )
 
 

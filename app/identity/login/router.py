@@ -79,7 +79,7 @@ async def create_invitation(
     """Invite a person to make an account. Hand them the code, which is valid for 7 days.
 
     It replaces an earlier invitation of the same address to the same centre, or of the same athlete
-    if it is to none.
+    if it is to none. It ends early if its maker loses the right to make it.
     """
     resource, code = await codes.invite(payload)
     return secret_response(request, resource, "invitations", "code", code)
