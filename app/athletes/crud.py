@@ -137,6 +137,24 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         if not right.reach(self._caller).centres.issuperset(seen.belongs["centres"]):
             raise Forbidden("This athlete is also enrolled at centres that are not yours.")
 
+    async def delete(self, row_id: UUID, expected: Versions = None) -> None:
+        """Delete an athlete, as in the base class.
+
+        For others than administrators, the athlete is locked in a statement of its own first: the
+        next one sees an enrolment elsewhere that another request has just added.
+        """
+        if self._caller.is_admin:
+            return await super().delete(row_id, expected)
+        values = {"id": row_id, "expected": expected, **self.changes.reach(self._caller).values()}
+
+        async def work(transaction: Transaction) -> None:
+            await transaction.row(self.queries.lock_query(), values)
+            await super(AthletesCRUD, AthletesCRUD(transaction, self._caller)).delete(
+                row_id, expected
+            )
+
+        return await self._database.transaction(work)
+
     async def _require_right_to_enrol(
         self, right: Right, athlete_id: UUID, centre_id: UUID
     ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from httpx import AsyncClient, Response
 
 from app.api.tests.gym import IDS, ROLES, add_gym
-from app.conftest import API, Json, patient, served
+from app.conftest import API, Json, lock_waiters, patient, problem, served
 from app.identity.models import SCOPES
 from app.identity.tests.callers import ADD_ONE, ADMIN, Known
 
@@ -288,3 +288,23 @@ async def read_at_once(app: AsyncClient, path: str) -> None:
             status, body, own = answer(alone[caller.name])
             expected.append((304, None, own) if own == tag else (status, body, own))
     assert [answer(one) for one in with_tags] == expected
+
+
+async def test_an_athlete_who_is_just_enrolled_elsewhere_is_not_deleted(
+    pooled_client: AsyncClient, other: asyncpg.Connection
+) -> None:
+    await add_gym(other)
+    await other.execute("DELETE FROM bookings")
+    enrolling = other.transaction()
+    await enrolling.start()
+    await other.execute("UPDATE athletes SET version = 2 WHERE id = $1", ATHLETE["own"])
+    await other.execute("INSERT INTO enrolments VALUES ($1, $2)", ATHLETE["own"], FOREIGN)
+
+    deleting = asyncio.create_task(
+        pooled_client.delete(f"{API}/athletes/{ATHLETE['own']}", headers=ROLES["owner"].headers)
+    )
+    await lock_waiters(other)
+    await enrolling.commit()
+
+    assert problem(await deleting) == (403, "/problems/forbidden", [])
+    assert await other.fetchval("SELECT count(*) FROM athletes") == 4
