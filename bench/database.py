@@ -140,5 +140,5 @@ cached_name_key = cache(name_key)
 
 async def tidy(connection: Any) -> None:
     """Vacuum and checkpoint now, so that PostgreSQL does not do it during a measurement."""
-    await connection.execute("VACUUM (ANALYZE) athletes, enrolments, categories, centres")
+    await connection.execute("VACUUM (ANALYZE) athletes, enrolments, categories, centres, events")
     await connection.execute("CHECKPOINT")

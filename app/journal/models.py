@@ -115,8 +115,8 @@ class EventsQuery(EventsOfAthleteQuery):
     @property
     def is_costly(self) -> bool:
         """Whether the query may read many more rows than those of the page."""
-        narrow = self.resource_id, self.athlete_id, self.actor
-        return super().is_costly or (self.type is not None and not any(narrow))
+        wide = self.type is not None or self.actor is not None
+        return super().is_costly or (wide and not (self.resource_id or self.athlete_id))
 
 
 class EventsAtCentresQuery(EventsQuery):

@@ -74,19 +74,19 @@ class _FirstOfCentres(EventQueries):
         centre_ids = sa.bindparam("centre_ids", type_=ARRAY(sa.Uuid))
         centres = sa.func.unnest(centre_ids).table_valued(sa.column("id", sa.Uuid))
         given_ones = centres.render_derived("given")
-        found: list[sa.SelectBase] = []
-        for slot in (1, 2):
-            # Not "=": PostgreSQL would then prefer a scan of all events in the order of their ids.
-            one, wanted = EVENTS.c.centre_ids[sa.literal_column(str(slot))], given_ones.c.id
-            of_one = one >= wanted if self._is_descending else one <= wanted
-            first = self._first([one, EVENTS.c.id], [wanted, self._begin], of_one, *others)
-            of_slot = first.correlate(given_ones).lateral(f"of_slot_{slot}")
-            found.append(sa.select(of_slot.c.id).select_from(given_ones.join(of_slot, sa.true())))
-        more = sa.func.cardinality(EVENTS.c.centre_ids) > sa.literal_column("2")
-        of_more = more, EVENTS.c.centre_ids.overlap(centre_ids)
-        rest = self._first([EVENTS.c.id], [self._begin], *of_more, *others)
-        found.append(sa.select(rest.correlate(None).subquery("of_more").c.id))
-        yield EVENTS.c.id == sa.func.any(sa.func.array(sa.union_all(*found).scalar_subquery()))
+        # Not "=": PostgreSQL would then prefer a scan of all events in the order of their ids.
+        one, wanted = EVENTS.c.centre_ids[sa.literal_column("1")], given_ones.c.id
+        of_one = one >= wanted if self._is_descending else one <= wanted
+        first = self._first([one, EVENTS.c.id], [wanted, self._begin], of_one, *others)
+        of_each = first.correlate(given_ones).lateral("of_each")
+        found = sa.select(of_each.c.id).select_from(given_ones.join(of_each, sa.true()))
+        # Most events are about one centre. Those of several have an index of their own.
+        several = sa.func.cardinality(EVENTS.c.centre_ids) > sa.literal_column("1")
+        of_several = several, EVENTS.c.centre_ids.overlap(centre_ids)
+        rest = self._first([EVENTS.c.id], [self._begin], *of_several, *others)
+        others_found = sa.select(rest.correlate(None).subquery("of_several").c.id)
+        both = sa.union_all(found, others_found)
+        yield EVENTS.c.id == sa.func.any(sa.func.array(both.scalar_subquery()))
 
     def _first(
         self,

@@ -99,7 +99,6 @@ def upgrade() -> None:
         sa.Column("changed", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
     )
-    op.create_index(op.f("ix_events_actor_id"), "events", ["actor", "id"], unique=False)
     op.create_index(
         op.f("ix_events_athlete_id_id"),
         "events",
@@ -111,18 +110,11 @@ def upgrade() -> None:
         "ix_events_first_centre_id", "events", [sa.text("(centre_ids[1])"), "id"], unique=False
     )
     op.create_index(
-        "ix_events_second_centre_id",
-        "events",
-        [sa.text("(centre_ids[2])"), "id"],
-        unique=False,
-        postgresql_where=sa.text("centre_ids[2] IS NOT NULL"),
-    )
-    op.create_index(
         "ix_events_more_centres",
         "events",
         ["id"],
         unique=False,
-        postgresql_where=sa.text("cardinality(centre_ids) > 2"),
+        postgresql_where=sa.text("cardinality(centre_ids) > 1"),
     )
     op.create_index(op.f("ix_events_resource_id_id"), "events", ["resource_id", "id"], unique=False)
     op.create_index(op.f("ix_events_transaction_id"), "events", ["transaction_id"], unique=False)

@@ -41,17 +41,10 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         Index(None, "resource_id", "id"),
         Index(None, "athlete_id", "id", postgresql_where=sa.text("athlete_id IS NOT NULL")),
-        Index(None, "actor", "id"),
-        # Few events have more than two centres: see the lists of some centres.
+        # Few events have more than one centre: see the lists of some centres.
         Index("ix_events_first_centre_id", sa.text("(centre_ids[1])"), "id"),
         Index(
-            "ix_events_second_centre_id",
-            sa.text("(centre_ids[2])"),
-            "id",
-            postgresql_where=sa.text("centre_ids[2] IS NOT NULL"),
-        ),
-        Index(
-            "ix_events_more_centres", "id", postgresql_where=sa.text("cardinality(centre_ids) > 2")
+            "ix_events_more_centres", "id", postgresql_where=sa.text("cardinality(centre_ids) > 1")
         ),
         # Its values only increase, so it costs little.
         Index(None, "transaction_id"),

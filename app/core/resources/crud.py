@@ -208,6 +208,8 @@ class CRUD(Generic[Create, Update]):
         return self.changes
 
     async def _read(self, runner: Runner, row_id: UUID) -> Resource:
+        if self._caller.is_admin:  # what follows would give the same, some microseconds later
+            return self._found(await runner.row_by_id(self.queries.get_query(), row_id))
         return (await self._see(runner, row_id)).resource
 
     async def _see(self, runner: Runner, row_id: UUID) -> Seen:

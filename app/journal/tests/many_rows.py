@@ -15,5 +15,5 @@ ROWS = {
     """,
 }
 """The SQL that fills each table."""
-WIDE = {"type", "from", "to"}
+WIDE = {"type", "actor", "from", "to"}
 """Filters that may match any share of the rows, so that a count with them has no bound."""
