@@ -23,6 +23,7 @@ from app.commands.postgres.embedded import temporary_postgres
 from app.commands.postgres.server import OwnPostgres
 from app.core.db.pool import connected
 from app.core.db.transactions import Database
+from app.core.http.conflict_limit import ConflictLimit
 from app.core.http.tests.document import Document
 from app.core.logs import configure_logs
 from app.core.settings import Settings, get_settings
@@ -213,7 +214,8 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Provide a client that checks each response against the OpenAPI document."""
     app.state.database = Database(OneConnection(connection))
-    app.state.callers = Callers(app.state.issuer)  # without those of a test that was rolled back
+    # Without what earlier tests have left, which were rolled back.
+    app.state.callers, app.state.conflicts = Callers(app.state.issuer), ConflictLimit()
     async with client_of(app, document) as client:
         yield client
 

@@ -41,6 +41,8 @@ WIDE: set[str] = {"name"}.union(*(getattr(module, "WIDE", ()) for module in modu
 Part of a name may be anywhere in the name. A page is bounded anyway: an index scan in the order
 of the list stops when the page is full.
 """
+MOST_FILTERS = 3
+"""More filters at once only add conditions to a scan that fewer of them have chosen."""
 LARGE = 1000
 """A table with more rows is large: no list may read all of it."""
 
@@ -94,8 +96,8 @@ class Listing(NamedTuple):
     sorts: list[str]
 
     def shapes(self) -> Iterator[tuple[dict[str, str], str]]:
-        """Yield each set of filters, with values, for each sort."""
-        sizes = range(len(self.filters) + 1)
+        """Yield each set of at most ``MOST_FILTERS`` filters, with values, for each sort."""
+        sizes = range(min(len(self.filters), MOST_FILTERS) + 1)
         for some in chain.from_iterable(combinations(sorted(self.filters), n) for n in sizes):
             for sort in self.sorts:
                 yield {name: usual_value(self.filters[name], "x") for name in some}, sort
