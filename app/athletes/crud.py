@@ -131,9 +131,7 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         try:
             seen = await self._see(self._database, athlete_id)
         except NotFound:
-            raise ReferenceMissing.of_field(
-                "/athlete_id", "missing", "There is no such athlete."
-            ) from None
+            raise no_such_athlete() from None
         if not right.reach(self._caller).centres.issuperset(seen.belongs["centres"]):
             raise Forbidden("This athlete is also enrolled at centres that are not yours.")
 
@@ -232,6 +230,11 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
             return await self._write(transaction, self.queries.update_query(fields), values)
 
         return await self._database.transaction(work)
+
+
+def no_such_athlete() -> ReferenceMissing:
+    """Make the error for an ``athlete_id`` in a body that names nobody whom the caller sees."""
+    return ReferenceMissing.of_field("/athlete_id", "missing", "There is no such athlete.")
 
 
 def too_many_centres() -> TooManyCentres:

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from app.athletes.crud import AthletesCRUD
+from app.athletes.crud import AthletesCRUD, no_such_athlete
 from app.athletes.models import ERASED_DETAIL
 from app.core.access import Caller, Right
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import RFC_3339, AlreadyTaken, Erased, ReferenceMissing
+from app.core.errors import RFC_3339, AlreadyTaken, Erased
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -51,9 +51,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             if training is None or not self._trainings.sees_row(training):
                 raise TrainingsCRUD.not_found()
             if training["athlete"] is None:
-                raise ReferenceMissing.of_field(
-                    "/athlete_id", "missing", "There is no such athlete."
-                )
+                raise no_such_athlete()
             if training["erased_at"] is not None:
                 raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
             self._trainings.check(rights.BOOK, training, wish.athlete_id)

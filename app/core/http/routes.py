@@ -34,7 +34,6 @@ from app.core.http.security import (
     access_to,
     admit,
     caller_has_changed,
-    confirm_caller,
     use_caller,
 )
 from app.core.http.urls import is_utf8, link_to, route_path
@@ -92,7 +91,7 @@ class ContractRoute(APIRoute):
                 request = JSONRequest(request.scope, request.receive)
                 await request.parse()
             if creates and stores and (key := key_of(request)):
-                await confirm_caller(request)
+                await caller_has_changed(request)
                 state = request.app.state
                 idempotency: Idempotency = state.idempotency
                 response = await idempotency.answered_once(key, request, state.database, handle)

@@ -211,7 +211,7 @@ async def admit(request: Request, access: Access) -> None:
         if not (recent and writes):
             raise
         # The rights may be others by now, or the token may have ended.
-        await confirm_caller(request)
+        await caller_has_changed(request)
         access.check(state[CALLER])
 
 
@@ -219,11 +219,6 @@ def _is_public(request: Request, public: str) -> bool:
     """Return whether a request without a token may read what a route is open for."""
     settings = request.app.state.settings
     return public in settings.public_read and not _tokens_in(request.scope)
-
-
-async def confirm_caller(request: Request) -> None:
-    """Look up the caller of a write now, if that has not been done."""
-    await caller_has_changed(request)
 
 
 async def caller_has_changed(request: Request) -> bool:

@@ -13,7 +13,7 @@ from app.core.errors import Forbidden, Invalid, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON
-from app.core.resources.queries import FULL, REACH
+from app.core.resources.queries import FULL
 from app.identity import rights
 from app.identity.models import DEVICE_SCOPES, SCOPES
 from app.identity.tokens.credentials import Credential, new_credential
@@ -64,11 +64,9 @@ class TokensOfKind(CRUD[Payload, Payload]):
 
     async def revoke(self, token_id: UUID, owner: Mapping[str, UUID] | None = None) -> None:
         """Revoke a token of an account; raise ``NotFound``."""
-        reach = self.reach()
-        wanted: dict[str, Any] = {"kind": self.kind, **(owner or {})}
-        if not reach.is_all:
-            wanted |= {REACH: True, **reach.values()}
-        if not await self._revoke(self._database, {**wanted, "ids": [token_id]}):
+        wanted = {"kind": self.kind, "ids": [token_id], **(owner or {})}
+        filters, values = self._within(self.reach(), wanted)
+        if not await self._database.rows(self.queries.revoke_query(filters), values):
             await self._waits_for_standby(token_id)  # as a retry of a DELETE does
             raise self.not_found()
 
