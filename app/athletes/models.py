@@ -165,6 +165,13 @@ class AthleteRead(AthleteBase, Row):
     centres: list[CentreReference]
 
 
+class AthleteReference(SQLModel):
+    """An athlete, as part of other resources."""
+
+    id: ExampleId
+    name: Name
+
+
 class AthleteTraining(SQLModel):
     """An athlete as coaches see them, with those of their centres where the caller has a role."""
 

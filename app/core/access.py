@@ -26,6 +26,10 @@ ANYONE = "anyone"
 """Every account that has a role, or an athlete. It reaches all rows."""
 TIMETABLE = "timetable"
 """Everybody, also without a token, if ``PUBLIC_READ`` has it. It reaches all rows."""
+PUBLISHED = "published"
+"""Every account that has a role or an athlete, and every device. It reaches published rows."""
+LEADERBOARDS = "leaderboards"
+"""Everybody, also without a token, if ``PUBLIC_READ`` has it. It reaches published rows."""
 
 
 class Caller(NamedTuple):
@@ -86,6 +90,8 @@ class Reach(NamedTuple):
     today: frozenset[UUID] = frozenset()
     """Centres of which the caller reaches the rows of today."""
     athlete_id: UUID | None = None
+    published: bool = False
+    """Whether the caller reaches all published rows."""
 
     def __bool__(self) -> bool:
         """Return whether there may be any row within it."""
@@ -98,6 +104,7 @@ class Reach(NamedTuple):
             self.centres | other.centres,
             self.today | other.today,
             self.athlete_id or other.athlete_id,
+            self.published or other.published,
         )
 
     def includes(
@@ -105,10 +112,12 @@ class Reach(NamedTuple):
         centres: Collection[UUID] = (),
         athlete_id: UUID | None = None,
         today: Collection[UUID] = (),
+        published: bool = False,
     ) -> bool:
         """Return whether it includes a row that belongs to these centres, and to this athlete."""
         return (
             self.is_all
+            or (published and self.published)
             or not self.centres.isdisjoint(centres)
             or not self.today.isdisjoint(today)
             or (athlete_id is not None and athlete_id == self.athlete_id)
@@ -121,11 +130,13 @@ class Reach(NamedTuple):
             "reach_centres": list(self.centres),
             "reach_today": list(self.today),
             "reach_athlete": self.athlete_id,
+            "reach_published": self.published,
         }
 
     def name(self) -> str:
         """Return a text that no other reach has."""
-        return repr((self.is_all, sorted(self.centres), sorted(self.today), self.athlete_id))
+        several = self.is_all, sorted(self.centres), sorted(self.today), self.athlete_id
+        return repr((*several, self.published))
 
 
 NOTHING = Reach()
@@ -145,9 +156,10 @@ class Right:
     def reach(self, caller: Caller) -> Reach:
         """Return the rows for which a caller has this right."""
         who = self.who
-        if caller.is_admin or not who.isdisjoint(caller.public):
+        if caller.is_admin or (TIMETABLE in who and TIMETABLE in caller.public):
             return EVERYTHING
-        if ANYONE in who and (caller.roles or caller.athlete_id):
+        is_somebody = bool(caller.roles or caller.athlete_id)
+        if ANYONE in who and is_somebody:
             return EVERYTHING
         if ACCOUNT in who and caller.account_id:
             return EVERYTHING
@@ -161,7 +173,10 @@ class Right:
             if DEVICE_TODAY in who:
                 today.add(caller.centre_id)
         own = caller.athlete_id if SELF in who else None
-        return Reach(False, frozenset(centres), frozenset(today), own)
+        is_published = (LEADERBOARDS in who and LEADERBOARDS in caller.public) or (
+            PUBLISHED in who and (is_somebody or caller.centre_id is not None)
+        )
+        return Reach(False, frozenset(centres), frozenset(today), own, is_published)
 
 
 ADMINISTRATORS = Right()

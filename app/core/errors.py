@@ -18,6 +18,7 @@
         StillInUse
         KeyInFlight
         Erased
+        WrongState
         (and those of features)
       PreconditionFailed       412
       ContentTooLarge          413
@@ -190,6 +191,12 @@ class Erased(Conflict):
     """The person that the request is about was erased."""
 
     type = ProblemType("erased", 409, "Erased")
+
+
+class WrongState(Conflict):
+    """The state of a row does not allow this change: a training that has started for example."""
+
+    type = ProblemType("wrong-state", 409, "Wrong state")
 
 
 class PreconditionFailed(DomainError):

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.athletes.crud import AthletesCRUD
 from app.core.access import Caller
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import Unavailable
+from app.core.errors import Unavailable, WrongState
 from app.identity.errors import LastAdmin
 from app.identity.login.throttle import key_of_address
 from app.privacy import rights
@@ -21,7 +21,6 @@ from app.privacy.queries import (
     state_query,
 )
 from app.trainings.bookings import BookingsCRUD
-from app.trainings.errors import WrongState
 
 ROUNDS = 10
 """How often bookings are cancelled, in case others book for the athlete at the same time."""

@@ -11,14 +11,14 @@ from app.athletes.models import ERASED_DETAIL
 from app.core.access import Caller, Right
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import RFC_3339, AlreadyTaken, Erased
+from app.core.errors import RFC_3339, AlreadyTaken, Erased, WrongState
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
 from app.core.resources.paging import PageOfJSON
 from app.trainings import rights, seats
 from app.trainings.crud import TrainingsCRUD, refuse_after_start
-from app.trainings.errors import AthleteBusy, TrainingFull, WrongState
+from app.trainings.errors import AthleteBusy, TrainingFull
 from app.trainings.models import BookingCreate, BookingsOfAthleteQuery, BookingsOfTrainingQuery
 from app.trainings.queries import BOOKING_QUERIES
 from app.trainings.seats import CHECK_IN_BEFORE, SEATED

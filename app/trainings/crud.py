@@ -9,11 +9,10 @@ from uuid import UUID
 from app.centres.crud import CentresCRUD
 from app.core.access import Right
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import NotFound
+from app.core.errors import NotFound, WrongState
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.queries import FULL
 from app.trainings import rights, seats
-from app.trainings.errors import WrongState
 from app.trainings.models import TrainingCreate, TrainingUpdate
 from app.trainings.occupancy import occupancy_query
 from app.trainings.queries import TRAINING_QUERIES

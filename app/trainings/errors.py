@@ -14,8 +14,3 @@ class AthleteBusy(Conflict):
 
     type = ProblemType("athlete-busy", 409, "Athlete busy")
 
-
-class WrongState(Conflict):
-    """The state of the training or booking does not allow this change."""
-
-    type = ProblemType("wrong-state", 409, "Wrong state")

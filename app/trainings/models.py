@@ -10,8 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from sqlmodel import Field as TableField
 from sqlmodel import Index, Relationship, SQLModel
 
-from app.athletes.models import Athlete, Enrolment
-from app.athletes.models import Name as AthleteName
+from app.athletes.models import Athlete, AthleteReference, Enrolment
 from app.centres.errors import CentreFull
 from app.centres.models import Centre, CentreReference
 from app.core.db.constraints import RULES, Rule
@@ -222,13 +221,6 @@ class TrainingReference(SQLModel):
     ends_at: EndsAt
     status: TrainingStatus
     centre: CentreReference
-
-
-class AthleteReference(SQLModel):
-    """An athlete, as part of their bookings."""
-
-    id: ExampleId
-    name: AthleteName
 
 
 class BookingCreate(Payload):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.centres.errors import CentreFull
 from app.core.access import TIMETABLE
-from app.core.errors import AlreadyTaken, Erased
+from app.core.errors import AlreadyTaken, Erased, WrongState
 from app.core.http.etags import ExpectedVersions
 from app.core.http.openapi import (
     ACTS,
@@ -36,7 +36,7 @@ from app.trainings import rights
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
 from app.trainings.dependencies import BookingsDep, TrainingsDep
-from app.trainings.errors import AthleteBusy, TrainingFull, WrongState
+from app.trainings.errors import AthleteBusy, TrainingFull
 from app.trainings.models import (
     BookingCreate,
     BookingPage,

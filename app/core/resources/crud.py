@@ -120,7 +120,7 @@ class CRUD(Generic[Create, Update]):
         is_sure = self._caller.is_admin
         if not is_sure:
             await parents.require(parent_id)
-        page = await self.page(query, {f"{parents.noun()}_id": parent_id})
+        page = await self.page(query, {f"{parents.noun().replace(' ', '_')}_id": parent_id})
         if page.is_empty and is_sure:
             await parents.require(parent_id)
         return page
@@ -178,7 +178,7 @@ class CRUD(Generic[Create, Update]):
     @classmethod
     def noun(cls) -> str:
         """Return the name of a row in messages: ``athlete``."""
-        return cls.queries.row.__name__.lower()
+        return cls.queries.noun
 
     @classmethod
     def not_found(cls) -> NotFound:

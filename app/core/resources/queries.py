@@ -30,6 +30,7 @@ REACH = "reach"
 REACH_CENTRES: sa.ColumnElement[Any] = sa.bindparam("reach_centres", type_=ARRAY(sa.Uuid))
 REACH_TODAY: sa.ColumnElement[Any] = sa.bindparam("reach_today", type_=ARRAY(sa.Uuid))
 REACH_ATHLETE: sa.ColumnElement[Any] = sa.bindparam("reach_athlete", type_=sa.Uuid)
+REACH_PUBLISHED: sa.ColumnElement[bool] = sa.bindparam("reach_published", type_=sa.Boolean)
 """The parameters of a ``Reach``."""
 _REACH_ALL: sa.ColumnElement[bool] = sa.bindparam("reach_all", type_=sa.Boolean)
 
@@ -60,8 +61,9 @@ class Queries:
     row in a list (default ``read``). ``sorts`` names the column behind each sort, and ``filters``
     what each filter of the list compares. ``views`` has the read models of the views of a row with
     fewer fields. ``centre`` names the column with the centre that a row belongs to, and ``athlete``
-    that with the athlete that its events are about, if that is not ``athlete_id``. A feature with
-    other SQL overrides a method.
+    that with the athlete that its events are about, if that is not ``athlete_id``. ``noun`` is the
+    name of a row in messages, if it is not that of the class. A feature with other SQL overrides a
+    method.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Queries:
         views: Mapping[str, View] | None = None,
         centre: str | None = None,
         athlete: str | None = None,
+        noun: str | None = None,
     ) -> None:
         self.row = row
         self.table = table_of(row)
@@ -82,6 +85,8 @@ class Queries:
         self._filters = filters or {}
         self._views = {FULL: View(read, summary or read), **(views or {})}
         self._centre, self._athlete = centre, athlete
+        self.noun = noun or row.__name__.lower()
+        """The name of a row in messages: ``athlete``."""
 
     @property
     def projection(self) -> Projection:
@@ -309,7 +314,7 @@ class Queries:
 
     def event_type(self, source: sa.CTE, verb: str) -> sa.ColumnElement[str]:
         """Return the type of events about the rows of a CTE: ``athlete.updated``."""
-        return sa.literal_column(f"'{self.row.__name__.lower()}.{verb}'", sa.Text)
+        return sa.literal_column(f"'{self.noun.replace(' ', '_')}.{verb}'", sa.Text)
 
     def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any] | None:
         """Return the centres that the events of some rows are about; None for no centre."""

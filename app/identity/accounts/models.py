@@ -7,6 +7,7 @@ from pydantic import Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 from sqlmodel import SQLModel
 
+from app.athletes.models import AthleteReference
 from app.centres.models import CentreReference
 from app.core.resources.fields import Email, ExampleId
 from app.core.resources.models import ABSENT, Payload, Row
@@ -14,7 +15,6 @@ from app.core.resources.paging import ListQuery, Page
 from app.core.resources.projection import ReadAs
 from app.identity.models import EmailAddress, Occasion, Role, ScopeName, TokenKind
 from app.identity.passwords import GivenPassword, NewPassword
-from app.trainings.models import AthleteReference
 
 IsAdmin = Annotated[bool, Field(description="Whether it may do everything.", examples=[False])]
 

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from sqlmodel import SQLModel
 
+from app.athletes.models import AthleteReference
 from app.centres.models import CentreReference
 from app.core.resources.fields import Email, ExampleId
 from app.core.resources.models import Payload, Row
@@ -14,7 +15,6 @@ from app.identity.models import EmailAddress, Occasion, Role
 from app.identity.passwords import NewPassword, SecretText
 from app.identity.tokens.credentials import EXAMPLE
 from app.identity.tokens.models import Secret
-from app.trainings.models import AthleteReference
 
 GivenCode = Annotated[
     SecretStr,

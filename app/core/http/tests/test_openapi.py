@@ -7,11 +7,11 @@ from fastapi import FastAPI
 
 from app.athletes.crud import AthletesCRUD
 from app.categories.crud import CategoriesCRUD
+from app.core.errors import WrongState
 from app.core.http import openapi
 from app.core.resources.crud import CRUD
 from app.trainings.bookings import BookingsCRUD
 from app.trainings.crud import TrainingsCRUD
-from app.trainings.errors import WrongState
 
 
 def conflicts(responses: openapi.Responses) -> str | None:

@@ -1,0 +1,1 @@
+"""Competitions: their events, and the athletes who enter."""

@@ -1,0 +1,1 @@
+"""Tests of competitions, their events and entries."""
