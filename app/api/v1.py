@@ -9,10 +9,12 @@ from app.identity.router import router as identity
 from app.journal.router import router as journal
 from app.privacy.router import router as privacy
 from app.trainings.router import router as trainings
+from app.workouts.router import router as workouts
 
 router = APIRouter()
 router.include_router(categories)
 router.include_router(centres)
+router.include_router(workouts)
 router.include_router(athletes)
 router.include_router(trainings)
 router.include_router(identity)

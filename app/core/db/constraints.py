@@ -67,14 +67,19 @@ def reference_missing(error: ForeignKeyViolationError) -> ReferenceMissing:
 
 @cache
 def _fields() -> dict[str, list[str]]:
-    """Map each primary, unique and foreign key constraint to the fields behind its columns."""
-    return {
-        str(constraint.name): [source_of(column) for column in constraint.columns]
-        for table in SQLModel.metadata.tables.values()
-        for constraint in table.constraints
+    """Map each primary, unique and foreign key, and unique index to the fields of its columns."""
+    tables = SQLModel.metadata.tables.values()
+    constraints = (constraint for table in tables for constraint in table.constraints)
+    keys = [
+        constraint
+        for constraint in constraints
         if isinstance(
             constraint, sa.PrimaryKeyConstraint | sa.UniqueConstraint | sa.ForeignKeyConstraint
         )
+    ]
+    unique = [index for table in tables for index in table.indexes if index.unique]
+    return {
+        str(key.name): [source_of(column) for column in key.columns] for key in [*keys, *unique]
     }
 
 

@@ -27,7 +27,7 @@ from pydantic_core.core_schema import (
 )
 from uuid_utils.compat import uuid7
 
-from app.core.resources.text import LONGEST_NORMALISED, clean_text, name_key
+from app.core.resources.text import LONGEST_NORMALISED, clean_lines, clean_text, name_key
 
 new_id = uuid7
 """Make an identifier: a UUIDv7, so that new rows sort last by id."""
@@ -115,6 +115,16 @@ def _past(day: date) -> date:
     return day
 
 
+def _in_range(day: date) -> date:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise PydanticCustomError(
+            "date_out_of_range",
+            "Input should be in the years {first} to {last}",
+            {"first": FIRST_YEAR, "last": LAST_YEAR},
+        )
+    return day
+
+
 def _email(address: str) -> str:
     try:
         if len(address) > LONGEST_NORMALISED:
@@ -159,11 +169,13 @@ def text_pattern(without: str = "") -> str:
 class Text:
     """Mark a ``str`` that is cleaned, and then has 1 to ``longest`` characters.
 
-    A ``name`` needs a visible character, so that its name key is never empty.
+    A ``name`` needs a visible character, so that its name key is never empty. Text with ``lines``
+    keeps its line breaks.
     """
 
     longest: int
     name: bool = False
+    lines: bool = False
 
     def _check(self, text: str) -> str:
         if len(text) > self.longest:
@@ -179,8 +191,9 @@ class Text:
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        clean = clean_lines if self.lines else clean_text
         return no_info_after_validator_function(
-            self._check, no_info_before_validator_function(clean_text, handler(source))
+            self._check, no_info_before_validator_function(clean, handler(source))
         )
 
     def __get_pydantic_json_schema__(
@@ -260,6 +273,9 @@ TimeZone = Annotated[
 
 PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past)]
 """A day from 1900-01-01 to today (in UTC)."""
+
+CalendarDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_in_range)]
+"""A day, in the years of a ``Moment``."""
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A date and time with an offset (RFC 3339); converted to UTC."""

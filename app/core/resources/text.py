@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 LONGEST_NORMALISED = 4 * 255
 """In characters. Longer text is not normalised: thousands of combining marks take seconds.
 
-Every field rejects such text anyway, because NFC leaves more than 255 characters of it.
+Every field of one line rejects such text anyway, because NFC leaves more than 255 characters of it.
 """
 
 LAST_ENDING = "\U0010ffff" * 100
@@ -20,6 +20,7 @@ It repeats the last code point, and no name has more than 100 of them.
 """
 
 _WHITE_SPACE_CONTROLS = frozenset("\t\n\v\f\r\x85")
+_LINE_BREAK = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 _JOINERS = frozenset("\u200c\u200d")
 
 
@@ -139,6 +140,24 @@ def clean_text(text: object) -> object:
             kept.append(character)
     words = " ".join("".join(kept).split())
     return words if len(words) > LONGEST_NORMALISED else " ".join(normalize("NFC", words).split())
+
+
+def clean_lines(text: object) -> object:
+    """Normalise each line of a text as ``clean_text`` does; end lines with LF.
+
+    Blank lines at the beginning and at the end are dropped, and several in a row become one. A long
+    line is normalised word by word.
+    """
+    if not isinstance(text, str):
+        return text
+    lines: list[str] = []
+    for line in _LINE_BREAK.split(text):
+        words = str(clean_text(line))
+        if len(words) > LONGEST_NORMALISED:
+            words = " ".join(str(clean_text(word)) for word in words.split(" "))
+        if words or (lines and lines[-1]):
+            lines.append(words)
+    return "\n".join(lines).rstrip("\n")
 
 
 def name_key(name: str) -> str:

@@ -1,0 +1,1 @@
+"""Workouts, how they are scored, and the programme of a centre."""
