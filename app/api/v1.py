@@ -5,9 +5,12 @@ from fastapi import APIRouter
 from app.athletes.router import router as athletes
 from app.categories.router import router as categories
 from app.centres.router import router as centres
+from app.competitions.router import router as competitions
 from app.identity.router import router as identity
 from app.journal.router import router as journal
+from app.leaderboards.router import router as leaderboards
 from app.privacy.router import router as privacy
+from app.results.router import router as results
 from app.trainings.router import router as trainings
 from app.workouts.router import router as workouts
 
@@ -17,6 +20,9 @@ router.include_router(centres)
 router.include_router(workouts)
 router.include_router(athletes)
 router.include_router(trainings)
+router.include_router(competitions)
+router.include_router(results)
+router.include_router(leaderboards)
 router.include_router(identity)
 router.include_router(journal)
 router.include_router(privacy)

@@ -95,9 +95,7 @@ class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         async def change(transaction: Transaction) -> Resource | None:
-            competition = await self.lock(
-                transaction, values["id"], rights.CHANGE, to_change=True
-            )
+            competition = await self.lock(transaction, values["id"], rights.CHANGE, to_change=True)
             expected = values["expected"]
             if expected is not None and competition["version"] not in expected:
                 return None

@@ -47,9 +47,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
         """
 
         async def work(transaction: Transaction) -> Resource:
-            competition = await self._lock_to_enter(
-                transaction, competition_id, payload.athlete_id
-            )
+            competition = await self._lock_to_enter(transaction, competition_id, payload.athlete_id)
             whom = {"athlete_id": payload.athlete_id, **self._athletes.reach().values()}
             athlete = await transaction.row(self.queries.athlete_query(), whom)
             if athlete is None:

@@ -97,9 +97,7 @@ class CompetitionEventsCRUD(CRUD[CompetitionEventCreate, CompetitionEventUpdate]
         return await self._database.transaction(change)
 
     @staticmethod
-    async def _write(
-        runner: Runner, statement: Any, values: Mapping[str, Any]
-    ) -> Resource | None:
+    async def _write(runner: Runner, statement: Any, values: Mapping[str, Any]) -> Resource | None:
         try:
             return await CRUD._write(runner, statement, values)
         except AlreadyTaken:

@@ -27,8 +27,8 @@ from app.core.db.statements import Statement
 COMPETITIONS, EVENTS = table_of(Competition), table_of(CompetitionEvent)
 ENTRIES, BOARDS = table_of(Entry), table_of(Board)
 
-ONE = sa.literal_column("1")
-NONE = sa.literal_column("0")
+ONE: sa.ColumnClause[int] = sa.literal_column("1")
+NONE: sa.ColumnClause[int] = sa.literal_column("0")
 
 
 def published(rows: sa.FromClause) -> sa.ColumnElement[bool]:
@@ -85,9 +85,7 @@ def lock_board_query() -> Statement:
         BOARDS.c.competition_id == sa.bindparam("competition_id", type_=sa.Uuid),
         BOARDS.c.category_id == sa.bindparam("category_id", type_=sa.Uuid),
     )
-    return Statement(
-        sa.select(BOARDS.c.revision).where(*wanted).with_for_update(key_share=True)
-    )
+    return Statement(sa.select(BOARDS.c.revision).where(*wanted).with_for_update(key_share=True))
 
 
 @cache

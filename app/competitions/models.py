@@ -16,7 +16,15 @@ from app.categories.models import Category, CategoryReference
 from app.centres.models import Centre, CentreReference
 from app.core.db.constraints import RULES, Rule
 from app.core.errors import Invalid, WrongState
-from app.core.resources.fields import CalendarDate, ExampleId, Id, JSONNumber, Moment, Text, TimeZone
+from app.core.resources.fields import (
+    CalendarDate,
+    ExampleId,
+    Id,
+    JSONNumber,
+    Moment,
+    Text,
+    TimeZone,
+)
 from app.core.resources.models import ABSENT, Payload, Row, derived_from
 from app.core.resources.paging import ListQuery, NamedListQuery, Page
 from app.core.resources.text import name_key
@@ -34,7 +42,9 @@ Zone = Annotated[
     Field(description="IANA time zone of its dates.", examples=["Europe/Lisbon"]),
 ]
 StartsOn = Annotated[CalendarDate, Field(examples=["2026-12-05"])]
-EndsOn = Annotated[CalendarDate, Field(description="Not before `starts_on`.", examples=["2026-12-06"])]
+EndsOn = Annotated[
+    CalendarDate, Field(description="Not before `starts_on`.", examples=["2026-12-06"])
+]
 Points = Annotated[
     Literal["place", "table"],
     Field(
@@ -317,9 +327,9 @@ class CompetitionsQuery(NamedListQuery):
 class EventBase(SQLModel):
     """The fields of an event that clients write."""
 
-    opens_at: (
-        Annotated[Window, Field(description="From when athletes submit results.")] | None
-    ) = None
+    opens_at: Annotated[Window, Field(description="From when athletes submit results.")] | None = (
+        None
+    )
     closes_at: (
         Annotated[Window, Field(description="Until when athletes submit results.")] | None
     ) = None

@@ -183,9 +183,7 @@ async def reopen_competition(
     "/competitions/{competition_id}/events",
     status_code=HTTPStatus.CREATED,
     response_model=CompetitionEventRead,
-    responses=merged(
-        problems(AlreadyTaken), creates(CompetitionEventsCRUD, WrongState), READS
-    ),
+    responses=merged(problems(AlreadyTaken), creates(CompetitionEventsCRUD, WrongState), READS),
     dependencies=[WRITE],
 )
 async def create_competition_event(
@@ -231,9 +229,7 @@ async def get_competition_event(
 @router.patch(
     "/competition-events/{event_id}",
     response_model=CompetitionEventRead,
-    responses=merged(
-        problems(AlreadyTaken), updates(CompetitionEventsCRUD, WrongState, Frozen)
-    ),
+    responses=merged(problems(AlreadyTaken), updates(CompetitionEventsCRUD, WrongState, Frozen)),
     dependencies=[WRITE],
 )
 async def update_competition_event(
@@ -333,7 +329,10 @@ async def withdraw_entry(entry_id: Id, payload: Withdrawal, entries: EntriesDep)
     dependencies=[WRITE],
 )
 async def disqualify_entry(entry_id: Id, entries: EntriesDep) -> Response:
-    """Disqualify an athlete: places and points in events stay, the overall rank goes. Idempotent."""
+    """Disqualify an athlete. Idempotent.
+
+    The places and points in events stay, but the athlete has no overall rank.
+    """
     return resource_response(await entries.disqualify(entry_id))
 
 

@@ -189,10 +189,12 @@ class Result(Row, table=True):
                 "competition_events.competition_id",
                 "competition_events.workout_id",
             ],
+            name="fk_results_event",
         ),
         sa.ForeignKeyConstraint(
             ["entry_id", "competition_id", "category_id", "athlete_id"],
             ["entries.id", "entries.competition_id", "entries.category_id", "entries.athlete_id"],
+            name="fk_results_entry",
         ),
         sa.UniqueConstraint("entry_id", "event_id"),
         Index(
@@ -356,9 +358,7 @@ class ResultCreate(EventResultWrite):
     athlete_id: Annotated[ExampleId, Field(description="Whose result it is.")]
     workout_id: Annotated[ExampleId, Field(description="The workout.")]
     centre_id: (
-        Annotated[
-            ExampleId, Field(description="Where; by default the centre of the training.")
-        ]
+        Annotated[ExampleId, Field(description="Where; by default the centre of the training.")]
         | None
     ) = None
     training_id: Annotated[ExampleId, Field(description="In which training, if any.")] | None = None

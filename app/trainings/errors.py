@@ -13,4 +13,3 @@ class AthleteBusy(Conflict):
     """The athlete has a seat in another training that overlaps."""
 
     type = ProblemType("athlete-busy", 409, "Athlete busy")
-

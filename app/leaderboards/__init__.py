@@ -1,0 +1,1 @@
+"""Leaderboards: the places, points and ranks of competitions."""
