@@ -1,0 +1,1 @@
+"""Workouts, results and the leaderboards of competitions."""
