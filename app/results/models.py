@@ -230,7 +230,8 @@ class Result(Row, table=True):
             name="measure_range",
         ),
         sa.CheckConstraint(
-            f"tie_break BETWEEN 0 AND {NO_TIE_BREAK - 1} AND tie_break_by <> 'none'",
+            "tie_break IS NULL"
+            f" OR (tie_break BETWEEN 0 AND {NO_TIE_BREAK - 1} AND tie_break_by <> 'none')",
             name="tie_break",
         ),
     )

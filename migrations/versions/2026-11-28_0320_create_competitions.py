@@ -376,7 +376,7 @@ def upgrade() -> None:
             "scaling IN ('rx_plus', 'rx', 'scaled', 'foundations')", name=op.f("ck_results_scaling")
         ),
         sa.CheckConstraint(
-            "tie_break BETWEEN 0 AND 8388606 AND tie_break_by <> 'none'",
+            "tie_break IS NULL OR (tie_break BETWEEN 0 AND 8388606 AND tie_break_by <> 'none')",
             name=op.f("ck_results_tie_break"),
         ),
         sa.CheckConstraint(
