@@ -1,0 +1,113 @@
+"""Standings: computed behind the revision of a board, one computation at a time.
+
+Writers increase the revision of the board (``app.competitions.locks``). A reader that finds the
+ranking behind it has the standings computed: one statement reads the results, ranks them, and
+writes the standings that differ. Its lock is on the row of ``rankings``, so no writer waits for it.
+"""
+
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from app.competitions.locks import BOARDS, COMPETITIONS
+from app.core.db.schema import NOW, table_of
+from app.core.db.statements import Statement
+from app.core.db.transactions import Runner, Transaction
+from app.leaderboards.models import Ranking, Standing
+from app.leaderboards.ranking import CATEGORY_ID, COMPETITION_ID, NONE, ranked
+
+RANKINGS, STANDINGS = table_of(Ranking), table_of(Standing)
+_EMPTY: sa.ColumnElement[Any] = sa.literal_column("'{}'::integer[]", ARRAY(sa.Integer))
+
+
+async def refresh(database: Runner, competition_id: UUID, category_id: UUID) -> None:
+    """Bring the standings of a board up to date, unless they are."""
+    board = {"competition_id": competition_id, "category_id": category_id}
+
+    async def work(transaction: Transaction) -> None:
+        found = await transaction.row(lock_ranking_query(), board)
+        if found is None:
+            await transaction.row(first_ranking_query(), board)
+            found = await transaction.row(lock_ranking_query(), board)
+        if found is not None and found["computed"] < found["revision"]:
+            statement = refresh_query(breaks_ties=found["overall_tie"] == "best_places")
+            await transaction.row(statement, board)
+
+    await database.transaction(work)
+
+
+@cache
+def lock_ranking_query() -> Statement:
+    """Lock the ranking of a board: ``computed, revision, overall_tie``.
+
+    ``revision`` is that of the board.
+
+    A transaction that has waited for the lock reads the new ranking, and the board as it was when
+    the statement began. If the other transaction has computed that revision, there is nothing left
+    to do.
+    """
+    computed = RANKINGS.c.revision.label("computed")
+    return Statement(
+        sa.select(computed, BOARDS.c.revision, COMPETITIONS.c.overall_tie)
+        .join(COMPETITIONS, COMPETITIONS.c.id == RANKINGS.c.competition_id)
+        .join(
+            BOARDS,
+            sa.and_(
+                BOARDS.c.competition_id == RANKINGS.c.competition_id,
+                BOARDS.c.category_id == RANKINGS.c.category_id,
+            ),
+        )
+        .where(RANKINGS.c.competition_id == COMPETITION_ID, RANKINGS.c.category_id == CATEGORY_ID)
+        .with_for_update(of=RANKINGS, key_share=True)
+    )
+
+
+@cache
+def first_ranking_query() -> Statement:
+    """Add the ranking of a board that has none, with nothing computed."""
+    columns = "competition_id", "category_id", "revision", "ordinals"
+    board = sa.select(BOARDS.c.competition_id, BOARDS.c.category_id, NONE, _EMPTY).where(
+        BOARDS.c.competition_id == COMPETITION_ID, BOARDS.c.category_id == CATEGORY_ID
+    )
+    row = insert(RANKINGS).from_select(columns, board, include_defaults=False)
+    return Statement(row.on_conflict_do_nothing().returning(RANKINGS.c.revision))
+
+
+@cache
+def refresh_query(*, breaks_ties: bool) -> Statement:
+    """Rank the entries of a locked ranking, and write the standings that differ."""
+    ranking = ranked(breaks_ties=breaks_ties)
+    now, were = ranking.entries, STANDINGS.alias("were")
+    columns = "rank", "points", "places", "position"
+    differs = sa.or_(*(were.c[name].is_distinct_from(now.c[name]) for name in columns))
+    changed = (
+        sa.select(now.c.entry_id, COMPETITION_ID, CATEGORY_ID, *(now.c[name] for name in columns))
+        .select_from(now.outerjoin(were, were.c.entry_id == now.c.entry_id))
+        .where(sa.or_(were.c.entry_id.is_(None), differs))
+    )
+    rows = insert(STANDINGS).from_select(
+        ["entry_id", "competition_id", "category_id", *columns], changed, include_defaults=False
+    )
+    written = (
+        rows.on_conflict_do_update(
+            index_elements=[STANDINGS.c.entry_id],
+            set_={name: rows.excluded[name] for name in columns},
+        )
+        .returning(STANDINGS.c.entry_id)
+        .cte("written")
+    )
+    marked = (
+        sa.update(RANKINGS)
+        .where(RANKINGS.c.competition_id == COMPETITION_ID, RANKINGS.c.category_id == CATEGORY_ID)
+        .values(
+            revision=sa.select(ranking.board.c.revision).scalar_subquery(),
+            ranked_at=NOW,
+            ordinals=sa.func.coalesce(ranking.ordinals, _EMPTY),
+        )
+        .returning(RANKINGS.c.revision)
+        .cte("marked")
+    )
+    return Statement(sa.select(marked.c.revision).add_cte(written))
