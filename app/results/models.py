@@ -207,6 +207,21 @@ class Result(Row, table=True):
         ),
         Index(None, "athlete_id", "performed_at", "id"),
         Index(None, "workout_id", "performed_at", "id"),
+        Index(None, "performed_at", "id"),
+        Index(
+            None,
+            "event_id",
+            "performed_at",
+            "id",
+            postgresql_where=sa.text("event_id IS NOT NULL"),
+        ),
+        Index(
+            None,
+            "centre_id",
+            "performed_at",
+            "id",
+            postgresql_where=sa.text("centre_id IS NOT NULL"),
+        ),
         Index(
             None,
             "centre_id",
@@ -494,7 +509,6 @@ class ResultsQuery(ResultsOfQuery):
     athlete_id: Id | SkipJsonSchema[None] = None
     workout_id: Id | SkipJsonSchema[None] = None
     centre_id: Id | SkipJsonSchema[None] = None
-    competition_id: Id | SkipJsonSchema[None] = None
     event_id: Id | SkipJsonSchema[None] = None
     review: Review | SkipJsonSchema[None] = None
     performed_on: CalendarDate | SkipJsonSchema[None] = None
