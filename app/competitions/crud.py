@@ -86,7 +86,7 @@ class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):
         if right.reach(self._caller).includes(centres, athlete_id):
             return
         seen = rights.SEE[FULL].reach(self._caller)
-        if seen.includes(centres, published=competition["published"]):
+        if seen.includes(centres, public=competition["published"]):
             raise self.forbidden()
         raise self.not_found()
 

@@ -122,7 +122,7 @@ class LeaderboardsCRUD:
         if state is None:
             raise CompetitionsCRUD.not_found()
         reach = rights.SEE[FULL].reach(self._caller)
-        if not (is_seen or reach.includes([state["centre_id"]], published=state["published"])):
+        if not (is_seen or reach.includes([state["centre_id"]], public=state["published"])):
             raise CompetitionsCRUD.not_found()
         if state["category"] is None:
             raise CategoriesCRUD.not_found()

@@ -40,7 +40,7 @@ def state_query() -> Statement:
         COMPETITIONS.c.status,
         COMPETITIONS.c.overall_tie,
         _reference(COMPETITIONS).label("competition"),
-        _reference(CATEGORIES).label("category"),
+        sa.case((CATEGORIES.c.id.is_not(None), _reference(CATEGORIES))).label("category"),
         sa.func.coalesce(BOARDS.c.entries, NONE).label("entries"),
         sa.func.coalesce(BOARDS.c.revision, NONE).label("revision"),
         sa.func.coalesce(RANKINGS.c.revision, NONE).label("computed"),
@@ -144,8 +144,8 @@ def standing_query() -> Statement:
 
 @lru_cache
 def board_of_entry_query() -> Statement:
-    """Find the board of an entry, and its athlete."""
-    columns = ENTRIES.c.competition_id, ENTRIES.c.category_id, ENTRIES.c.athlete_id
+    """Find the board of an entry."""
+    columns = ENTRIES.c.competition_id, ENTRIES.c.category_id
     wanted = ENTRIES.c.id == sa.bindparam("entry_id", type_=sa.Uuid)
     return Statement(sa.select(*columns).where(wanted))
 

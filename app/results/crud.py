@@ -1,6 +1,6 @@
 """Operations on results: log, submit, correct, review."""
 
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -35,13 +35,6 @@ _COPIES = "workout_id", "score_type", "best", "tie_break_by"
 """The columns of a result that repeat its workout."""
 _PLACES = "competition_id", "event_id", "entry_id", "category_id", "athlete_id"
 _ABOUT = tuple(AboutResult.model_fields)
-
-
-class Put(NamedTuple):
-    """The result of a PUT."""
-
-    resource: Resource
-    is_new: bool
 
 
 class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
@@ -81,13 +74,13 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
 
         return await self._database.transaction(work)
 
-    async def put(self, event_id: UUID, entry_id: UUID, payload: EventResultWrite) -> Put:
+    async def put(self, event_id: UUID, entry_id: UUID, payload: EventResultWrite) -> Resource:
         """Write the result of an entry in an event (idempotent).
 
         Raise ``NotFound``, ``Forbidden``, ``Invalid`` or ``WrongState``.
         """
 
-        async def work(transaction: Transaction) -> Put:
+        async def work(transaction: Transaction) -> Resource:
             event = await self._lock_event(transaction, event_id, entry_id)
             entry = await self._lock_entry(transaction, event)
             fields = _written(payload, event)
@@ -95,11 +88,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
                 fields |= {"id": new_id(), "centre_id": None, "training_id": None}
                 fields |= {name: event[name] for name in _PLACES}
                 values = new_values(self.queries.table, fields)
-                return Put(await self._insert(transaction, values), is_new=True)
+                return await self._insert(transaction, values)
             if payload.performed_at is None:
                 del fields["performed_at"], fields["performed_on"]
-            changed = await self._change(transaction, entry["result_id"], fields)
-            return Put(changed, is_new=False)
+            return await self._change(transaction, entry["result_id"], fields)
 
         return await self._database.transaction(work)
 
@@ -224,7 +216,7 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         right = rights.LOG if judging else rights.CORRECT
         if not self._caller.is_admin:
             seen = await self._see(transaction, result_id)
-            if not right.reach(self._caller).includes(**{**seen.belongs, "published": False}):
+            if not right.reach(self._caller).includes(**{**seen.belongs, "public": False}):
                 raise self.forbidden()
         return target
 

@@ -13,7 +13,7 @@ from app.core.resources.projection import EMPTY_LIST, as_json
 from app.core.resources.queries import (
     REACH_ATHLETE,
     REACH_CENTRES,
-    REACH_PUBLISHED,
+    REACH_PUBLIC,
     Compare,
     Queries,
     as_expected,
@@ -35,7 +35,7 @@ class ResultQueries(Queries):
         return sa.or_(
             RESULTS.c.athlete_id == REACH_ATHLETE,
             RESULTS.c.centre_id == sa.func.any(REACH_CENTRES),
-            sa.and_(REACH_PUBLISHED, RESULTS.c.event_id.is_not(None)),
+            sa.and_(REACH_PUBLIC, RESULTS.c.event_id.is_not(None)),
         )
 
     def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
@@ -43,7 +43,7 @@ class ResultQueries(Queries):
         return {
             "centres": ids_of(source.c.centre_id),
             "athlete_id": source.c.athlete_id,
-            "published": source.c.event_id.is_not(None),
+            "public": source.c.event_id.is_not(None),
         }
 
     def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any]:

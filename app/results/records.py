@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from pydantic import Field
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import SQLModel
 
 from app.core.db.statements import Statement
@@ -57,7 +58,7 @@ def records_query(*, within_reach: bool) -> Statement:
     best = (
         sa.select(RESULTS)
         .where(*conditions)
-        .distinct(*kind)
+        .ext(distinct_on(*kind))
         .order_by(*kind, RESULTS.c.place_key, RESULTS.c.performed_at, RESULTS.c.id)
         .subquery("best")
     )

@@ -51,12 +51,7 @@ READ, WRITE = needs("results:read"), needs("results:write")
 
 router = APIRouter(tags=["results"], route_class=ContractRoute)
 
-PUTS = merged(
-    ACTS,
-    TAKES_BODY,
-    problems(WrongState),
-    {201: {"model": ResultRead, "description": "The entry had no result in the event."}},
-)
+PUTS = merged(ACTS, TAKES_BODY, problems(WrongState))
 
 
 @router.put(
@@ -73,8 +68,7 @@ async def put_result(
     Judges are the coaches of the host. Athletes submit their own results while the competition and
     the event are open, until a judge has reviewed them.
     """
-    put = await results.put(event_id, entry_id, payload)
-    return resource_response(put.resource, HTTPStatus.CREATED if put.is_new else HTTPStatus.OK)
+    return resource_response(await results.put(event_id, entry_id, payload))
 
 
 @router.get(

@@ -29,8 +29,9 @@ REACH = "reach"
 """The filter of a list that leaves out rows beyond the caller's reach."""
 REACH_CENTRES: sa.ColumnElement[Any] = sa.bindparam("reach_centres", type_=ARRAY(sa.Uuid))
 REACH_TODAY: sa.ColumnElement[Any] = sa.bindparam("reach_today", type_=ARRAY(sa.Uuid))
+REACH_PUBLISHED: sa.ColumnElement[Any] = sa.bindparam("reach_published", type_=ARRAY(sa.Uuid))
 REACH_ATHLETE: sa.ColumnElement[Any] = sa.bindparam("reach_athlete", type_=sa.Uuid)
-REACH_PUBLISHED: sa.ColumnElement[bool] = sa.bindparam("reach_published", type_=sa.Boolean)
+REACH_PUBLIC: sa.ColumnElement[bool] = sa.bindparam("reach_public", type_=sa.Boolean)
 """The parameters of a ``Reach``."""
 _REACH_ALL: sa.ColumnElement[bool] = sa.bindparam("reach_all", type_=sa.Boolean)
 
