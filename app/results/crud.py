@@ -103,7 +103,12 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         self, event_id: UUID, entry_id: UUID, expected: Versions = None
     ) -> None:
         """Delete the result of an entry in an event, as ``delete``."""
-        await self.delete(await self._id_of(self._database, event_id, entry_id), expected)
+        try:
+            result_id = await self._id_of(self._database, event_id, entry_id)
+        except NotFound:
+            await self._waits_for_standby(entry_id)  # as in ``delete``
+            raise
+        await self.delete(result_id, expected)
 
     async def update(
         self, row_id: UUID, payload: ResultUpdate, expected: Versions = None
@@ -159,7 +164,11 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             if await transaction.row(self.queries.delete_query(), values) is None:
                 raise await self._why_not(transaction, row_id)
 
-        await self._database.transaction(work)
+        try:
+            await self._database.transaction(work)
+        except NotFound:
+            await self._waits_for_standby(row_id)  # it may be gone by the first request of a retry
+            raise
 
     async def changes_of(self, result_id: UUID) -> str:
         """Return the corrections of a result, as JSON; raise ``NotFound``."""

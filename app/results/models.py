@@ -425,10 +425,9 @@ def _column(name: str) -> ReadAs:
     return ReadAs(lambda rows: rows.c[name])
 
 
-class ResultRead(Row):
-    """A result: in an event of a competition, or at a centre."""
+class ResultBase(SQLModel):
+    """A result, without its athlete."""
 
-    athlete: AthleteReference
     workout: WorkoutOfResult
     competition: CompetitionReference | None
     event: EventOfResult | None
@@ -462,6 +461,12 @@ class ResultRead(Row):
     judge: Judge | None
     video_url: VideoURL | None
     notes: Notes | None
+
+
+class ResultRead(ResultBase, Row):
+    """A result: in an event of a competition, or at a centre."""
+
+    athlete: AthleteReference
 
 
 class ResultPage(Page[ResultRead]):
