@@ -43,6 +43,12 @@ FIRST = {
     "PATCH /centres/{centre_id}": 200,
     "DELETE /centres/{centre_id}": 204,
     "DELETE /centres/{centre_id}, If-Match": 204,
+    "POST /workouts": 201,
+    "PATCH /workouts/{workout_id}": 200,
+    "DELETE /workouts/{workout_id}": 204,
+    "POST /centres/{centre_id}/programme": 201,
+    "PATCH /programme/{programmed_workout_id}": 200,
+    "DELETE /programme/{programmed_workout_id}": 204,
     "POST /trainings": 201,
     "PATCH /trainings/{training_id}": 200,
     "PATCH /trainings/{training_id}, its capacity": 200,
@@ -245,6 +251,26 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     add("PATCH /centres/{centre_id}", await created("centres"), json={"owner": "x"})
     add("DELETE /centres/{centre_id}", await created("centres"))
     add("DELETE /centres/{centre_id}, If-Match", await created("centres"))
+    timed = {"score_type": "time"}
+    workout = await created("workouts", **timed)
+
+    async def programmed(position: int) -> str:
+        row = {"workout_id": workout, "date": "2026-12-01", "position": position}
+        response = await setup.post(f"{API}/centres/{centre}/programme", json=row)
+        return str(response.json()["id"])
+
+    add("POST /workouts", json=name | timed)
+    add(
+        "PATCH /workouts/{workout_id}", await created("workouts", **timed), json={"best": "highest"}
+    )
+    add("DELETE /workouts/{workout_id}", await created("workouts", **timed))
+    add(
+        "POST /centres/{centre_id}/programme",
+        centre,
+        json={"workout_id": workout, "date": "2026-12-01"},
+    )
+    add("PATCH /programme/{programmed_workout_id}", await programmed(2), json={"position": 3})
+    add("DELETE /programme/{programmed_workout_id}", await programmed(4))
     add("POST /trainings", json=name | times | {"centre_id": centre})
     add("PATCH /trainings/{training_id}", await training(), json=name)
     add("PATCH /trainings/{training_id}, its capacity", await training(), json={"capacity": 2})
