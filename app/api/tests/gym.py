@@ -30,6 +30,8 @@ IDS: dict[str, dict[str, UUID]] = {
     "centre": {"own": _id(10), "foreign": _id(11)},
     "athlete": {"own": _id(20), "shared": _id(21), "foreign": _id(22), "self": _id(23)},
     "training": {"own": _id(30), "foreign": _id(31), "unbooked": _id(32)},
+    "workout": {"own": _id(80), "benchmark": _id(81), "unused": _id(82)},
+    "programmed": {"published": _id(90), "draft": _id(91), "foreign": _id(92)},
     "booking": {"own": _id(40), "shared": _id(41), "foreign": _id(42), "self": _id(43)},
     "account": {
         "own": ROLES["coach"].id,
@@ -81,6 +83,15 @@ _ADD = """
             ('{booking[foreign]}', '{training[foreign]}', '{athlete[foreign]}', 4)
         ) booking (id, training_id, athlete_id, number)
         JOIN trainings ON trainings.id = training_id::uuid;
+    INSERT INTO workouts (id, name, name_key, benchmark, score_type, best, tie_break) VALUES
+        ('{workout[own]}', 'Hills', 'hills', false, 'time', 'lowest', 'none'),
+        ('{workout[benchmark]}', 'Fran', 'fran', true, 'time', 'lowest', 'none'),
+        ('{workout[unused]}', 'Ladder', 'ladder', false, 'reps', 'highest', 'none');
+    INSERT INTO programmed_workouts (id, centre_id, date, position, workout_id, published_at) VALUES
+        ('{programmed[published]}', '{centre[own]}', '2026-12-01', 1, '{workout[own]}', now()),
+        ('{programmed[draft]}', '{centre[own]}', '2026-12-01', 2, '{workout[own]}',
+         now() + interval '1 day'),
+        ('{programmed[foreign]}', '{centre[foreign]}', '2026-12-01', 1, '{workout[own]}', now());
     INSERT INTO accounts (id, email, email_key, is_admin, athlete_id) VALUES
         ('{account[foreign]}', 'coach@harbour.example', 'coach@harbour.example', false, NULL),
         ('{account[other]}', 'other@example.com', 'other@example.com', false, NULL);

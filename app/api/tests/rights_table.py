@@ -49,6 +49,8 @@ def own_account(operation: str, request: str, code: str, body: Any = None) -> No
 ATHLETES = "own shared foreign self"
 BOOKINGS = "own shared foreign self"
 CENTRES = "own foreign"
+WORKOUTS = "own benchmark"
+PROGRAMMED = "published draft foreign"
 NEW_TRAINING = {
     "name": "Open gym",
     "starts_at": "2100-01-01T10:00:00Z",
@@ -242,6 +244,79 @@ case(
     "POST /athletes/<athlete>/erase",
     ATHLETES,
     codes="204 | 204 403 404 204 | 403 403 404 403 | 403 403 404 403 | 404 404 404 403 | 403 | 404",
+)
+
+# Workouts and programmes.
+case(
+    "create_workout",
+    "POST /workouts",
+    body={"name": "Steps", "score_type": "reps"},
+    codes="201 | 201 | 403 | 201 | 403 | 403 | 403",
+)
+only_admin(
+    "create_workout",
+    "POST /workouts",
+    "201",
+    {"name": "Grace", "score_type": "time", "benchmark": True},
+)
+case("list_workouts", "GET /workouts", codes="200 | 200 | 200 | 200 | 200 | 200 | 200")
+case(
+    "get_workout",
+    "GET /workouts/<workout>",
+    WORKOUTS,
+    codes="200 | 200 | 200 | 200 | 200 | 404 | 404",
+)
+case(
+    "update_workout",
+    "PATCH /workouts/<workout>",
+    WORKOUTS,
+    {"name": "Other"},
+    codes="200 | 200 403 | 403 | 200 403 | 403 | 403 | 404",
+)
+case(
+    "update_workout",
+    "PATCH /workouts/<workout>",
+    WORKOUTS,
+    {"benchmark": True},
+    codes="200 | 403 | 403 | 403 | 403 | 403 | 404",
+)
+case(
+    "delete_workout",
+    "DELETE /workouts/<workout>",
+    "unused benchmark own",
+    codes="204 204 409 | 204 403 409 | 403 | 204 403 409 | 403 | 403 | 404",
+)
+case(
+    "create_programmed_workout",
+    "POST /centres/<centre>/programme",
+    CENTRES,
+    {"workout_id": "<workout own>", "date": "2026-12-02"},
+    codes="201 | 201 403 | 403 | 201 403 | 403 | 403 | 404",
+)
+case(
+    "list_programme",
+    "GET /centres/<centre>/programme",
+    CENTRES,
+    codes="200 | 200 | 200 | 200 | 200 | 200 404 | 404",
+)
+case(
+    "get_programmed_workout",
+    "GET /programme/<programmed>",
+    PROGRAMMED,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 404 404 | 200 404 404 | 404",
+)
+case(
+    "update_programmed_workout",
+    "PATCH /programme/<programmed>",
+    PROGRAMMED,
+    {"notes": "Slowly."},
+    codes="200 | 200 200 404 | 403 403 404 | 200 200 404 | 403 404 404 | 403 | 404",
+)
+case(
+    "delete_programmed_workout",
+    "DELETE /programme/<programmed>",
+    PROGRAMMED,
+    codes="204 | 204 204 404 | 403 403 404 | 204 204 404 | 403 404 404 | 403 | 404",
 )
 
 # Trainings.

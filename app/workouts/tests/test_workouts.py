@@ -3,11 +3,15 @@
 from typing import Any
 
 import pytest
+from asyncpg import Connection
+from fastapi import FastAPI
 from httpx import AsyncClient
 
-from app.conftest import API, Create, Json, conflict, problem
+from app.api.tests.gym import IDS, ROLES, add_gym
+from app.conftest import API, Create, Json, client_of, problem
 
 URL = f"{API}/workouts"
+FRAN = {"name": "Fran", "score_type": "time"}
 
 
 class TestWorkouts:
@@ -58,17 +62,15 @@ class TestWorkouts:
         assert (response.status_code, response.json()["best"]) == (201, best)
 
     async def test_only_benchmarks_have_unique_names(self, client: AsyncClient) -> None:
-        fran = {"name": "Fran", "score_type": "time"}
-        await client.post(URL, json={**fran, "benchmark": True})
-        mine = await client.post(URL, json={**fran, "name": "FRÁN"})
+        await client.post(URL, json={**FRAN, "benchmark": True})
+        mine = await client.post(URL, json={**FRAN, "name": "FRÁN"})
 
         assert mine.status_code == 201
-        taken = conflict("name", "taken", "This name is already taken.")
-        again = await client.post(URL, json={**fran, "name": "fran", "benchmark": True})
+        taken = 409, "/problems/already-taken", [("/name", "taken")]
+        again = await client.post(URL, json={**FRAN, "name": "fran", "benchmark": True})
         assert problem(again) == taken
         raised = await client.patch(mine.headers["Location"], json={"benchmark": True})
-        assert raised.status_code == 409
-        assert raised.json()["errors"] == again.json()["errors"]
+        assert problem(raised) == taken
 
     async def test_a_workout_without_a_score_has_no_tie_break(self, client: AsyncClient) -> None:
         fields = {"name": "Mobility", "score_type": "none", "tie_break": "time"}
@@ -105,8 +107,8 @@ class TestProgramme:
     async def test_the_programme_shows_what_is_done_in_the_order_of_the_day(
         self, client: AsyncClient, create: Create
     ) -> None:
-        centre = await create("centres", name="Box")
-        workout = await create("workouts", name="Fran", score_type="time")
+        centre = await create("centres", {"name": "Box"})
+        workout = await create("workouts", FRAN)
         url = f"{API}/centres/{centre['id']}/programme"
 
         async def add(date: str, position: int, **fields: Any) -> Json:
@@ -150,8 +152,8 @@ class TestProgramme:
     async def test_two_workouts_of_a_day_have_different_positions(
         self, client: AsyncClient, create: Create
     ) -> None:
-        centre = await create("centres", name="Box")
-        workout = await create("workouts", name="Fran", score_type="time")
+        centre = await create("centres", {"name": "Box"})
+        workout = await create("workouts", FRAN)
         url = f"{API}/centres/{centre['id']}/programme"
         row = {"workout_id": workout["id"], "date": "2026-12-01"}
         await client.post(url, json=row)
@@ -173,8 +175,29 @@ class TestProgramme:
     async def test_the_programme_of_no_centre_is_not_found(
         self, client: AsyncClient, create: Create
     ) -> None:
-        workout = await create("workouts", name="Fran", score_type="time")
+        workout = await create("workouts", FRAN)
         row = {"workout_id": workout["id"], "date": "2026-12-01"}
         response = await client.post(f"{API}/centres/{workout['id']}/programme", json=row)
         assert response.status_code == 404
         assert response.json()["detail"] == "There is no such centre."
+
+    async def test_members_and_devices_see_what_is_published(
+        self, client: AsyncClient, app: FastAPI, connection: Connection
+    ) -> None:
+        await add_gym(connection)
+        url = f"{API}/centres/{IDS['centre']['own']}/programme?total=true"
+        published, draft = (str(IDS["programmed"][name]) for name in ("published", "draft"))
+
+        seen = {}
+        for role in ("coach", "desk", "member", "device"):
+            async with client_of(app, caller=ROLES[role]) as caller:
+                page = (await caller.get(url)).json()
+            seen[role] = [row["id"] for row in page["items"]]
+            assert page["total"] == len(seen[role])
+
+        assert seen == {
+            "coach": [published, draft],
+            "desk": [published, draft],
+            "member": [published],
+            "device": [published],
+        }
