@@ -239,10 +239,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             raise NotFound("There is no such entry in the competition of this event.")
         may_judge = self._may_judge(event)
         if not may_judge:
-            is_own = event["athlete_id"] == self._caller.athlete_id
-            if not (event["published"] and event["event_published"]):
+            is_public = event["published"] and event["event_published"]
+            if not (is_public and self.reach().includes(public=True)):
                 raise CompetitionEventsCRUD.not_found()
-            if judging or not is_own:
+            if judging or event["athlete_id"] != self._caller.athlete_id:
                 raise self.forbidden()
         refuse_final(event)
         if event["status"] == "draft":
