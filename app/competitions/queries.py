@@ -65,7 +65,7 @@ class CompetitionQueries(Queries):
         }
         changed = ["status"]
         if verb == "opened":
-            new[COMPETITIONS.c.published_at] = sa.func.coalesce(COMPETITIONS.c.published_at, NOW)
+            new[COMPETITIONS.c.published_at] = sa.func.least(COMPETITIONS.c.published_at, NOW)
             changed.append("published_at")
         elif verb == "reopened":
             new[COMPETITIONS.c.reopened_because] = sa.bindparam("reason", type_=sa.Text)
