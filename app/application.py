@@ -34,6 +34,7 @@ from app.identity.passwords import Passwords
 from app.identity.tokens.callers import Callers
 from app.identity.tokens.jwt import Issuer
 from app.journal.retention import retention
+from app.leaderboards.refresh import Refreshes
 
 EXPOSED_HEADERS = [
     "ETag",
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.issuer = Issuer(settings.jwt_issuer, settings.jwt_audience)
     app.state.callers = Callers(app.state.issuer, settings.public_read)
     app.state.passwords = Passwords()
+    app.state.refreshes = Refreshes()
     documentation = [route.path or "" for route in iter_route_contexts(app.routes)]
     app.include_router(health.router)
     app.include_router(identity.keys)
@@ -107,7 +109,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if settings.debug:
         logging.getLogger("app").setLevel(logging.DEBUG)
         asyncio.get_running_loop().set_debug(True)
-    async with connected(settings) as database, retention(database, settings.events_kept):
+    async with (
+        connected(settings) as database,
+        retention(database, settings.events_kept),
+        app.state.refreshes.ended(),
+    ):
         app.state.database = database
         # Exclude the app's own objects from garbage collection: a scan of them takes 50 ms.
         gc.collect()

@@ -86,5 +86,5 @@ async def update_centre(
     dependencies=[WRITE],
 )
 async def delete_centre(centre_id: Id, centres: CentresDep, expected: ExpectedVersions) -> None:
-    """Delete a centre that no athlete is enrolled at and that has no trainings."""
+    """Delete a centre without athletes, trainings and programme."""
     await centres.delete(centre_id, expected)

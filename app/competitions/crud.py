@@ -39,7 +39,7 @@ class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):
     async def move(self, competition_id: UUID, verb: str, reason: str | None = None) -> Resource:
         """Open, close, finalise or reopen a competition: ``verb`` is one of ``BEFORE``.
 
-        It changes nothing if the competition has that status already. Raise ``NotFound``,
+        It changes nothing if that is done already, for the same reason. Raise ``NotFound``,
         ``Forbidden`` or ``WrongState``.
         """
 
@@ -48,7 +48,8 @@ class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):
                 transaction, competition_id, rights.CHANGE, to_change=True
             )
             status = competition["status"]
-            if status == AFTER[verb] and verb != "reopened":
+            is_same = verb != "reopened" or reason == competition["reopened_because"]
+            if status == AFTER[verb] and is_same:
                 return await self._read(transaction, competition_id)
             if status not in BEFORE[verb]:
                 raise WrongState(f"A competition that is {status} cannot be {verb}.")
@@ -86,7 +87,7 @@ class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):
         if right.reach(self._caller).includes(centres, athlete_id):
             return
         seen = rights.SEE[FULL].reach(self._caller)
-        if seen.includes(centres, published=competition["published"]):
+        if seen.includes(centres, public=competition["published"]):
             raise self.forbidden()
         raise self.not_found()
 
@@ -100,6 +101,10 @@ class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):
             if expected is not None and competition["version"] not in expected:
                 return None
             refuse_final(competition)
+            published_at = values.get("new_published_at", competition["published_at"])
+            if competition["status"] != "draft" and published_at != competition["published_at"]:
+                detail = "A competition that was opened stays published."
+                raise Frozen.of_field("/published_at", "frozen", detail)
             if "centre_id" in fields and not self._caller.is_admin:
                 await self._check_host(transaction, values["new_centre_id"])
             if values.get("new_points", competition["points"]) != competition[

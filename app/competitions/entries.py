@@ -20,7 +20,7 @@ from app.core.access import Caller, Right
 from app.core.db.constraints import reference_missing
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import AlreadyTaken, Erased, StillInUse, WrongState
+from app.core.errors import AlreadyTaken, Erased, NotFound, StillInUse, WrongState
 from app.core.resources.crud import CRUD, Resource, Versions
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -91,7 +91,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
     async def delete(self, row_id: UUID, expected: Versions = None) -> None:
         """Delete an entry without results, as in the base class."""
 
-        async def work(transaction: Transaction) -> bool:
+        async def work(transaction: Transaction) -> None:
             competition = await self._lock(transaction, row_id, rights.CHANGE)
             board = {
                 "competition_id": competition["id"],
@@ -106,9 +106,12 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
                 raise StillInUse("This entry has results.") from None
             if deleted is None:
                 raise self.changed_meanwhile()
-            return True
 
-        await self._database.transaction(work)
+        try:
+            await self._database.transaction(work)
+        except NotFound:
+            await self._waits_for_standby(row_id)  # it may be gone by the first request of a retry
+            raise
 
     async def of_competition(self, competition_id: UUID, query: EntriesQuery) -> PageOfJSON:
         """List the entries of a competition; raise ``NotFound`` if there is no such competition."""

@@ -72,7 +72,9 @@ class CompetitionEventsCRUD(CRUD[CompetitionEventCreate, CompetitionEventUpdate]
 
         async def work(transaction: Transaction) -> bool:
             competition = await transaction.row(lock_competition_of_event_query(), {"id": row_id})
-            self._check(competition)
+            if competition is None:
+                return False
+            self.competitions.check(rights.CHANGE, competition)
             refuse_final(competition)
             reach = self.changes.reach(self._caller)
             values = {"id": row_id, "expected": expected, **reach.values()}
@@ -103,11 +105,6 @@ class CompetitionEventsCRUD(CRUD[CompetitionEventCreate, CompetitionEventUpdate]
         except AlreadyTaken:
             detail = "Another event of this competition has this ordinal."
             raise AlreadyTaken.of_field("/ordinal", "taken", detail) from None
-
-    def _check(self, competition: Any) -> None:
-        if competition is None:
-            raise self.not_found()
-        self.competitions.check(rights.CHANGE, competition)
 
 
 def _check_points(competition: Any, points_table: list[int] | None) -> None:

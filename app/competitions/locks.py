@@ -43,6 +43,7 @@ def _locked(source: sa.FromClause, wanted: sa.ColumnElement[bool]) -> sa.Select[
         COMPETITIONS.c.version,
         COMPETITIONS.c.centre_id,
         COMPETITIONS.c.status,
+        COMPETITIONS.c.reopened_because,
         COMPETITIONS.c.points,
         COMPETITIONS.c.published_at,
         published(COMPETITIONS).label("published"),

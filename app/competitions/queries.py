@@ -29,7 +29,7 @@ from app.core.db.statements import Statement
 from app.core.resources.queries import (
     REACH_ATHLETE,
     REACH_CENTRES,
-    REACH_PUBLISHED,
+    REACH_PUBLIC,
     Compare,
     Queries,
     compiled_once,
@@ -48,12 +48,12 @@ class CompetitionQueries(Queries):
         """Return the condition for competitions of hosts within reach, and for published ones."""
         return sa.or_(
             COMPETITIONS.c.centre_id == sa.func.any(REACH_CENTRES),
-            sa.and_(REACH_PUBLISHED, published(COMPETITIONS)),
+            sa.and_(REACH_PUBLIC, published(COMPETITIONS)),
         )
 
     def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
         """Return the host of a competition, and whether it is published."""
-        return {"centres": ids_of(source.c.centre_id), "published": published(source)}
+        return {"centres": ids_of(source.c.centre_id), "public": published(source)}
 
     @compiled_once
     def status_query(self, verb: str) -> Statement:
@@ -65,7 +65,7 @@ class CompetitionQueries(Queries):
         }
         changed = ["status"]
         if verb == "opened":
-            new[COMPETITIONS.c.published_at] = sa.func.coalesce(COMPETITIONS.c.published_at, NOW)
+            new[COMPETITIONS.c.published_at] = sa.func.least(COMPETITIONS.c.published_at, NOW)
             changed.append("published_at")
         elif verb == "reopened":
             new[COMPETITIONS.c.reopened_because] = sa.bindparam("reason", type_=sa.Text)
@@ -101,14 +101,14 @@ class CompetitionEventQueries(Queries):
         """Return the condition for events of hosts within reach, and for published ones."""
         return sa.or_(
             _of_competition(EVENTS, "centre_id") == sa.func.any(REACH_CENTRES),
-            sa.and_(REACH_PUBLISHED, published(EVENTS), _is_published(EVENTS)),
+            sa.and_(REACH_PUBLIC, published(EVENTS), _is_published(EVENTS)),
         )
 
     def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
         """Return the host of an event, and whether it is published."""
         return {
             "centres": ids_of(_of_competition(source, "centre_id")),
-            "published": sa.and_(published(source), _is_published(source)),
+            "public": sa.and_(published(source), _is_published(source)),
         }
 
     def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any]:
@@ -139,7 +139,7 @@ class EntryQueries(Queries):
         return sa.or_(
             ENTRIES.c.athlete_id == REACH_ATHLETE,
             _of_competition(ENTRIES, "centre_id") == sa.func.any(REACH_CENTRES),
-            sa.and_(REACH_PUBLISHED, _is_published(ENTRIES)),
+            sa.and_(REACH_PUBLIC, _is_published(ENTRIES)),
         )
 
     def belongs(self, source: sa.FromClause) -> Mapping[str, sa.ColumnElement[Any]]:
@@ -147,7 +147,7 @@ class EntryQueries(Queries):
         return {
             "centres": ids_of(_of_competition(source, "centre_id")),
             "athlete_id": source.c.athlete_id,
-            "published": _is_published(source),
+            "public": _is_published(source),
         }
 
     def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any]:

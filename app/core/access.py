@@ -20,6 +20,8 @@ MEMBER = "member"
 """An athlete who is enrolled at the centre that a row belongs to."""
 ACCOUNT = "account"
 """Every account, for operations that are limited to what the account owns."""
+MEMBER_PUBLISHED, DEVICE_PUBLISHED = "member, published", "device, published"
+"""A member, and a device, but only for rows that are published."""
 SELF = "self"
 """The athlete whom a row is about."""
 ANYONE = "anyone"
@@ -90,8 +92,10 @@ class Reach(NamedTuple):
     today: frozenset[UUID] = frozenset()
     """Centres of which the caller reaches the rows of today."""
     athlete_id: UUID | None = None
-    published: bool = False
-    """Whether the caller reaches all published rows."""
+    published: frozenset[UUID] = frozenset()
+    """Centres of which the caller reaches the rows that are published."""
+    public: bool = False
+    """Whether the caller reaches all rows that are published for everybody."""
 
     def __bool__(self) -> bool:
         """Return whether there may be any row within it."""
@@ -104,7 +108,8 @@ class Reach(NamedTuple):
             self.centres | other.centres,
             self.today | other.today,
             self.athlete_id or other.athlete_id,
-            self.published or other.published,
+            self.published | other.published,
+            self.public or other.public,
         )
 
     def includes(
@@ -112,14 +117,19 @@ class Reach(NamedTuple):
         centres: Collection[UUID] = (),
         athlete_id: UUID | None = None,
         today: Collection[UUID] = (),
-        published: bool = False,
+        published: Collection[UUID] = (),
+        public: bool = False,
     ) -> bool:
-        """Return whether it includes a row that belongs to these centres, and to this athlete."""
+        """Return whether it includes a row that belongs to these centres, and to this athlete.
+
+        A row that is for today, or published, belongs to its centres in that way too.
+        """
         return (
             self.is_all
-            or (published and self.published)
+            or (public and self.public)
             or not self.centres.isdisjoint(centres)
             or not self.today.isdisjoint(today)
+            or not self.published.isdisjoint(published)
             or (athlete_id is not None and athlete_id == self.athlete_id)
         )
 
@@ -130,13 +140,14 @@ class Reach(NamedTuple):
             "reach_centres": list(self.centres),
             "reach_today": list(self.today),
             "reach_athlete": self.athlete_id,
-            "reach_published": self.published,
+            "reach_published": list(self.published),
+            "reach_public": self.public,
         }
 
     def name(self) -> str:
         """Return a text that no other reach has."""
-        several = self.is_all, sorted(self.centres), sorted(self.today), self.athlete_id
-        return repr((*several, self.published))
+        centres = sorted(self.centres), sorted(self.today), sorted(self.published)
+        return repr((self.is_all, *centres, self.athlete_id, self.public))
 
 
 NOTHING = Reach()
@@ -166,17 +177,26 @@ class Right:
         centres = {centre_id for centre_id, role in caller.roles.items() if role in who}
         if MEMBER in who:
             centres |= caller.enrolled
+        published = set(caller.enrolled) if MEMBER_PUBLISHED in who else set()
         today = set()
         if caller.centre_id is not None:
             if DEVICE in who:
                 centres.add(caller.centre_id)
             if DEVICE_TODAY in who:
                 today.add(caller.centre_id)
+            if DEVICE_PUBLISHED in who:
+                published.add(caller.centre_id)
         own = caller.athlete_id if SELF in who else None
-        is_published = (LEADERBOARDS in who and LEADERBOARDS in caller.public) or (
-            PUBLISHED in who and (is_somebody or caller.centre_id is not None)
+        is_reader = PUBLISHED in who and (is_somebody or caller.centre_id is not None)
+        is_public = LEADERBOARDS in who and LEADERBOARDS in caller.public
+        return Reach(
+            False,
+            frozenset(centres),
+            frozenset(today),
+            own,
+            frozenset(published),
+            is_reader or is_public,
         )
-        return Reach(False, frozenset(centres), frozenset(today), own, is_published)
 
 
 ADMINISTRATORS = Right()

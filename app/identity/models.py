@@ -43,7 +43,12 @@ ScopeName = Literal[
 ]
 SCOPES: tuple[ScopeName, ...] = get_args(ScopeName)
 """All scopes. A session has all of them."""
-DEVICE_SCOPES: tuple[ScopeName, ...] = ("centres:read", "trainings:read", "checkin")
+DEVICE_SCOPES: tuple[ScopeName, ...] = (
+    "centres:read",
+    "trainings:read",
+    "results:read",
+    "checkin",
+)
 """The scopes of a device at a centre."""
 Scopes = Annotated[
     list[ScopeName],

@@ -1,12 +1,27 @@
 """Leaderboards: tables and responses."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field as TableField
 from sqlmodel import Index, SQLModel
+
+from app.athletes.models import AthleteReference, Sex
+from app.categories.models import CategoryReference
+from app.competitions.models import (
+    MOST_EVENTS,
+    CompetitionReference,
+    EntryStatus,
+    WithdrawnBefore,
+)
+from app.core.resources.fields import FROM_DIGITS, ExampleId, Id, QueryBoolean, QueryInteger
+from app.core.resources.paging import LARGEST_PAGE
+from app.results.models import Outcome, Review, Scaling
 
 
 class Ranking(SQLModel, table=True):
@@ -57,3 +72,104 @@ class Standing(SQLModel, table=True):
     points: int
     places: list[int] = TableField(sa_type=ARRAY(sa.Integer))
     """In the events of the ranking; without a result, the place after the last one."""
+
+
+class EventStanding(SQLModel):
+    """The place of an entry in an event."""
+
+    ordinal: Annotated[int, Field(ge=1, description="Which event.", examples=[1])]
+    event_id: ExampleId
+    place: Annotated[
+        int, Field(description="Without a result, the place after the last one.", examples=[1])
+    ]
+    points: Annotated[int, Field(examples=[1])]
+    result_id: (
+        Annotated[ExampleId, Field(description="Null if there is no result with a place.")] | None
+    )
+    scaling: Scaling | None
+    outcome: Outcome | None
+    score: Annotated[str | None, Field(description="As typed.", examples=["6:21"])]
+    tie_break: Annotated[str | None, Field(description="As typed.", examples=[None])]
+    review: Review | None
+
+
+class LeaderboardRow(SQLModel):
+    """An entry on a leaderboard."""
+
+    rank: (
+        Annotated[
+            int,
+            Field(
+                description="Equal points may share a rank. Null if disqualified, or withdrawn"
+                " without a start.",
+                examples=[1],
+            ),
+        ]
+        | None
+    )
+    points: Annotated[int, Field(examples=[7])]
+    entry_id: ExampleId
+    athlete: AthleteReference
+    status: EntryStatus
+    withdrawn_before: WithdrawnBefore | None
+    events: Annotated[
+        list[EventStanding], Field(description="The events with a result in this category.")
+    ]
+
+
+class BoardState(SQLModel):
+    """Which board a leaderboard shows, and how current it is."""
+
+    competition: CompetitionReference
+    category: CategoryReference
+    revision: Annotated[
+        int, Field(ge=0, description="Grows with each change of the board.", examples=[12])
+    ]
+    as_of: (
+        Annotated[
+            datetime,
+            Field(description="When it was computed.", examples=["2026-12-05T10:00:00.000000Z"]),
+        ]
+        | None
+    )
+    provisional: Annotated[bool, Field(description="Whether the competition is not final yet.")]
+
+
+class Leaderboard(BoardState):
+    """A page of a leaderboard."""
+
+    items: list[LeaderboardRow]
+    next: str | None = Field(
+        description="The relative URL of the next page; null on the last page.",
+        examples=[None],
+    )
+
+
+class StandingRead(BoardState):
+    """The standing of one entry."""
+
+    standing: LeaderboardRow
+
+
+class LeaderboardQuery(SQLModel):
+    """Query parameters of a leaderboard."""
+
+    category_id: Id = Field(description="The category whose entries are ranked.")
+    centre_id: Id | SkipJsonSchema[None] = Field(
+        default=None, description="Only athletes who are enrolled at this centre."
+    )
+    sex: Sex | SkipJsonSchema[None] = None
+    event: Annotated[int, Field(ge=1, le=MOST_EVENTS), FROM_DIGITS] | SkipJsonSchema[None] = Field(
+        default=None, description="Sort by the place in the event with this ordinal."
+    )
+    rerank: QueryBoolean = Field(
+        default=False,
+        description="Whether to rank these athletes as if the others were not there; otherwise they"
+        " keep their official ranks.",
+    )
+    limit: QueryInteger = Field(
+        default=20, ge=1, le=LARGEST_PAGE, description="The maximum number of items."
+    )
+    cursor: Annotated[str, Field(min_length=1)] | SkipJsonSchema[None] = Field(
+        default=None, description="An opaque cursor: where the page begins. Copy it from `next`."
+    )

@@ -5,8 +5,13 @@ ranking behind it has the standings computed: one statement reads the results, r
 writes the standings that differ. Its lock is on the row of ``rankings``, so no writer waits for it.
 """
 
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,8 +24,64 @@ from app.core.db.transactions import Runner, Transaction
 from app.leaderboards.models import Ranking, Standing
 from app.leaderboards.ranking import CATEGORY_ID, COMPETITION_ID, NONE, ranked
 
+SMALL = 2000
+"""A board of at most this many entries is computed for each reader that finds it behind."""
+LATEST = timedelta(seconds=1.5)
+"""A larger board is computed for a reader only if its ranking is as old as this."""
+PAUSE = timedelta(seconds=0.5)
+"""How old the ranking of a larger board is at least when it is computed in the background."""
+
+logger = logging.getLogger(__name__)
+
 RANKINGS, STANDINGS = table_of(Ranking), table_of(Standing)
 _EMPTY: sa.ColumnElement[Any] = sa.literal_column("'{}'::integer[]", ARRAY(sa.Integer))
+
+
+class Board(NamedTuple):
+    """The key of a board."""
+
+    competition_id: UUID
+    category_id: UUID
+
+
+class Refreshes:
+    """Computes boards for readers, each at most once at a time in this process."""
+
+    def __init__(self) -> None:
+        self._running: dict[Board, asyncio.Task[None]] = {}
+
+    @asynccontextmanager
+    async def ended(self) -> AsyncIterator[None]:
+        """Cancel what still runs at the end of an ``async with``."""
+        try:
+            yield
+        finally:
+            running = list(self._running.values())
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def run(self, database: Runner, board: Board) -> None:
+        """Bring a board up to date, together with others who want that now.
+
+        A computation that runs already may have begun before the write that this caller waits for,
+        so look again afterwards.
+        """
+        await asyncio.shield(self.start(database, board))
+
+    def start(self, database: Runner, board: Board) -> asyncio.Task[None]:
+        """Begin to bring a board up to date, unless that is running, and return the task."""
+        if task := self._running.get(board):
+            return task
+        task = asyncio.create_task(refresh(database, *board))
+        self._running[board] = task
+        task.add_done_callback(lambda done: self._ended(board, done))
+        return task
+
+    def _ended(self, board: Board, task: asyncio.Task[None]) -> None:
+        del self._running[board]
+        if not task.cancelled() and (error := task.exception()):
+            logger.warning("a board could not be computed: %s", error)
 
 
 async def refresh(database: Runner, competition_id: UUID, category_id: UUID) -> None:

@@ -8,12 +8,14 @@ from sqlmodel import SQLModel
 from app.athletes.models import AthleteBase
 from app.categories.models import CategoryReference
 from app.centres.models import CentreReference
+from app.competitions.models import CompetitionReference, EntryStatus, WithdrawnBefore
 from app.core.resources.models import Row
 from app.identity.accounts.models import AccountRead
 from app.identity.login.models import InvitationRead
 from app.identity.models import Occasion, Role, ScopeName, TokenKind, TokenName
 from app.identity.tokens.models import LiveToken
 from app.journal.models import EventRead
+from app.results.models import ResultBase
 from app.trainings.models import BookingStatus, TrainingReference
 
 
@@ -42,6 +44,19 @@ class StoredBooking(Row):
     checked_in_at: Occasion | None
     checked_out_at: Occasion | None
     cancelled_at: Occasion | None
+
+
+class StoredEntry(Row):
+    """An entry in a competition."""
+
+    competition: CompetitionReference
+    category: CategoryReference
+    status: EntryStatus
+    withdrawn_before: WithdrawnBefore | None
+
+
+class StoredResult(ResultBase, Row):
+    """A result of the athlete."""
 
 
 class StoredRole(SQLModel):
@@ -92,6 +107,8 @@ class PersonalData(SQLModel):
     athlete: StoredAthlete
     enrolments: list[StoredEnrolment]
     bookings: list[StoredBooking]
+    entries: list[StoredEntry]
+    results: list[StoredResult]
     account: Annotated[AccountRead | None, Field(description="The account of the athlete.")]
     roles: Annotated[list[StoredRole], Field(description="The roles of that account.")]
     tokens: Annotated[list[StoredToken], Field(description="The tokens of that account.")]

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from app.athletes.models import ERASED_NAME, Athlete, Enrolment
 from app.centres.models import Centre, CentreReference
+from app.competitions.models import Entry
 from app.core.db.journal import EVENTS, Event, journal_cte, with_event_columns
 from app.core.db.schema import NOW, table_of, written_columns
 from app.core.db.statements import Statement, derived_columns
@@ -22,14 +23,18 @@ from app.journal.models import EventRead
 from app.privacy.models import (
     StoredAthlete,
     StoredBooking,
+    StoredEntry,
     StoredInvitation,
     StoredReset,
+    StoredResult,
     StoredToken,
 )
+from app.results.models import Result, ResultChange
 from app.trainings.models import Booking
 
 _ATHLETES, _ENROLMENTS, _CENTRES = table_of(Athlete), table_of(Enrolment), table_of(Centre)
 _BOOKINGS, _KEYS = table_of(Booking), table_of(IdempotencyKey)
+_ENTRIES, _RESULTS, _CHANGES = table_of(Entry), table_of(Result), table_of(ResultChange)
 _ACCOUNTS, _STAFF, _TOKENS = table_of(Account), table_of(Staff), table_of(Token)
 _CODES, _LIMITS = table_of(Code), table_of(LoginLimit)
 
@@ -59,6 +64,8 @@ def data_query() -> Statement:
         "athlete": _first("athlete", StoredAthlete, Athlete, _ATHLETES.c.id == _ID),
         "enrolments": _enrolments(),
         "bookings": _all("bookings", StoredBooking, Booking, _BOOKINGS.c.athlete_id == _ID),
+        "entries": _all("entries", StoredEntry, Entry, _ENTRIES.c.athlete_id == _ID),
+        "results": _all("results", StoredResult, Result, _RESULTS.c.athlete_id == _ID),
         "account": _first("account", AccountRead, Account, _OF_ATHLETE),
         "roles": _roles(),
         "tokens": _all("tokens", StoredToken, Token, _TOKENS.c.account_id == of_account),
@@ -156,6 +163,16 @@ def erase_query() -> Statement:
     )
     account = sa.delete(_ACCOUNTS).where(_OF_ATHLETE)
     account_gone = account.returning(*with_event_columns(_ACCOUNTS, ())).cte("account")
+    of_results = {"video_url": sa.null(), "notes": sa.null()}
+    has_text = sa.or_(_RESULTS.c.video_url.is_not(None), _RESULTS.c.notes.is_not(None))
+    results = (
+        sa.update(_RESULTS)
+        .where(_RESULTS.c.athlete_id == _ID, has_text)
+        .values({_RESULTS.c[name]: value for name, value in of_results.items()})
+        .values(next_version(_RESULTS))
+        .returning(*with_event_columns(_RESULTS, ()))
+        .cte("results_of_it")
+    )
     codes = sa.delete(_CODES).where(_IS_INVITATION)
     codes_gone = codes.returning(*with_event_columns(_CODES, ())).cte("invitations")
     enrolled = sa.select(_ENROLMENTS.c.centre_id).where(_ENROLMENTS.c.athlete_id == _ID)
@@ -166,6 +183,7 @@ def erase_query() -> Statement:
             centre_ids=sa.func.array(enrolled.scalar_subquery()),
             athlete_id=athlete.c.id,
         ),
+        journal_cte(results, "result.updated", changed=of_results),
         _deleted_event_cte(account_gone, "account.deleted"),
         _deleted_event_cte(codes_gone, type_of(codes_gone, "deleted")),
     )
@@ -174,6 +192,12 @@ def erase_query() -> Statement:
     limit = given.table_valued(sa.column("key", sa.Text), name="given").render_derived()
     others = (
         sa.delete(_ENROLMENTS).where(_ENROLMENTS.c.athlete_id == _ID).cte("enrolments_of_it"),
+        sa.update(_CHANGES)
+        .where(
+            _CHANGES.c.result_id.in_(sa.select(_RESULTS.c.id).where(_RESULTS.c.athlete_id == _ID))
+        )
+        .values({_CHANGES.c.reason: sa.null()})
+        .cte("reasons_of_results"),
         sa.delete(_KEYS).where(is_theirs).cte("keys_of_account"),
         sa.update(_KEYS)
         .where(_NAMES_ATHLETE, sa.not_(is_theirs))
@@ -186,7 +210,7 @@ def erase_query() -> Statement:
         )
         .cte("limits_of_addresses"),
     )
-    gone = account_gone, codes_gone
+    gone = account_gone, codes_gone, results
     return Statement(sa.select(athlete.c.id).add_cte(*gone, *others, *events))
 
 

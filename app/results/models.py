@@ -207,6 +207,21 @@ class Result(Row, table=True):
         ),
         Index(None, "athlete_id", "performed_at", "id"),
         Index(None, "workout_id", "performed_at", "id"),
+        Index(None, "performed_at", "id"),
+        Index(
+            None,
+            "event_id",
+            "performed_at",
+            "id",
+            postgresql_where=sa.text("event_id IS NOT NULL"),
+        ),
+        Index(
+            None,
+            "centre_id",
+            "performed_at",
+            "id",
+            postgresql_where=sa.text("centre_id IS NOT NULL"),
+        ),
         Index(
             None,
             "centre_id",
@@ -410,10 +425,9 @@ def _column(name: str) -> ReadAs:
     return ReadAs(lambda rows: rows.c[name])
 
 
-class ResultRead(Row):
-    """A result: in an event of a competition, or at a centre."""
+class ResultBase(SQLModel):
+    """A result, without its athlete."""
 
-    athlete: AthleteReference
     workout: WorkoutOfResult
     competition: CompetitionReference | None
     event: EventOfResult | None
@@ -447,6 +461,12 @@ class ResultRead(Row):
     judge: Judge | None
     video_url: VideoURL | None
     notes: Notes | None
+
+
+class ResultRead(ResultBase, Row):
+    """A result: in an event of a competition, or at a centre."""
+
+    athlete: AthleteReference
 
 
 class ResultPage(Page[ResultRead]):
@@ -494,7 +514,6 @@ class ResultsQuery(ResultsOfQuery):
     athlete_id: Id | SkipJsonSchema[None] = None
     workout_id: Id | SkipJsonSchema[None] = None
     centre_id: Id | SkipJsonSchema[None] = None
-    competition_id: Id | SkipJsonSchema[None] = None
     event_id: Id | SkipJsonSchema[None] = None
     review: Review | SkipJsonSchema[None] = None
     performed_on: CalendarDate | SkipJsonSchema[None] = None

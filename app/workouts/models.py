@@ -1,7 +1,7 @@
 """The workout and the programme of a centre: tables, request bodies and responses."""
 
 import datetime as dt
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -29,6 +29,9 @@ from app.workouts.errors import Frozen
 LONGEST_CAP = 24 * 60 * 60 * 1000
 """The maximum of a time cap, in milliseconds: 24 hours."""
 MOST_REPS = 1_000_000
+LAST_POSITION = 100
+FIRST_DATE = dt.date(1900, 1, 1)
+"""The column ``place`` counts days from it."""
 
 Name = Annotated[
     str,
@@ -94,7 +97,9 @@ WorkoutId = Annotated[ExampleId, Field(description="The workout to do.")]
 Date = Annotated[CalendarDate, Field(description="At the centre.", examples=["2026-12-01"])]
 Position = Annotated[
     int,
-    Field(ge=1, le=100, description="The order within the day; unique in it.", examples=[1]),
+    Field(
+        ge=1, le=LAST_POSITION, description="The order within the day; unique in it.", examples=[1]
+    ),
     JSONNumber,
 ]
 Notes = Annotated[
@@ -218,14 +223,6 @@ class WorkoutsQuery(NamedListQuery):
     score_type: ScoreType | SkipJsonSchema[None] = None
 
 
-def place_in_programme(
-    date: sa.ColumnElement[dt.date], position: sa.ColumnElement[int]
-) -> sa.ColumnElement[str]:
-    """Return the sort key of the programme: text that sorts by date, then by position."""
-    days = date - sa.literal_column("'1900-01-01'::date")
-    return sa.func.lpad(sa.cast(days * 1000 + position, sa.Text), 9, "0")
-
-
 class ProgrammeBase(SQLModel):
     """The fields of a workout in a programme that clients write, without the workout."""
 
@@ -243,8 +240,8 @@ class ProgrammedWorkout(ProgrammeBase, Row, table=True):
         sa.UniqueConstraint("centre_id", "date", "position"),
         Index(None, "centre_id", "place", "id"),
         Index(None, "workout_id"),
-        sa.CheckConstraint("position BETWEEN 1 AND 100", name="position"),
-        sa.CheckConstraint("date >= '1900-01-01'", name="date"),
+        sa.CheckConstraint(f"position BETWEEN 1 AND {LAST_POSITION}", name="position"),
+        sa.CheckConstraint(f"date >= '{FIRST_DATE}'", name="date"),
     )
 
     centre_id: UUID = TableField(foreign_key="centres.id")
@@ -253,7 +250,7 @@ class ProgrammedWorkout(ProgrammeBase, Row, table=True):
         sa_column=sa.Column(
             sa.Text(collation="C"),
             sa.Computed(
-                "lpad(((date - '1900-01-01'::date) * 1000 + position)::text, 9, '0')",
+                f"lpad(((date - '{FIRST_DATE}'::date) * 1000 + position)::text, 9, '0')",
                 persisted=True,
             ),
             nullable=False,
@@ -314,5 +311,19 @@ class ProgrammeQuery(ListQuery):
     )
     sort: Literal["date", "-date"] = Field(
         default="date",
-        description="What to sort by; `-` for descending. Within a day, by the position.",
+        description="What to sort by, and then by the position; `-` for descending.",
     )
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters that were given, by name: places instead of dates."""
+        given = super().filters()
+        if self.from_ is not None:
+            given["from_"] = _place(self.from_, 0)
+        if self.to is not None:
+            given["to"] = _place(self.to, LAST_POSITION)
+        return given
+
+
+def _place(date: dt.date, position: int) -> str:
+    """Return what the column ``place`` has for a date and a position."""
+    return f"{(date - FIRST_DATE).days * 1000 + position:09}"

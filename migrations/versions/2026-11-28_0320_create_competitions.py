@@ -436,6 +436,23 @@ def upgrade() -> None:
         postgresql_where=sa.text("event_id IS NOT NULL"),
     )
     op.create_index(
+        op.f("ix_results_centre_id_performed_at_id"),
+        "results",
+        ["centre_id", "performed_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("centre_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_results_event_id_performed_at_id"),
+        "results",
+        ["event_id", "performed_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("event_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_results_performed_at_id"), "results", ["performed_at", "id"], unique=False
+    )
+    op.create_index(
         op.f("ix_results_centre_id_performed_on"),
         "results",
         ["centre_id", "performed_on"],

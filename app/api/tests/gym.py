@@ -30,6 +30,8 @@ IDS: dict[str, dict[str, UUID]] = {
     "centre": {"own": _id(10), "foreign": _id(11)},
     "athlete": {"own": _id(20), "shared": _id(21), "foreign": _id(22), "self": _id(23)},
     "training": {"own": _id(30), "foreign": _id(31), "unbooked": _id(32)},
+    "workout": {"own": _id(80), "benchmark": _id(81), "unused": _id(82)},
+    "programmed": {"published": _id(90), "draft": _id(91), "foreign": _id(92)},
     "booking": {"own": _id(40), "shared": _id(41), "foreign": _id(42), "self": _id(43)},
     "account": {
         "own": ROLES["coach"].id,
@@ -38,6 +40,16 @@ IDS: dict[str, dict[str, UUID]] = {
         "other": _id(51),
     },
     "device": {"own": _id(60), "foreign": _id(61)},
+    "competition": {"own": _id(100), "foreign": _id(101), "draft": _id(102), "empty": _id(103)},
+    "event": {"own": _id(110), "foreign": _id(111), "draft": _id(112), "unused": _id(113)},
+    "entry": {"own": _id(120), "self": _id(121), "foreign": _id(122), "unused": _id(123)},
+    "result": {
+        "own": _id(130),
+        "self": _id(131),
+        "foreign": _id(132),
+        "board": _id(133),
+        "other": _id(134),
+    },
     "invitation": {"own": _id(70), "foreign": _id(71), "athlete": _id(72)},
 }
 """The id of each row, by what it is and where it belongs."""
@@ -81,6 +93,60 @@ _ADD = """
             ('{booking[foreign]}', '{training[foreign]}', '{athlete[foreign]}', 4)
         ) booking (id, training_id, athlete_id, number)
         JOIN trainings ON trainings.id = training_id::uuid;
+    INSERT INTO workouts (id, name, name_key, benchmark, score_type, best, tie_break) VALUES
+        ('{workout[own]}', 'Hills', 'hills', false, 'time', 'lowest', 'none'),
+        ('{workout[benchmark]}', 'Fran', 'fran', true, 'time', 'lowest', 'none'),
+        ('{workout[unused]}', 'Ladder', 'ladder', false, 'reps', 'highest', 'none');
+    INSERT INTO programmed_workouts (id, centre_id, date, position, workout_id, published_at) VALUES
+        ('{programmed[published]}', '{centre[own]}', '2026-12-01', 1, '{workout[own]}', now()),
+        ('{programmed[draft]}', '{centre[own]}', '2026-12-01', 2, '{workout[own]}',
+         now() + interval '1 day'),
+        ('{programmed[foreign]}', '{centre[foreign]}', '2026-12-01', 1, '{workout[own]}', now());
+    INSERT INTO competitions
+        (id, name, name_key, centre_id, time_zone, starts_on, ends_on, points, overall_tie, status,
+         published_at)
+        SELECT id::uuid, name, lower(name), centre_id::uuid, 'UTC', '2026-12-05', '2026-12-06',
+            'place', 'shared', status, CASE WHEN status = 'open' THEN now() END
+        FROM (VALUES
+            ('{competition[own]}', 'Northside Throwdown', '{centre[own]}', 'open'),
+            ('{competition[foreign]}', 'Harbour Throwdown', '{centre[foreign]}', 'open'),
+            ('{competition[draft]}', 'Harbour Games', '{centre[foreign]}', 'draft'),
+            ('{competition[empty]}', 'Northside Games', '{centre[own]}', 'draft')
+        ) more (id, name, centre_id, status);
+    INSERT INTO competition_events (id, competition_id, workout_id, ordinal, published_at)
+        SELECT id::uuid, competition_id::uuid, '{workout[own]}', ordinal, now()
+        FROM (VALUES
+            ('{event[own]}', '{competition[own]}', 1),
+            ('{event[unused]}', '{competition[own]}', 2),
+            ('{event[foreign]}', '{competition[foreign]}', 1),
+            ('{event[draft]}', '{competition[draft]}', 1)
+        ) more (id, competition_id, ordinal);
+    INSERT INTO entries (id, competition_id, athlete_id, category_id)
+        SELECT id::uuid, competition_id::uuid, athlete_id::uuid, '{category[used]}'
+        FROM (VALUES
+            ('{entry[own]}', '{competition[own]}', '{athlete[own]}'),
+            ('{entry[self]}', '{competition[own]}', '{athlete[self]}'),
+            ('{entry[unused]}', '{competition[own]}', '{athlete[shared]}'),
+            ('{entry[foreign]}', '{competition[foreign]}', '{athlete[foreign]}')
+        ) more (id, competition_id, athlete_id);
+    INSERT INTO boards (competition_id, category_id, entries, revision)
+        SELECT competition_id, category_id, count(*), 1 FROM entries GROUP BY 1, 2;
+    INSERT INTO results
+        (id, athlete_id, workout_id, score_type, best, tie_break_by, competition_id, event_id,
+         entry_id, category_id, centre_id, performed_at, performed_on, scaling, outcome, time_ms,
+         entered)
+        SELECT more.id::uuid, more.athlete_id::uuid, '{workout[own]}', 'time', 'lowest', 'none',
+            entries.competition_id, event_id::uuid, entry_id::uuid, entries.category_id,
+            centre_id::uuid, now(), now()::date, 'rx', 'finished', 381000, '6:21'
+        FROM (VALUES
+            ('{result[own]}', '{athlete[own]}', '{event[own]}', '{entry[own]}', NULL),
+            ('{result[self]}', '{athlete[self]}', '{event[own]}', '{entry[self]}', NULL),
+            ('{result[foreign]}', '{athlete[foreign]}', '{event[foreign]}', '{entry[foreign]}',
+             NULL),
+            ('{result[board]}', '{athlete[own]}', NULL, NULL, '{centre[own]}'),
+            ('{result[other]}', '{athlete[foreign]}', NULL, NULL, '{centre[foreign]}')
+        ) more (id, athlete_id, event_id, entry_id, centre_id)
+        LEFT JOIN entries ON entries.id = entry_id::uuid;
     INSERT INTO accounts (id, email, email_key, is_admin, athlete_id) VALUES
         ('{account[foreign]}', 'coach@harbour.example', 'coach@harbour.example', false, NULL),
         ('{account[other]}', 'other@example.com', 'other@example.com', false, NULL);

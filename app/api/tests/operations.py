@@ -172,6 +172,7 @@ def usual_value(schema: Schema, text: str) -> str:
         "integer": "1",
         "boolean": "true",
         "uuid": NOBODY,
+        "date": "2026-12-01",
         "date-time": "2100-01-01T18:00:00Z",
         "idn-email": "x@example.com",
     }

@@ -49,6 +49,8 @@ def own_account(operation: str, request: str, code: str, body: Any = None) -> No
 ATHLETES = "own shared foreign self"
 BOOKINGS = "own shared foreign self"
 CENTRES = "own foreign"
+WORKOUTS = "own benchmark"
+PROGRAMMED = "published draft foreign"
 NEW_TRAINING = {
     "name": "Open gym",
     "starts_at": "2100-01-01T10:00:00Z",
@@ -244,6 +246,79 @@ case(
     codes="204 | 204 403 404 204 | 403 403 404 403 | 403 403 404 403 | 404 404 404 403 | 403 | 404",
 )
 
+# Workouts and programmes.
+case(
+    "create_workout",
+    "POST /workouts",
+    body={"name": "Steps", "score_type": "reps"},
+    codes="201 | 201 | 403 | 201 | 403 | 403 | 403",
+)
+only_admin(
+    "create_workout",
+    "POST /workouts",
+    "201",
+    {"name": "Grace", "score_type": "time", "benchmark": True},
+)
+case("list_workouts", "GET /workouts", codes="200 | 200 | 200 | 200 | 200 | 200 | 200")
+case(
+    "get_workout",
+    "GET /workouts/<workout>",
+    WORKOUTS,
+    codes="200 | 200 | 200 | 200 | 200 | 404 | 404",
+)
+case(
+    "update_workout",
+    "PATCH /workouts/<workout>",
+    WORKOUTS,
+    {"name": "Other"},
+    codes="200 | 200 403 | 403 | 200 403 | 403 | 403 | 404",
+)
+case(
+    "update_workout",
+    "PATCH /workouts/<workout>",
+    WORKOUTS,
+    {"benchmark": True},
+    codes="200 | 403 | 403 | 403 | 403 | 403 | 404",
+)
+case(
+    "delete_workout",
+    "DELETE /workouts/<workout>",
+    "unused benchmark own",
+    codes="204 204 409 | 204 403 409 | 403 | 204 403 409 | 403 | 403 | 404",
+)
+case(
+    "create_programmed_workout",
+    "POST /centres/<centre>/programme",
+    CENTRES,
+    {"workout_id": "<workout own>", "date": "2026-12-02"},
+    codes="201 | 201 403 | 403 | 201 403 | 403 | 403 | 404",
+)
+case(
+    "list_programme",
+    "GET /centres/<centre>/programme",
+    CENTRES,
+    codes="200 | 200 | 200 | 200 | 200 | 200 404 | 404",
+)
+case(
+    "get_programmed_workout",
+    "GET /programme/<programmed>",
+    PROGRAMMED,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 404 404 | 200 404 404 | 404",
+)
+case(
+    "update_programmed_workout",
+    "PATCH /programme/<programmed>",
+    PROGRAMMED,
+    {"notes": "Slowly."},
+    codes="200 | 200 200 404 | 403 403 404 | 200 200 404 | 403 404 404 | 403 | 404",
+)
+case(
+    "delete_programmed_workout",
+    "DELETE /programme/<programmed>",
+    PROGRAMMED,
+    codes="204 | 204 204 404 | 403 403 404 | 204 204 404 | 403 404 404 | 403 | 404",
+)
+
 # Trainings.
 case(
     "create_training",
@@ -354,6 +429,267 @@ case(
     BOOKINGS,
     codes="409 | 409 404 404 409 | 409 404 404 409 | "
     "409 404 404 409 | 404 404 404 403 | 409 404 404 409 | 404",
+)
+
+# Competitions, their events and entries.
+NEW_COMPETITION = {"name": "New", "starts_on": "2026-12-05", "ends_on": "2026-12-06"}
+COMPETITIONS = "own foreign draft"
+EVENTS = "own foreign draft"
+ENTRIES = "own self foreign"
+case(
+    "create_competition",
+    "POST /competitions",
+    CENTRES,
+    {**NEW_COMPETITION, "centre_id": "<centre>"},
+    codes="201 | 201 403 | 403 | 201 403 | 403 | 403 | 403",
+)
+only_admin("create_competition", "POST /competitions", "201", NEW_COMPETITION)
+case("list_competitions", "GET /competitions", codes="200 | 200 | 200 | 200 | 200 | 200 | 200")
+case(
+    "get_competition",
+    "GET /competitions/<competition>",
+    COMPETITIONS,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
+)
+case(
+    "get_competition",
+    "GET /competitions/<competition>",
+    "empty",
+    codes="200 | 200 | 200 | 200 | 404 | 404 | 404",
+)
+case(
+    "update_competition",
+    "PATCH /competitions/<competition>",
+    COMPETITIONS,
+    {"ends_on": "2026-12-07"},
+    codes="200 | 200 403 404 | 403 403 404 | 200 403 404 | 403 403 404 | 403 | 404",
+)
+case(
+    "update_competition",
+    "PATCH /competitions/<competition>",
+    "own",
+    {"centre_id": "<centre foreign>"},
+    codes="200 | 403 | 403 | 403 | 403 | 403 | 404",
+)
+case(
+    "delete_competition",
+    "DELETE /competitions/<competition>",
+    "empty foreign draft",
+    codes="204 409 409 | 204 403 404 | 403 403 404 | 204 403 404 | 404 403 404 | 403 | 404",
+)
+for act, code in (("open", "200 200 200"), ("close", "200 200 409"), ("finalise", "200 200 409")):
+    first = code[:3]
+    case(
+        f"{act}_competition",
+        f"POST /competitions/<competition>/{act}",
+        COMPETITIONS,
+        codes=f"{code} | {first} 403 404 | 403 403 404 | {first} 403 404 | 403 403 404 | 403 | 404",
+    )
+case(
+    "reopen_competition",
+    "POST /competitions/<competition>/reopen",
+    COMPETITIONS,
+    {"reason": "A mistake."},
+    codes="409 | 409 403 404 | 403 403 404 | 409 403 404 | 403 403 404 | 403 | 404",
+)
+case(
+    "create_competition_event",
+    "POST /competitions/<competition>/events",
+    COMPETITIONS,
+    {"workout_id": "<workout own>"},
+    codes="201 | 201 403 404 | 403 403 404 | 201 403 404 | 403 403 404 | 403 | 404",
+)
+case(
+    "list_competition_events",
+    "GET /competitions/<competition>/events",
+    COMPETITIONS,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
+)
+case(
+    "get_competition_event",
+    "GET /competition-events/<event>",
+    EVENTS,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
+)
+case(
+    "update_competition_event",
+    "PATCH /competition-events/<event>",
+    EVENTS,
+    {"opens_at": "2026-12-05T09:00:00Z"},
+    codes="200 | 200 403 404 | 403 403 404 | 200 403 404 | 403 403 404 | 403 | 404",
+)
+case(
+    "delete_competition_event",
+    "DELETE /competition-events/<event>",
+    "unused foreign draft",
+    codes="204 409 204 | 204 403 404 | 403 403 404 | 204 403 404 | 403 403 404 | 403 | 404",
+)
+case(
+    "create_entry",
+    "POST /competitions/<competition>/entries",
+    "foreign",
+    {"athlete_id": "<athlete self>"},
+    codes="201 | 403 | 403 | 403 | 201 | 403 | 404",
+)
+case(
+    "create_entry",
+    "POST /competitions/<competition>/entries",
+    "own",
+    {"athlete_id": "<athlete foreign>"},
+    codes="201 | 409 | 403 | 409 | 403 | 403 | 404",
+)
+case(
+    "create_entry",
+    "POST /competitions/<competition>/entries",
+    "empty draft",
+    {"athlete_id": "<athlete own>"},
+    codes="201 | 201 404 | 403 404 | 201 404 | 404 | 403 | 404",
+)
+case(
+    "list_entries",
+    "GET /competitions/<competition>/entries",
+    COMPETITIONS,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
+)
+case(
+    "get_entry",
+    "GET /entries/<entry>",
+    ENTRIES,
+    codes="200 | 200 | 200 | 200 | 200 | 200 | 404",
+)
+case(
+    "delete_entry",
+    "DELETE /entries/<entry>",
+    "unused self foreign",
+    codes="204 409 409 | 204 409 403 | 403 | 204 409 403 | 403 | 403 | 404",
+)
+case(
+    "withdraw_entry",
+    "POST /entries/<entry>/withdraw",
+    ENTRIES,
+    {"before_event": 2},
+    codes="200 | 200 200 403 | 403 | 200 200 403 | 403 200 403 | 403 | 404",
+)
+for act in ("disqualify", "reinstate"):
+    case(
+        f"{act}_entry",
+        f"POST /entries/<entry>/{act}",
+        ENTRIES,
+        codes="200 | 200 200 403 | 403 | 200 200 403 | 403 | 403 | 404",
+    )
+case(
+    "get_standing",
+    "GET /entries/<entry>/standing",
+    ENTRIES,
+    codes="200 | 200 | 200 | 200 | 200 | 200 | 404",
+)
+case(
+    "get_leaderboard",
+    "GET /competitions/<competition>/leaderboard?category_id=<category used>",
+    COMPETITIONS,
+    codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
+)
+
+# Results.
+RESULTS = "own self foreign board other"
+case(
+    "put_result",
+    "PUT /competition-events/<event own>/results/<entry>",
+    "own self unused",
+    {"score": "6:20"},
+    codes="200 | 200 | 403 | 200 | 403 200 403 | 403 | 404",
+)
+case(
+    "put_result",
+    "PUT /competition-events/<event foreign>/results/<entry foreign>",
+    body={"score": "6:20"},
+    codes="200 | 403 | 403 | 403 | 403 | 403 | 404",
+)
+case(
+    "get_result_of_entry",
+    "GET /competition-events/<event own>/results/<entry>",
+    "own self unused",
+    codes="200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
+)
+case(
+    "delete_result_of_entry",
+    "DELETE /competition-events/<event own>/results/<entry>",
+    "own self",
+    codes="204 | 204 | 403 | 204 | 403 204 | 403 | 404",
+)
+for athlete, codes in (
+    ("own", "201 | 201 403 | 403 | 201 403 | 403 | 403 | 403"),
+    ("self", "201 | 201 403 | 403 | 201 403 | 201 403 | 403 | 403"),
+    ("foreign", "201 | 409 403 | 403 | 409 403 | 403 | 403 | 403"),
+):
+    case(
+        "create_result",
+        "POST /results",
+        CENTRES,
+        {
+            "athlete_id": f"<athlete {athlete}>",
+            "workout_id": "<workout own>",
+            "centre_id": "<centre>",
+            "score": "7:00",
+        },
+        codes=codes,
+    )
+case("list_results", "GET /results", codes="200 | 200 | 200 | 200 | 200 | 200 | 200")
+case(
+    "get_result",
+    "GET /results/<result>",
+    RESULTS,
+    codes="200 | 200 200 200 200 404 | 200 200 200 200 404 | 200 200 200 200 404 | "
+    "200 200 200 200 404 | 200 200 200 200 404 | 404",
+)
+case(
+    "update_result",
+    "PATCH /results/<result>",
+    RESULTS,
+    {"score": "6:20"},
+    codes="200 | 200 200 403 200 404 | 403 403 403 403 404 | 200 200 403 200 404 | "
+    "403 200 403 403 404 | 403 | 404",
+)
+case(
+    "delete_result",
+    "DELETE /results/<result>",
+    RESULTS,
+    codes="204 | 204 204 403 204 404 | 403 403 403 403 404 | 204 204 403 204 404 | "
+    "403 204 403 403 404 | 403 | 404",
+)
+case(
+    "review_result",
+    "POST /results/<result>/review",
+    RESULTS,
+    {"review": "valid"},
+    codes="200 | 200 200 403 200 404 | 403 403 403 403 404 | 200 200 403 200 404 | "
+    "403 403 403 403 404 | 403 | 404",
+)
+case(
+    "list_changes_of_result",
+    "GET /results/<result>/changes",
+    RESULTS,
+    codes="200 | 200 200 200 200 404 | 200 200 200 200 404 | 200 200 200 200 404 | "
+    "200 200 200 200 404 | 200 200 200 200 404 | 404",
+)
+case(
+    "list_results_of_workout",
+    "GET /workouts/<workout>/results",
+    codes="200 | 200 | 200 | 200 | 200 | 404 | 404",
+)
+for operation, path in (("list_results_of_athlete", "results"), ("get_records", "records")):
+    case(
+        operation,
+        f"GET /athletes/<athlete>/{path}",
+        ATHLETES,
+        codes="200 | 200 200 404 200 | 200 200 404 200 | 200 200 404 200 | 404 404 404 200 | "
+        "404 | 404",
+    )
+case(
+    "get_whiteboard",
+    "GET /centres/<centre>/whiteboard",
+    CENTRES,
+    codes="200 | 200 403 | 200 403 | 200 403 | 200 403 | 200 404 | 404",
 )
 
 # Staff, devices, accounts.

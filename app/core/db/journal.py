@@ -73,7 +73,7 @@ class Event(SQLModel, table=True):
 
 
 EVENTS = table_of(Event)
-_NEEDED = "id", "version", "centre_id", "athlete_id", "kind"
+_NEEDED = "id", "version", "centre_id", "competition_id", "athlete_id", "kind"
 _IDS, _NAMES = ARRAY(sa.Uuid), ARRAY(sa.Text)
 
 

@@ -58,21 +58,24 @@ def secret_response(
 
 def page_response(request: Request, page: PageOfJSON) -> Response:
     """Return a response with one page of a list, and a link to the next page."""
-    headers: dict[str, str] = {}
-    following = "null"
-    if page.cursor is not None:
-        again = [
-            (name, value)
-            for name, value in request.query_params.multi_items()
-            if name not in {"cursor", "offset"}
-        ]
-        query = urlencode(again) + "&" * bool(again) + f"cursor={page.cursor}"
-        url = f"{link_to(request.scope, route_path(request.scope))}?{query}"
-        headers["Link"] = f'<{url}>; rel="next"'
-        following = f'"{url}"'
+    following, headers = following_page(request, page.cursor)
     total = "null" if page.total is None else page.total
     body = f'{{"items": {page.items}, "next": {following}, "total": {total}}}'
     return computed_response(request, body, headers)
+
+
+def following_page(request: Request, cursor: str | None) -> tuple[str, dict[str, str]]:
+    """Return the JSON of the URL of the next page, and the headers of a page; null for the last."""
+    if cursor is None:
+        return "null", {}
+    again = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in {"cursor", "offset"}
+    ]
+    query = urlencode(again) + "&" * bool(again) + f"cursor={cursor}"
+    url = f"{link_to(request.scope, route_path(request.scope))}?{query}"
+    return f'"{url}"', {"Link": f'<{url}>; rel="next"'}
 
 
 def computed_response(

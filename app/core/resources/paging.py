@@ -123,26 +123,44 @@ class Place:
     def cursor(self, list_name: str) -> str:
         """Encode the place as a cursor that is valid only for the list of that name."""
         key = self.key.isoformat() if isinstance(self.key, datetime) else self.key
-        return urlsafe_b64encode(f"{list_name}{self.id.hex}{key}".encode()).rstrip(b"=").decode()
+        return cursor_of(list_name, f"{self.id.hex}{key}")
 
     @classmethod
     def of_cursor(cls, cursor: str, list_name: str, kind: type[str | datetime | UUID]) -> "Place":
         """Decode a cursor; raise ``Invalid`` if it was not made for the list of that name."""
+        text = text_of(cursor, list_name)
         try:
-            padded = cursor + "=" * (-len(cursor) % 4)
-            text = b64decode(padded, altchars=b"-_", validate=True).decode()
-            made_for, text = text[: len(list_name)], text[len(list_name) :]
             row_id, key = UUID(hex=text[:32]), text[32:]
-            if made_for != list_name or "\0" in key:
-                raise ValueError
             if kind is UUID:  # the list is sorted by the id itself
                 return cls(row_id, row_id)
             if kind is str:
                 return cls(key, row_id)
             return cls(datetime.fromisoformat(key).astimezone(UTC), row_id)
         except (ValueError, OverflowError):
-            detail = "The cursor is not valid for this list: start again without it."
-            raise Invalid.of_field("?cursor", "bad_cursor", detail) from None
+            raise bad_cursor() from None
+
+
+def cursor_of(list_name: str, text: str) -> str:
+    """Encode a text as a cursor that is valid only for the list of that name."""
+    return urlsafe_b64encode(f"{list_name}{text}".encode()).rstrip(b"=").decode()
+
+
+def text_of(cursor: str, list_name: str) -> str:
+    """Decode a cursor; raise ``Invalid`` if it was not made for the list of that name."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        text = b64decode(padded, altchars=b"-_", validate=True).decode()
+        if not text.startswith(list_name) or "\0" in text:
+            raise ValueError
+    except ValueError:
+        raise bad_cursor() from None
+    return text.removeprefix(list_name)
+
+
+def bad_cursor() -> Invalid:
+    """Make the error for a cursor that was not made for the list."""
+    detail = "The cursor is not valid for this list: start again without it."
+    return Invalid.of_field("?cursor", "bad_cursor", detail)
 
 
 def name_of_list(resource: str, filters: Mapping[str, Any], sort: str) -> str:

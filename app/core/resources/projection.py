@@ -26,6 +26,8 @@ from app.core.db.schema import table_of
 Links = Mapping[sa.Table, sa.FromClause]
 """What to read in place of a link table: the same statement changes it, or rows are left out."""
 
+ROW_NUMBER = "row_number_in_page"
+"""The column that numbers the rows of a page; no table has a column of this name."""
 EMPTY_LIST: sa.ColumnClause[Any] = sa.literal_column("'[]'::json")
 _UTC: sa.ColumnClause[Any] = sa.literal_column("'UTC'")
 _RFC_3339: sa.ColumnClause[Any] = sa.literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
@@ -90,21 +92,23 @@ class Projection:
     ) -> sa.Select[*tuple[Any, ...]]:
         """Select ``items, key, id``: the rows of ``source`` up to a limit, and the next place.
 
-        ``source`` numbers its rows in ``position``, from 1. If it has one row more than the limit,
-        ``key`` and ``id`` are the sort key and id of that row.
+        ``source`` numbers its rows in ``ROW_NUMBER``, from 1. If it has one row more than the
+        limit, ``key`` and ``id`` are the sort key and id of that row.
         """
         joined, item = self._items(source, links or {})
-        columns = source.c.position, source.c[key].label("key"), source.c.id
+        columns = source.c[ROW_NUMBER], source.c[key].label("key"), source.c.id
         # json_agg keeps the order of the subquery.
         row = sa.select(*columns, _whole_row(item).label("item")).select_from(joined)
-        listed = row.order_by(source.c.position).subquery("listed")
+        listed = row.order_by(source.c[ROW_NUMBER]).subquery("listed")
         place: sa.ColumnElement[Any] = listed.c.key
         if isinstance(place.type, sa.Uuid):
             place = sa.cast(place, sa.Text)  # PostgreSQL 17 and older have no minimum of UUIDs
         items = sa.func.json_agg(listed.c.item)
-        after = listed.c.position > limit
+        after = listed.c[ROW_NUMBER] > limit
         return sa.select(
-            sa.func.coalesce(items.filter(listed.c.position <= limit), EMPTY_LIST).label("items"),
+            sa.func.coalesce(items.filter(listed.c[ROW_NUMBER] <= limit), EMPTY_LIST).label(
+                "items"
+            ),
             sa.func.min(place).filter(after).label("key"),
             sa.func.min(sa.cast(listed.c.id, sa.Text)).filter(after).label("id"),
         )

@@ -15,7 +15,7 @@ from app.core.db.schema import CALLER_HOLDS, NOW, WAL_RECORD, source_of, table_o
 from app.core.db.statements import Statement, new_value
 from app.core.resources.models import LAST_VERSION
 from app.core.resources.paging import LARGEST_PAGE
-from app.core.resources.projection import Links, Projection
+from app.core.resources.projection import ROW_NUMBER, Links, Projection
 from app.core.resources.text import LAST_ENDING
 
 BY_NAME: Mapping[str, str] = {"name": "name_key", "created_at": "created_at"}
@@ -29,8 +29,9 @@ REACH = "reach"
 """The filter of a list that leaves out rows beyond the caller's reach."""
 REACH_CENTRES: sa.ColumnElement[Any] = sa.bindparam("reach_centres", type_=ARRAY(sa.Uuid))
 REACH_TODAY: sa.ColumnElement[Any] = sa.bindparam("reach_today", type_=ARRAY(sa.Uuid))
+REACH_PUBLISHED: sa.ColumnElement[Any] = sa.bindparam("reach_published", type_=ARRAY(sa.Uuid))
 REACH_ATHLETE: sa.ColumnElement[Any] = sa.bindparam("reach_athlete", type_=sa.Uuid)
-REACH_PUBLISHED: sa.ColumnElement[bool] = sa.bindparam("reach_published", type_=sa.Boolean)
+REACH_PUBLIC: sa.ColumnElement[bool] = sa.bindparam("reach_public", type_=sa.Boolean)
 """The parameters of a ``Reach``."""
 _REACH_ALL: sa.ColumnElement[bool] = sa.bindparam("reach_all", type_=sa.Boolean)
 
@@ -124,7 +125,9 @@ class Queries:
             # page are read.
             place = self._page_query([key, table.c.id], filters, sort, start, limit)
             places = place.subquery("place")
-            found = sa.select(*columns, places.c.position).join(places, places.c.id == table.c.id)
+            found = sa.select(*columns, places.c[ROW_NUMBER]).join(
+                places, places.c.id == table.c.id
+            )
         else:
             found = self._page_query(columns, filters, sort, start, limit)
         page = projection.many(found.cte("found"), key.name, limit, self.links(filters))
@@ -356,9 +359,9 @@ class Queries:
         elif start == "offset":
             candidates = candidates.offset(sa.bindparam("offset", type_=sa.Integer))
         candidate = candidates.subquery("candidate")
-        position = sa.func.row_number().over(order_by=ordered(candidate)).label("position")
+        number = sa.func.row_number().over(order_by=ordered(candidate)).label(ROW_NUMBER)
         return (
-            sa.select(candidate, position)
+            sa.select(candidate, number)
             .order_by(*ordered(candidate))
             .limit(limit + sa.literal_column("1"))
         )

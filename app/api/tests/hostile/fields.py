@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from hashlib import blake2b
+from zlib import crc32
 
 from app.api.tests.hostile.features import body_posted_at, placeholders
 from app.api.tests.hostile.requests import JSON, MARK, Hostile, hostile
@@ -56,7 +58,7 @@ def fields(document: Document) -> Iterator[Hostile]:
 
 
 def made_up_body(operation: Operation, name: str, more: Values | None = None) -> str:
-    """Return a body that creates a new row: that of the declared thing, with unique texts.
+    """Return a body that creates a new row: that of the declared thing, with unique texts and days.
 
     Optional fields are only in the body of a row with a secret, whose fields belong together.
     """
@@ -81,6 +83,8 @@ def with_value(operation: Operation, field: str, value: str) -> str:
 
 
 def _made_up(name: str, schema: Schema, value: object) -> object:
+    if kind_of(schema) == "date":
+        return str(date(2000, 1, 1) + timedelta(days=crc32(name.encode()) % 70_000))
     if kind_of(schema) != "text":
         return value
     return name[-not_null(schema).get("maxLength", len(name)) :]

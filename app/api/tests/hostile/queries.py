@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.api.tests.hostile.features import every_feature
 from app.api.tests.hostile.requests import MARK, Hostile, hostile
-from app.api.tests.hostile.values import BAD_IDS, BAD_MOMENTS, GOOD_MOMENTS
+from app.api.tests.hostile.values import BAD_DATES, BAD_IDS, BAD_MOMENTS, GOOD_MOMENTS
 from app.api.tests.operations import (
     NOBODY,
     Document,
@@ -230,6 +230,8 @@ def _bad(name: str, schema: Schema, words: Words) -> Values:
         return _bad_words(schema, words[name])
     if kind == "uuid":
         return {kind: quote(bad) for kind, bad in BAD_IDS.items()}
+    if kind == "date":
+        return {kind: quote(bad.strip('"')) for kind, bad in BAD_DATES.items()}
     if kind == "date-time":
         bad = {kind: quote(bad) for kind, bad in BAD_MOMENTS.items()}
         return bad | {"a plus that is a space": OFFSET}

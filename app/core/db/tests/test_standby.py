@@ -43,6 +43,12 @@ FIRST = {
     "PATCH /centres/{centre_id}": 200,
     "DELETE /centres/{centre_id}": 204,
     "DELETE /centres/{centre_id}, If-Match": 204,
+    "POST /workouts": 201,
+    "PATCH /workouts/{workout_id}": 200,
+    "DELETE /workouts/{workout_id}": 204,
+    "POST /centres/{centre_id}/programme": 201,
+    "PATCH /programme/{programmed_workout_id}": 200,
+    "DELETE /programme/{programmed_workout_id}": 204,
     "POST /trainings": 201,
     "PATCH /trainings/{training_id}": 200,
     "PATCH /trainings/{training_id}, its capacity": 200,
@@ -52,6 +58,27 @@ FIRST = {
     "POST /bookings/{booking_id}/cancel": 200,
     "POST /bookings/{booking_id}/check-in": 200,
     "POST /bookings/{booking_id}/check-out": 200,
+    "POST /competitions": 201,
+    "PATCH /competitions/{competition_id}": 200,
+    "DELETE /competitions/{competition_id}": 204,
+    "POST /competitions/{competition_id}/open": 200,
+    "POST /competitions/{competition_id}/close": 200,
+    "POST /competitions/{competition_id}/finalise": 200,
+    "POST /competitions/{competition_id}/reopen": 200,
+    "POST /competitions/{competition_id}/events": 201,
+    "PATCH /competition-events/{event_id}": 200,
+    "DELETE /competition-events/{event_id}": 204,
+    "POST /competitions/{competition_id}/entries": 201,
+    "DELETE /entries/{entry_id}": 204,
+    "POST /entries/{entry_id}/withdraw": 200,
+    "POST /entries/{entry_id}/disqualify": 200,
+    "POST /entries/{entry_id}/reinstate": 200,
+    "PUT /competition-events/{event_id}/results/{entry_id}": 200,
+    "DELETE /competition-events/{event_id}/results/{entry_id}": 204,
+    "POST /results": 201,
+    "PATCH /results/{result_id}": 200,
+    "DELETE /results/{result_id}": 204,
+    "POST /results/{result_id}/review": 200,
     "POST /sessions": 201,
     "DELETE /sessions/{session_id}": 204,
     "PUT /me/password": 204,
@@ -245,6 +272,26 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     add("PATCH /centres/{centre_id}", await created("centres"), json={"owner": "x"})
     add("DELETE /centres/{centre_id}", await created("centres"))
     add("DELETE /centres/{centre_id}, If-Match", await created("centres"))
+    timed = {"score_type": "time"}
+    workout = await created("workouts", **timed)
+
+    async def programmed(position: int) -> str:
+        row = {"workout_id": workout, "date": "2026-12-01", "position": position}
+        response = await setup.post(f"{API}/centres/{centre}/programme", json=row)
+        return str(response.json()["id"])
+
+    add("POST /workouts", json=name | timed)
+    add(
+        "PATCH /workouts/{workout_id}", await created("workouts", **timed), json={"best": "highest"}
+    )
+    add("DELETE /workouts/{workout_id}", await created("workouts", **timed))
+    add(
+        "POST /centres/{centre_id}/programme",
+        centre,
+        json={"workout_id": workout, "date": "2026-12-01"},
+    )
+    add("PATCH /programme/{programmed_workout_id}", await programmed(2), json={"position": 3})
+    add("DELETE /programme/{programmed_workout_id}", await programmed(4))
     add("POST /trainings", json=name | times | {"centre_id": centre})
     add("PATCH /trainings/{training_id}", await training(), json=name)
     add("PATCH /trainings/{training_id}, its capacity", await training(), json={"capacity": 2})
@@ -260,6 +307,74 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     checked_in = await booking()
     await setup.post(f"{API}/bookings/{checked_in}/check-in")
     add("POST /bookings/{booking_id}/check-out", checked_in)
+
+    async def competition(*acts: str) -> str:
+        made = await created("competitions", starts_on="2026-12-05", ends_on="2026-12-06")
+        for act in acts:
+            reason = {"reason": "x"} if act == "reopen" else None
+            acted = await setup.post(f"{API}/competitions/{made}/{act}", json=reason)
+            assert acted.status_code == 200, acted.text
+        return made
+
+    async def event(competition_id: str) -> str:
+        row = {"workout_id": workout, "published_at": "2026-01-01T00:00:00Z"}
+        made = await setup.post(f"{API}/competitions/{competition_id}/events", json=row)
+        return str(made.json()["id"])
+
+    async def entry(competition_id: str) -> str:
+        row = {"athlete_id": await athlete()}
+        made = await setup.post(f"{API}/competitions/{competition_id}/entries", json=row)
+        return str(made.json()["id"])
+
+    async def result() -> str:
+        row = {"athlete_id": await athlete(), "workout_id": workout, "centre_id": centre}
+        made = await setup.post(f"{API}/results", json={**row, **score})
+        return str(made.json()["id"])
+
+    score = {"score": "6:21"}
+    days = {"starts_on": "2026-12-05", "ends_on": "2026-12-06"}
+    add("POST /competitions", json=name | days)
+    add("PATCH /competitions/{competition_id}", await competition(), json=name)
+    add("DELETE /competitions/{competition_id}", await competition())
+    add("POST /competitions/{competition_id}/open", await competition())
+    add("POST /competitions/{competition_id}/close", await competition("open"))
+    add("POST /competitions/{competition_id}/finalise", await competition("open"))
+    add(
+        "POST /competitions/{competition_id}/reopen",
+        await competition("open", "close"),
+        json={"reason": "x"},
+    )
+    add(
+        "POST /competitions/{competition_id}/events",
+        await competition(),
+        json={"workout_id": workout},
+    )
+    closing = {"closes_at": "2100-01-01T00:00:00Z"}
+    add("PATCH /competition-events/{event_id}", await event(await competition()), json=closing)
+    add("DELETE /competition-events/{event_id}", await event(await competition()))
+    # Each in a competition of its own: writes of one board wait for one another.
+    new_entry = {"athlete_id": await athlete()}
+    add("POST /competitions/{competition_id}/entries", await competition(), json=new_entry)
+    add("DELETE /entries/{entry_id}", await entry(await competition()))
+    withdrawal = {"before_event": 2}
+    for act, fields in (("withdraw", withdrawal), ("disqualify", None), ("reinstate", None)):
+        acted = await entry(await competition())
+        if act == "reinstate":
+            await setup.post(f"{API}/entries/{acted}/withdraw", json=withdrawal)
+        add(f"POST /entries/{{entry_id}}/{act}", acted, json=fields)
+    of_entry = "/competition-events/{event_id}/results/{entry_id}"
+    for method in ("PUT", "DELETE"):
+        opened = await competition("open")
+        ids = await event(opened), await entry(opened)
+        if method == "DELETE":
+            path = of_entry.format(event_id=ids[0], entry_id=ids[1])
+            await setup.put(f"{API}{path}", json=score)
+        add(f"{method} {of_entry}", *ids, json=score if method == "PUT" else None)
+    whiteboard = {"athlete_id": await athlete(), "workout_id": workout, "centre_id": centre}
+    add("POST /results", json=whiteboard | score)
+    add("PATCH /results/{result_id}", await result(), json={"score": "6:20"})
+    add("DELETE /results/{result_id}", await result())
+    add("POST /results/{result_id}/review", await result(), json={"review": "valid"})
 
     async def issued(path: str, **fields: Any) -> Json:
         response = await setup.post(f"{API}/{path}", json=fields)
