@@ -20,18 +20,17 @@ from app.competitions.locks import COMPETITIONS
 from app.competitions.models import CompetitionCreate, CompetitionEventCreate
 from app.core.access import Caller
 from app.core.db.schema import NOW, table_of
-from app.core.db.statements import Statement, new_values
+from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import AlreadyTaken, NotFound
-from app.core.resources.fields import new_id
-from app.core.resources.queries import Queries
 from app.core.resources.text import name_key
 from app.leaderboards.files.folder import Folder, Problem
 from app.leaderboards.files.report import Counts, Outcome
 from app.leaderboards.files.rules import EventRules
 from app.leaderboards.files.statements import count_rows_query
 from app.leaderboards.files.storing import store_lines
-from app.workouts.models import Workout, WorkoutCreate, WorkoutRead
+from app.workouts.crud import WorkoutsCRUD
+from app.workouts.models import WorkoutCreate
 
 LINES_AT_ONCE = 2000
 LONGEST_NAME = 100
@@ -41,7 +40,6 @@ Show = Callable[[float, str], None]
 """Shows the part that is done, and a description."""
 
 _CENTRES = table_of(Centre)
-_WORKOUTS = Queries(Workout, WorkoutRead)
 _KEY = sa.bindparam("name_key", type_=sa.Text)
 # It is released when the transaction ends. The number is of this lock only.
 _ALONE = Statement(sa.text("SELECT pg_advisory_xact_lock(7209342)"))
@@ -148,11 +146,9 @@ class FolderImport:
             total_reps=scoring.total_reps,
             tie_break=event.decides,
         )
-        fields = {"id": new_id(), **workout.model_dump()}
-        values = new_values(_WORKOUTS.table, fields)
-        await transaction.row(_WORKOUTS.insert_query(), values)
+        created = await WorkoutsCRUD(transaction, self._caller).create(workout)
         payload = CompetitionEventCreate(
-            workout_id=fields["id"],
+            workout_id=created.id,
             ordinal=event.event,
             published_at=now,
             points_table=self._folder.rules.table_of(event),
