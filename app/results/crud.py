@@ -133,19 +133,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
 
         Raise ``NotFound``, ``Forbidden``, ``Invalid`` or ``WrongState``.
         """
-        adjusts = gives_score(payload) or payload.scaling is not None
-        if (payload.review == "adjusted") != adjusts:
-            detail = (
-                "Another score or scaling comes with it."
-                if payload.review == "adjusted"
-                else "Only an adjusted result gets another score or scaling."
-            )
-            raise Invalid.of_field("/review", "adjusted", detail)
-        if adjusts and payload.reason is None:
-            raise Invalid.of_field("/reason", "missing", "An adjusted result needs a reason.")
 
         async def work(transaction: Transaction) -> Resource:
             target = await self._lock(transaction, result_id, judging=True)
+            _check_decision(payload)
             fields: dict[str, Any] = {"review": payload.review}
             if gives_score(payload):
                 fields |= score_columns(payload, scoring_of(target))
@@ -326,21 +317,30 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
 
 
+def _check_decision(payload: ResultReview) -> None:
+    """Raise ``Invalid`` if a decision lacks what it needs, or has what it must not have."""
+    adjusts = gives_score(payload) or payload.scaling is not None
+    if payload.review != "adjusted":
+        if adjusts:
+            detail = "Only an adjusted result gets another score or scaling."
+            raise Invalid.of_field("/review", "adjusted", detail)
+        return
+    if not adjusts:
+        detail = "An adjusted result needs another score or scaling."
+        raise Invalid.of_field("/review", "adjusted", detail)
+    if payload.reason is None:
+        raise Invalid.of_field("/reason", "missing", "An adjusted result needs a reason.")
+
+
 def _check_place(payload: ResultCreate, workout: Any) -> None:
     """Raise an error if the workout, the centre or the training of a new result is missing."""
     if workout is None:
         raise ReferenceMissing.of_field("/workout_id", "missing", "There is no such workout.")
-    if payload.training_id is None and payload.centre_id is None:
-        detail = "A result needs a centre or a training."
-        raise Invalid.of_field("/centre_id", "missing", detail)
-    if payload.training_id is not None:
-        if workout["training_id"] is None:
-            raise ReferenceMissing.of_field("/training_id", "missing", "There is no such training.")
-        if payload.centre_id not in {None, workout["training_centre_id"]}:
-            detail = "This training is at another centre."
-            raise Invalid.of_field("/centre_id", "other_centre", detail)
     if workout["centre_id"] is None:
         raise ReferenceMissing.of_field("/centre_id", "missing", "There is no such centre.")
+    if payload.training_id is not None and workout["training_id"] is None:
+        detail = "There is no such training at this centre."
+        raise ReferenceMissing.of_field("/training_id", "missing", detail)
 
 
 def _check_window(event: Any) -> None:

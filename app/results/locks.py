@@ -85,20 +85,16 @@ def entry_query() -> Statement:
 
 @cache
 def lock_workout_query() -> Statement:
-    """Lock a workout for a result at a centre, and read it, the centre and the training."""
-    training_id = sa.bindparam("training_id", type_=sa.Uuid)
-    training = (
-        sa.select(TRAININGS.c.id, TRAININGS.c.centre_id)
-        .where(TRAININGS.c.id == training_id)
-        .subquery("training")
+    """Lock a workout for a result at a centre, and read it, the centre and a training there."""
+    centre = CENTRES.c.id == sa.bindparam("centre_id", type_=sa.Uuid)
+    training = sa.and_(
+        TRAININGS.c.id == sa.bindparam("training_id", type_=sa.Uuid),
+        TRAININGS.c.centre_id == CENTRES.c.id,
     )
-    given = sa.bindparam("centre_id", type_=sa.Uuid)
-    place = CENTRES.c.id == sa.func.coalesce(given, training.c.centre_id)
-    source = WORKOUTS.outerjoin(training, sa.true()).outerjoin(CENTRES, place)
+    source = WORKOUTS.outerjoin(CENTRES, centre).outerjoin(TRAININGS, training)
     columns = (
         *_scoring(),
-        training.c.id.label("training_id"),
-        training.c.centre_id.label("training_centre_id"),
+        TRAININGS.c.id.label("training_id"),
         CENTRES.c.id.label("centre_id"),
         CENTRES.c.time_zone,
         NOW.label("now"),

@@ -110,7 +110,7 @@ VideoURL = Annotated[
     str,
     Text(500),
     AfterValidator(_web_address),
-    Field(examples=["https://video.example.com/v/1"]),
+    Field(examples=["https://video.example.com/v/1"], json_schema_extra={"format": "uri"}),
 ]
 
 _FINISHED = """
@@ -373,11 +373,10 @@ class ResultCreate(EventResultWrite):
 
     athlete_id: Annotated[ExampleId, Field(description="Whose result it is.")]
     workout_id: Annotated[ExampleId, Field(description="The workout.")]
-    centre_id: (
-        Annotated[ExampleId, Field(description="Where; by default the centre of the training.")]
-        | None
+    centre_id: Annotated[ExampleId, Field(description="Where; its whiteboard shows the result.")]
+    training_id: (
+        Annotated[ExampleId, Field(description="In which training there, if in one.")] | None
     ) = None
-    training_id: Annotated[ExampleId, Field(description="In which training, if any.")] | None = None
 
 
 class ResultUpdate(ScoreFields, AboutResult, Payload):
@@ -393,8 +392,8 @@ class ResultUpdate(ScoreFields, AboutResult, Payload):
 class ResultReview(ScoreFields, Payload):
     """The decision about a result; `adjusted` comes with another score or scaling, and a reason."""
 
-    review: Annotated[Literal["valid", "adjusted", "invalid"], Field(examples=["valid"])]
-    reason: Annotated[str, Text(500), Field(examples=[None])] | None = None
+    review: Annotated[Literal["valid", "adjusted", "invalid"], Field(examples=["adjusted"])]
+    reason: Annotated[str, Text(500), Field(examples=["Ten seconds for a no-rep."])] | None = None
     scaling: Scaling | None = None
 
 

@@ -34,13 +34,28 @@ class Operation:
 
     @property
     def target(self) -> str:
-        """The path, with placeholders of rows that exist."""
-        return at_things(self.path)
+        """The path, with placeholders of rows that exist, and the query that it needs."""
+        return self.asking("")
 
     @property
     def nowhere(self) -> str:
-        """The path, with ids that no row has."""
-        return re.sub(r"{\w+}", NOBODY, self.path)
+        """The same, with ids that no row has."""
+        return re.sub(r"{\w+}", NOBODY, self.path) + self.needed("")
+
+    def asking(self, query: str) -> str:
+        """Return the path, with placeholders of rows that exist, with a query."""
+        return at_things(self.path) + self.needed(query)
+
+    def needed(self, query: str) -> str:
+        """Return a query with the required parameters that it lacks, after ``?``."""
+        given = {part.partition("=")[0] for part in query.split("&")}
+        lacking = [
+            f"{one['name']}=<{one['name'].removesuffix('_id')}>"
+            for one in self.described.get("parameters", [])
+            if one["in"] == "query" and one["required"] and one["name"] not in given
+        ]
+        parts = "&".join([*lacking, *filter(None, [query])])
+        return f"?{parts}" if parts else ""
 
     @cached_property
     def query(self) -> dict[str, Schema]:
@@ -99,7 +114,7 @@ class Operation:
     @property
     def lists(self) -> str | None:
         """The name of the row's schema, if its response is a page."""
-        if self.method != "GET" or "limit" not in self.query:
+        if self.method != "GET" or not self.query.keys() >= {"limit", "sort"}:
             return None
         content = self.described["responses"]["200"]["content"]["application/json"]
         name: str = content["schema"]["$ref"].rpartition("/")[2]

@@ -19,7 +19,7 @@ from app.api.tests.hostile.features import create_things, placeholders
 from app.api.tests.hostile.features import things as all_things
 from app.api.tests.hostile.parts import PARTS
 from app.api.tests.hostile.requests import Hostile, with_things
-from app.api.tests.operations import Operation, collections, operations, placeholder
+from app.api.tests.operations import Operation, at_things, collections, operations, placeholder
 from app.conftest import API
 from app.core.http.tests.document import Document
 
@@ -83,7 +83,7 @@ def test_each_operation_gets_hostile_requests_for_existing_rows(
         f"{operation.id}: add a Thing for each parameter of {operation.path}"
         f" to {own_file(app, operation)}"
         for operation in operations(document.content)
-        if (operation.method, operation.target) not in sent
+        if (operation.method, at_things(operation.path)) not in sent
         or not placeholders().issuperset(map(placeholder, operation.path_parameters))
     ]
 
@@ -107,7 +107,7 @@ def test_each_field_and_query_parameter_gets_bad_values(
             *(f"/{field}" for field in operation.fields),
             *(f"?{parameter}" for parameter in operation.query),
         )
-        if broken[operation.method, operation.target, pointer] < SEVERAL
+        if broken[operation.method, at_things(operation.path), pointer] < SEVERAL
     ]
 
     assert not missed, "\n".join(missed)
@@ -158,7 +158,7 @@ def within_each_thing(operation: Operation) -> set[str]:
     """Return the targets of a list: one for each thing that its first parameter may be."""
     own = re.match(r".*/(\w+)/{\w+}", operation.path)
     if own is None:
-        return {operation.target}
+        return {at_things(operation.path)}
     owners = {thing.placeholder for thing in all_things() if thing.path == own[1]}
     return {re.sub("<.*>", owner, operation.target) for owner in owners}
 

@@ -117,7 +117,7 @@ class PageOfJSON:
 class Place:
     """A row's place in a list: its sort key and id. A cursor is the place of a page's first row."""
 
-    key: str | datetime | UUID
+    key: str | datetime | UUID | int
     id: UUID
 
     def cursor(self, list_name: str) -> str:
@@ -126,7 +126,9 @@ class Place:
         return cursor_of(list_name, f"{self.id.hex}{key}")
 
     @classmethod
-    def of_cursor(cls, cursor: str, list_name: str, kind: type[str | datetime | UUID]) -> "Place":
+    def of_cursor(
+        cls, cursor: str, list_name: str, kind: type[str | datetime | UUID | int]
+    ) -> "Place":
         """Decode a cursor; raise ``Invalid`` if it was not made for the list of that name."""
         text = text_of(cursor, list_name)
         try:
@@ -135,9 +137,18 @@ class Place:
                 return cls(row_id, row_id)
             if kind is str:
                 return cls(key, row_id)
+            if kind is int:
+                return cls(_integer(key), row_id)
             return cls(datetime.fromisoformat(key).astimezone(UTC), row_id)
         except (ValueError, OverflowError):
             raise bad_cursor() from None
+
+
+def _integer(text: str) -> int:
+    """Return an integer that a column may have; raise ``ValueError``."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError
+    return int(text)
 
 
 def cursor_of(list_name: str, text: str) -> str:

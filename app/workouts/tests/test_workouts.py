@@ -72,6 +72,19 @@ class TestWorkouts:
         raised = await client.patch(mine.headers["Location"], json={"benchmark": True})
         assert problem(raised) == taken
 
+    async def test_a_coach_who_changes_a_stale_workout_is_told_so(
+        self, client: AsyncClient, app: FastAPI, connection: Connection
+    ) -> None:
+        await add_gym(connection)
+        url = f"{URL}/{IDS['workout']['own']}"
+        async with client_of(app, caller=ROLES["coach"]) as coach:
+            tag = (await coach.get(url)).headers["ETag"]
+            first = await coach.patch(url, json={"name": "Ramps"}, headers={"If-Match": tag})
+            late = await coach.patch(url, json={"name": "Steps"}, headers={"If-Match": tag})
+
+        assert (first.status_code, first.json()["name"]) == (200, "Ramps")
+        assert problem(late) == (412, "/problems/precondition-failed", [])
+
     async def test_a_workout_without_a_score_has_no_tie_break(self, client: AsyncClient) -> None:
         fields = {"name": "Mobility", "score_type": "none", "tie_break": "time"}
         response = await client.post(URL, json=fields)

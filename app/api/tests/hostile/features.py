@@ -44,7 +44,9 @@ async def create_things(client: AsyncClient) -> dict[str, str]:
     for thing in things():
         request = making(thing, ids)
         headers = {name: str(value) for name, value in request.headers}
-        made = await client.post(request.target, content=request.body, headers=headers)
+        made = await client.request(
+            thing.method, request.target, content=request.body, headers=headers
+        )
         assert made.is_success, f"{thing} is refused: {made.text}"
         ids[thing.placeholder] = made.json()["id"]
     return ids
@@ -83,6 +85,12 @@ def body_posted_at(path: str) -> dict[str, object]:
     raise AssertionError(
         f"Nothing is posted at {path}: add a Thing or a body to tests/hostile.py of its feature."
     )
+
+
+@cache
+def dependent() -> frozenset[str]:
+    """Return the names of fields whose valid values depend on other rows or fields."""
+    return frozenset(name for feature in every_feature() for name in feature.dependent)
 
 
 def _placeholders_in(thing: Thing) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hashlib import blake2b
 from zlib import crc32
 
-from app.api.tests.hostile.features import body_posted_at, placeholders
+from app.api.tests.hostile.features import body_posted_at, dependent, placeholders
 from app.api.tests.hostile.requests import JSON, MARK, Hostile, hostile
 from app.api.tests.hostile.values import (
     BAD_DATES,
@@ -17,6 +17,7 @@ from app.api.tests.hostile.values import (
     BAD_MOMENTS,
     BAD_NUMBERS,
     BAD_TEXTS,
+    BAD_URLS,
     BAD_ZONES,
     GOOD_NUMBERS,
     GOOD_TEXTS,
@@ -65,9 +66,9 @@ def made_up_body(operation: Operation, name: str, more: Values | None = None) ->
     fields = dict(body_posted_at(operation.target))
     required = (operation.body or {}).get("required", ())
     made = {
-        field: _made_up(name, operation.fields[field], value)
+        field: value if field in dependent() else _made_up(name, operation.fields[field], value)
         for field, value in fields.items()
-        if field in required or operation.issues
+        if field in required or operation.issues or field in dependent()
     }
     return json.dumps(made | (more or {}))
 
@@ -138,7 +139,12 @@ def _bad(field: str, schema: Schema) -> Values:
         invisible = INVISIBLE_NAMES if field == "name" else {}
         return _quoted(BAD_TEXTS | invisible) | NO_TEXTS
     if kind in {"integer", "number"}:
-        return BAD_NUMBERS | _beyond(not_null(schema))
+        takes_zero = not_null(schema).get("minimum", 1) <= 0
+        return {
+            kind: bad
+            for kind, bad in BAD_NUMBERS.items()
+            if not (takes_zero and kind in {"1e-400", "-0.0"})
+        } | _beyond(not_null(schema))
     if kind == "enum":
         word = str(not_null(schema)["enum"][0])
         return {
@@ -149,7 +155,9 @@ def _bad(field: str, schema: Schema) -> Values:
             "with NUL": json.dumps(f"{word}\0"),
         } | NO_TEXTS
     if kind == "array":
-        items = schema["items"]
+        items = not_null(schema)["items"]
+        if kind_of(items) == "integer":
+            return BAD_COUNTS
         if kind_of(items) == "uuid":
             return _bad_arrays(schema, _own_id(field), BAD_IDS)
         return _bad_arrays(schema, items["enum"][0], {"unknown": "MARK", "empty": ""})
@@ -161,8 +169,23 @@ def _bad(field: str, schema: Schema) -> Values:
         "date-time": _dumped(BAD_MOMENTS) | NO_MOMENTS,
         "idn-email": _quoted(BAD_EMAILS) | NO_TEXTS,
         "time-zone": _quoted(BAD_ZONES) | NO_TEXTS,
+        "uri": _quoted(BAD_URLS) | NO_TEXTS,
         "uuid": _dumped(BAD_IDS) | NO_TEXTS,
     }.get(kind, {})
+
+
+BAD_COUNTS: Values = {
+    "empty": "[]",
+    "an object": "{}",
+    "a number": "1",
+    "null in it": "[1, null]",
+    "text in it": '["1"]',
+    "true in it": "[true]",
+    "a part in it": "[0.5]",
+    "a negative number in it": "[-1]",
+    "infinity in it": "[1e999]",
+    "an array in it": "[[1]]",
+}
 
 
 def _beyond(schema: Schema) -> Values:
@@ -205,6 +228,8 @@ def _bad_secrets(schema: Schema) -> Values:
 def _good(field: str, schema: Schema) -> Values:
     """Return unusual values that are valid by the schema of a field."""
     kind, schema = kind_of(schema), not_null(schema)
+    if field in dependent():
+        return {}
     if kind == "text":
         longest = schema["maxLength"]
         good = _quoted(GOOD_TEXTS)
@@ -231,7 +256,7 @@ def ids_of_nobody(field: str, schema: Schema) -> Values:
     kind = kind_of(schema)
     if kind == "uuid":
         return {"nobody": json.dumps(NOBODY)}
-    if kind == "array" and kind_of(schema["items"]) == "uuid":
+    if kind == "array" and kind_of(not_null(schema)["items"]) == "uuid":
         return {"nobody among them": json.dumps([_own_id(field), NOBODY])}
     return {}
 

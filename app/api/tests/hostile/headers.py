@@ -116,7 +116,7 @@ def headers(document: Document) -> Iterator[Hostile]:
         for kind, headers in BAD_AUTHORIZATIONS.items():
             if not operation.is_public:
                 # Neither the query nor the body is looked at.
-                target = f"{operation.target}?{MARK}=1"
+                target = operation.asking(f"{MARK}=1")
                 name = f"{operation.method} {target}, Authorization of {kind}"
                 yield hostile(name, operation.method, target, 401, *headers, body=b"\xff")
     gets = (one for one in operations(document) if one.method == "GET" and one.path_parameters)

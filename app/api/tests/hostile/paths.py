@@ -92,6 +92,8 @@ def methods(document: Document) -> Iterator[Hostile]:
             elif listed in described:
                 # The body is missing (422) or not CSV (415), or no row has this id (404).
                 answers = {200, 404} if method in {"GET", "HEAD"} else {404, 415, 422}
+                if any(one.get("required") for one in queries_of(described[listed])):
+                    answers = {422}
             elif method == "OPTIONS":
                 answers = {204}
             else:
@@ -99,6 +101,11 @@ def methods(document: Document) -> Iterator[Hostile]:
             if method == "OPTIONS" and path.startswith("/static"):
                 answers = {204}
             yield hostile(f"{method} {path}", method, target, answers)
+
+
+def queries_of(described: Document) -> Iterator[Document]:
+    """Yield the query parameters of an operation."""
+    yield from (one for one in described.get("parameters", ()) if one["in"] == "query")
 
 
 def paths(document: Document) -> Iterator[Hostile]:
@@ -123,22 +130,22 @@ def paths(document: Document) -> Iterator[Hostile]:
 def ids(document: Document) -> Iterator[Hostile]:
     """Put invalid ids, ids that no row has, and ids of other resources into every path."""
     for operation in operations(document):
-        method, path = operation.method, operation.path
+        method, path, needed = operation.method, operation.path, operation.needed("")
         headers = [JSON] if operation.body else []
         if not operation.path_parameters:
             continue
         if operation.creates or operation.issues:
             body = made_up_body(operation, "nowhere")
         else:
-            body = (operation.example or "") if operation.method == "PUT" else "{}"
+            body = "{}" if operation.method == "PATCH" else operation.example or ""
         for parameter in operation.path_parameters:
             for kind, bad in BAD_IDS.items():
-                target = at_things(path.replace(f"{{{parameter}}}", quote(bad, safe="")))
+                target = at_things(path.replace(f"{{{parameter}}}", quote(bad, safe=""))) + needed
                 # 404 if the id ends in a line break: no path ends so.
                 name = f"{method} {path}, {parameter} {kind}"
                 yield hostile(name, method, target, {404, 422})
             other = another_kind(placeholder(parameter))
             for kind, missing in (("of nobody", NOBODY), ("of another thing", other)):
-                target = at_things(path.replace(f"{{{parameter}}}", missing))
+                target = at_things(path.replace(f"{{{parameter}}}", missing)) + needed
                 name = f"{method} {path}, {parameter} {kind}"
                 yield hostile(name, method, target, 404, *headers, body=body if headers else "")

@@ -161,14 +161,20 @@ def queries(document: Document) -> Iterator[Hostile]:
                 name = f"{path}: cursor {kind}"
                 yield hostile(name, "GET", target, 422, breaks="?cursor")
             yield from _forged_cursors(operation)
+        elif "cursor" in operation.query:
+            for kind, bad in BAD_CURSORS.items():
+                if "<" not in bad:  # the cursor of a list with a sort
+                    target, name = operation.asking(f"cursor={bad}"), f"{path}: cursor {kind}"
+                    yield hostile(name, "GET", target, 422, breaks="?cursor")
         elsewhere = {name: NOBODY for name in operation.path_parameters} | samples
         for name, value in elsewhere.items():
             if name not in operation.query:
-                target, kind = f"{path}?{name}={quote(value, safe=':<>')}", "a parameter of others"
+                target = operation.asking(f"{name}={quote(value, safe=':<>')}")
+                kind = "a parameter of others"
                 breaks = f"?{name}"
                 yield hostile(f"{path}: {kind}, {name}", "GET", target, 422, breaks=breaks)
     for operation in every:
-        target = f"{operation.target}?unknown={MARK}"
+        target = operation.asking(f"unknown={MARK}")
         name = f"{operation.method} {target}"
         yield hostile(name, operation.method, target, 422, breaks="?unknown")
     for feature in every_feature():
@@ -187,7 +193,9 @@ def _of_parameter(
     for kind, bad in NOT_UTF_8.items():
         yield _asking(operation, f"{name} {kind}", f"{name}={bad}", 400)
     for kind, good in _good(schema).items():
-        yield _asking(operation, f"{name} {kind}", f"{name}={good}", 200)
+        # A row that a required parameter names may not exist.
+        found = {200, 404} if f"{name}=" in operation.needed("") else 200
+        yield _asking(operation, f"{name} {kind}", f"{name}={good}", found)
     once = f"{name}={quote(_sample(name, schema), safe=':<>')}"
     escaped = f"%{ord(name[0]):x}{once[1:]}"
     upper = f"{name.upper()}={MARK}"
@@ -202,13 +210,15 @@ def _of_parameter(
         yield _asking(operation, f"{name} {kind}", query, 422, pointer)
 
 
-def _asking(operation: Operation, kind: str, query: str, answer: int, breaks: str = "") -> Hostile:
+def _asking(
+    operation: Operation, kind: str, query: str, answer: int | set[int], breaks: str = ""
+) -> Hostile:
     """Make a request with a query, and with the example of the body if there is one."""
     headers = [("Content-Type", operation.takes)] if operation.takes else []
     return hostile(
         f"{operation.target}: {kind}",
         operation.method,
-        f"{operation.target}?{query}",
+        operation.asking(query),
         answer,
         *headers,
         body=operation.example or "",

@@ -89,6 +89,7 @@ class Thing(NamedTuple):
     """The body. Hostile POSTs are derived from the first body that is posted at their path."""
     home: str | None
     """The path to read it, to check that no hostile request changes it; None if some may."""
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ class Feature:
     """Yields requests that are specific to this feature."""
     bodies: Mapping[str, dict[str, object]] = field(default_factory=dict)
     """The body of each POST whose rows are no things, by path; it may be refused."""
+    dependent: frozenset[str] = frozenset()
+    """Fields whose valid values depend on other rows or fields: made-up bodies keep those given."""
     known: Mapping[str, str] = field(default_factory=dict)
     """The ids of rows that exist in each database of the tests, by placeholder."""
     reports: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -125,4 +128,4 @@ def making(thing: Thing, things: Mapping[str, str]) -> Hostile:
     """Return the request that creates a thing, with the ids of earlier things."""
     body = json.dumps(thing.fields)
     path = f"{API}/{thing.path}"
-    return hostile(path, "POST", path, {200, 201}, JSON, body=body).filled(things)
+    return hostile(path, thing.method, path, {200, 201}, JSON, body=body).filled(things)

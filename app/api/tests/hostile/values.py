@@ -85,6 +85,19 @@ BAD_FLAGS: dict[str, str] = {
     "an array": "[]",
     "an object": '{"MARK": true}',
 }
+BAD_URLS: dict[str, str] = {
+    "nothing": "",
+    "a word": "MARK",
+    "a path": "/etc/passwd",
+    "a script": "javascript:alert(1)",
+    "a file": "file:///etc/passwd",
+    "data": "data:text/html,MARK",
+    "no host": "https://",
+    "a port too large": "https://MARK.example:65536/",
+    "a space in the host": "https://MARK example/",
+    "NUL": "https://MARK.example/\\u0000",
+    "600 characters": "https://MARK.example/" + "x" * 600,
+}
 BAD_ZONES: dict[str, str] = {
     "nothing": "",
     "a word": "MARK",

@@ -184,6 +184,7 @@ def test_sample_data_can_be_added_again_without_duplicates(
     add_sample_data(None)
     assert asyncio.run(ask(own_database, HOURS)) == "06:30 10:00 17:30 18:00"
     assert asyncio.run(ask(own_database, DROP_INS)) == 1
+    assert asyncio.run(ask(own_database, "SELECT count(*) FROM programmed_workouts")) == 7
     asyncio.run(execute(own_database, A_WEEK_LATER_IN_MADRID))
     taken = tmp_path / "taken.csv"
     taken.write_text("reference,national_id,name,category\nSAMPLE-001,,A,Rx\nSAMPLE-002,,B,Rx\n")
@@ -194,12 +195,15 @@ def test_sample_data_can_be_added_again_without_duplicates(
     week = "56 trainings in the week from tomorrow"
     full = "273 seats are taken, and 10 athletes wait in the waitlist."
     printed = capsys.readouterr().out.splitlines()
-    assert printed[:2] == [
+    workouts = "25 benchmark workouts, and a week's programme at Anvil CrossFit."
+    assert printed[:3] == [
         f"{there}: 200 athletes are new, 0 were reset to their sample values.",
+        workouts,
         f"{week}: 56 new, 1 cancelled; {full}",
     ]
-    assert printed[-2:] == [
+    assert printed[-3:] == [
         f"{there}: 0 athletes are new, 2 were reset to their sample values.",
+        workouts,
         f"{week}: 14 new, 1 cancelled; {full}",
     ]
     export_file(tmp_path / "sample.csv", None)
