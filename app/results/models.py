@@ -147,13 +147,13 @@ _MEASURE = """
 """
 _PLACE_KEY = f"""
     CASE WHEN review <> 'invalid' AND outcome IN ('finished', 'capped') THEN
-      (CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 END)::bigint << 55
-      | (CASE outcome WHEN 'capped' THEN 1 ELSE 0 END)::bigint << 54
-      | (CASE
+      ((CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 END)::bigint << 55)
+      | ((CASE outcome WHEN 'capped' THEN 1 ELSE 0 END)::bigint << 54)
+      | ((CASE
           WHEN outcome = 'capped' THEN {LARGEST} - reps
           WHEN best = 'highest' THEN {LARGEST} - ({_MEASURE})
           ELSE ({_MEASURE})
-        END)::bigint << 23
+        END)::bigint << 23)
       | (CASE
           WHEN tie_break IS NULL THEN {NO_TIE_BREAK}
           WHEN tie_break_by = 'time' THEN tie_break
