@@ -67,7 +67,7 @@ def _print_problems(path: Path, problems: Sequence[Problem]) -> int:
     more = len(problems) - LISTED
     if more > 0:
         print(f"and {more} more")
-    print(f"{path}: nothing was imported; {len(problems)} rows to correct")
+    print(f"{path}: nothing was imported; rows to correct: {len(problems)}")
     return 1
 
 

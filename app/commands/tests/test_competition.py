@@ -10,7 +10,6 @@ import pytest
 from app.commands import competition as command
 from app.commands.database import database_url
 from app.commands.project import ROOT
-from app.conftest import execute
 from app.leaderboards.tests.official import DATA
 
 Captured = pytest.CaptureFixture[str]
@@ -88,17 +87,14 @@ def test_a_difference_is_listed_and_fails(folder: Path, capsys: Captured) -> Non
 
     assert run(folder) == 1
 
-    assert (
-        said(capsys)[-9:]
-        == [
-            "  as published: places 3 of 5, places without a result 1 of 1, totals 1 of 3, ranks 2 of 3",
-            "  places: reference 1, event 2: 2, published 1",
-            "  places: reference 2, event 2: 1, published 2",
-            "  totals: reference 1: 3, published 2",
-            "  totals: reference 2: 3, published 4",
-            "  ranks: reference 2: 1, published 2",
-        ][-9:]
-    )
+    assert said(capsys)[-6:] == [
+        "  as published: places 3 of 5, places without a result 1 of 1, totals 1 of 3, ranks 2 of 3",
+        "  places: reference 1, event 2: 2, published 1",
+        "  places: reference 2, event 2: 1, published 2",
+        "  totals: reference 1: 3, published 2",
+        "  totals: reference 2: 3, published 4",
+        "  ranks: reference 2: 1, published 2",
+    ]
 
 
 def test_all_wrong_rows_are_listed_and_nothing_is_stored(folder: Path, capsys: Captured) -> None:
@@ -126,21 +122,14 @@ def test_all_wrong_rows_are_listed_and_nothing_is_stored(folder: Path, capsys: C
         f"{folder}/scores.csv:10: the rules have no event 3",
         f"{folder}/scores.csv:11: reference is empty",
         f"{folder}/scores.csv:12: event should be the number of an event",
-        f"{folder}: nothing was imported; 11 rows to correct",
+        f"{folder}: nothing was imported; rows to correct: 11",
     ]
     (folder / "athletes.csv").write_text(ATHLETES)
     (folder / "scores.csv").write_text(SCORES)
     assert run(folder) == 0
 
 
-async def _no_more(url: str) -> None:
-    await execute(url, "UPDATE athletes SET name = 'Other'")
-
-
-def test_a_row_that_the_database_refuses_undoes_the_whole_import(
-    folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = "1,1,6:21,4:10,rx,1\n"
+def test_a_result_after_a_withdrawal_is_refused(folder: Path, capsys: Captured) -> None:
     rules = RULES | {"out_before_event": {"2": 2}}
     (folder / "rules.json").write_text(json.dumps(rules))
 
@@ -148,9 +137,8 @@ def test_a_row_that_the_database_refuses_undoes_the_whole_import(
 
     assert said(capsys) == [
         f"{folder}/scores.csv:5: this athlete has withdrawn before event 2",
-        f"{folder}: nothing was imported; 1 rows to correct",
+        f"{folder}: nothing was imported; rows to correct: 1",
     ]
-    del late, monkeypatch
 
 
 def test_a_second_import_of_the_same_name_is_refused(folder: Path, capsys: Captured) -> None:
@@ -222,6 +210,6 @@ def test_a_division_of_a_quarterfinal_is_ranked_as_published(
     assert run(tmp_path, ROOT / "scripts/quarterfinals-2023.json") == 0
 
     assert said(capsys)[-1] == (
-        "  as published: places 25768 of 25768, places of zeros.csv 10 of 10, totals 5710 of 5710,"
+        "  as published: places 26480 of 26480, places of zeros.csv 9 of 9, totals 5710 of 5710,"
         " ranks 5710 of 5710"
     )
