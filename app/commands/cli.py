@@ -213,6 +213,52 @@ def sample_data(url: URL = None, token_file: TokenFile = None) -> None:
     add_sample_data(remote(url, token_file))
 
 
+competition = Typer(
+    help="Import competitions.",
+    epilog="Example: python3 manage.py competition import DIR --verify",
+    no_args_is_help=True,
+)
+cli.add_typer(competition, name="competition", rich_help_panel=DATA)
+
+
+@competition.command("import", epilog="Example: python3 manage.py competition import DIR --verify")
+def import_competition(
+    folder: Annotated[
+        Path, Argument(metavar="DIR", help="Folder with athletes.csv, scores.csv and rules.json.")
+    ],
+    rules: Annotated[
+        Path | None,
+        Option(help="File with the rules; by default DIR/rules.json.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        Option(help="Name of the competition; by default that in the rules.", show_default=False),
+    ] = None,
+    centre: Annotated[
+        str | None, Option(help="Name of the centre that hosts it.", show_default=False)
+    ] = None,
+    verify: Annotated[
+        bool,
+        Option(
+            "--verify",
+            help="Compare all places, totals and ranks with the published ones in the files.",
+        ),
+    ] = False,
+) -> None:
+    """Import a competition with its events, athletes and results: all of it or nothing."""
+    from app.commands.competition import import_competition
+
+    status = import_competition(
+        from_caller(folder), rules and from_caller(rules), name, centre, verifies=verify
+    )
+    raise Exit(status)
+
+
+@competition.callback()
+def _competition() -> None:
+    """Keep `import` a command of its own name: one alone would take the name of the group."""
+
+
 @cli.command(
     rich_help_panel=DEVELOP,
     context_settings=PASS_ON,

@@ -590,6 +590,14 @@ case(
     codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
 )
 
+only_admin(
+    "import_competition",
+    "POST /competitions/<competition own>/import",
+    "200",
+    "reference,name,category\nM-77,New,Rx\n",
+)
+only_admin("export_competition", "GET /competitions/<competition own>/export", "200")
+
 # Results.
 RESULTS = "own self foreign board other"
 case(
