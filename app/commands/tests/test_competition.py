@@ -78,7 +78,8 @@ def test_a_folder_is_imported_and_compared(folder: Path, capsys: Captured) -> No
         "  new athletes: 3, new categories: 1, new centres: 2",
         "  CAP+n without the reps of the workout: the largest n is taken as the total, which orders"
         " them alike (event 1: 12)",
-        "  as published: places 5 of 5, places without a result 1 of 1, totals 3 of 3, ranks 3 of 3",
+        "  as published: places 5 of 5, places without a result 1 of 1, totals 3 of 3,"
+        " ranks 3 of 3",
     ]
 
 
@@ -88,7 +89,8 @@ def test_a_difference_is_listed_and_fails(folder: Path, capsys: Captured) -> Non
     assert run(folder) == 1
 
     assert said(capsys)[-6:] == [
-        "  as published: places 3 of 5, places without a result 1 of 1, totals 1 of 3, ranks 2 of 3",
+        "  as published: places 3 of 5, places without a result 1 of 1, totals 1 of 3,"
+        " ranks 2 of 3",
         "  places: reference 1, event 2: 2, published 1",
         "  places: reference 2, event 2: 1, published 2",
         "  totals: reference 1: 3, published 2",
