@@ -89,7 +89,7 @@ TieBreakValue = Annotated[
     JSONNumber,
 ]
 PerformedAt = Annotated[
-    Moment, Field(description="By default now.", examples=["2026-12-05T10:00:00Z"])
+    Moment, Field(description="By default now.", examples=["2026-11-21T10:00:00Z"])
 ]
 Judge = Annotated[str, Text(100), Field(examples=["Ana Torres"])]
 Notes = Annotated[str, Text(1000, lines=True), Field(examples=["Broke the pull-ups early."])]
@@ -341,7 +341,7 @@ class ScoreFields(SQLModel):
     """A score, as text or as the fields of its measure."""
 
     score: ScoreText | None = None
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome | None, Field(examples=[None])] = None
     time_ms: TimeMs | None = None
     rounds: Rounds | None = None
     reps: Reps | None = None
@@ -515,4 +515,11 @@ class ResultsQuery(ResultsOfQuery):
     centre_id: Id | SkipJsonSchema[None] = None
     event_id: Id | SkipJsonSchema[None] = None
     review: Review | SkipJsonSchema[None] = None
-    performed_on: CalendarDate | SkipJsonSchema[None] = None
+    from_: Moment | SkipJsonSchema[None] = Field(
+        default=None,
+        alias="from",
+        description="Only results of this time or later. Write `+` as `%2B` in a URL.",
+    )
+    to: Moment | SkipJsonSchema[None] = Field(
+        default=None, description="Only results before this time. Write `+` as `%2B` in a URL."
+    )

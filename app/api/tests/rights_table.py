@@ -674,7 +674,7 @@ case(
     "403 403 403 403 404 | 403 | 404",
 )
 case(
-    "list_changes_of_result",
+    "get_changes_of_result",
     "GET /results/<result>/changes",
     RESULTS,
     codes="200 | 200 200 200 200 404 | 200 200 200 200 404 | 200 200 200 200 404 | "
