@@ -41,6 +41,7 @@ reference,event,score,tie_break,scaling,official_rank
 3,1,CAP+0,,scaled,3
 3,2,,,,3
 """
+WRONG = "9,1,6:00,,,1\n"
 
 
 @pytest.fixture(autouse=True)
@@ -183,6 +184,35 @@ def test_rules_that_cannot_be_followed_are_refused(
         run(folder)
 
     assert str(stopped.value.code).endswith(reason)
+
+
+def test_all_folders_are_compared_in_a_temporary_database(tmp_path: Path, capsys: Captured) -> None:
+    for name, scores in (("a", SCORES), ("b", SCORES), ("c", SCORES + WRONG)):
+        copy = tmp_path / "data" / name
+        copy.mkdir(parents=True)
+        (copy / "rules.json").write_text(json.dumps(RULES | {"competition": name}))
+        (copy / "athletes.csv").write_text(ATHLETES)
+        (copy / "scores.csv").write_text(scores)
+
+    assert command.verify_competitions(tmp_path / "data") == 1
+
+    counts = "places 5 of 5, places without a result 1 of 1, totals 3 of 3, ranks 3 of 3"
+    assert said(capsys) == [
+        f"a: {counts}",
+        f"b: {counts}",
+        f"{tmp_path}/data/c/scores.csv:8: there is no athlete with this reference in athletes.csv",
+        f"{tmp_path}/data/c: nothing was imported; rows to correct: 1",
+        "all: places 10 of 10, places without a result 2 of 2, totals 6 of 6, ranks 6 of 6",
+    ]
+
+
+def test_a_folder_without_competitions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command.verify_competitions(tmp_path)
+
+    assert stopped.value.code == (
+        f"error: {tmp_path} has no folder with athletes.csv and scores.csv"
+    )
 
 
 @published
