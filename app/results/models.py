@@ -1,11 +1,12 @@
 """Results: tables, request bodies and responses."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import AnyHttpUrl, Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.functional_validators import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
@@ -95,21 +96,24 @@ Judge = Annotated[str, Text(100), Field(examples=["Ana Torres"])]
 Notes = Annotated[str, Text(1000, lines=True), Field(examples=["Broke the pull-ups early."])]
 Occasion = Annotated[datetime, Field(examples=["2026-12-05T10:00:00.000000Z"])]
 
-_URL: TypeAdapter[AnyHttpUrl] = TypeAdapter(AnyHttpUrl)
+_IN_PATH = r"([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
+_IN_QUERY = r"([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*"
+WEB_ADDRESS = (
+    rf"^https?://[A-Za-z0-9.-]+(:[0-9]{{1,5}})?(/{_IN_PATH})?(\?{_IN_QUERY})?(#{_IN_QUERY})?$"
+)
+"""An http or https URL as RFC 3986 has it, with a host name and without a user."""
 
 
 def _web_address(text: str) -> str:
-    try:
-        _URL.validate_python(text)
-    except ValidationError:
-        raise PydanticCustomError("url", "Input should be an http or https address") from None
+    if not re.fullmatch(WEB_ADDRESS, text):
+        raise PydanticCustomError("url", "Input should be an http or https address")
     return text
 
 
 VideoURL = Annotated[
     str,
-    Text(500),
     AfterValidator(_web_address),
+    Text(500, pattern=WEB_ADDRESS),
     Field(examples=["https://video.example.com/v/1"], json_schema_extra={"format": "uri"}),
 ]
 
