@@ -214,7 +214,7 @@ def sample_data(url: URL = None, token_file: TokenFile = None) -> None:
 
 
 competition = Typer(
-    help="Import competitions.",
+    help="Import competitions, and verify their standings.",
     epilog="Example: python3 manage.py competition import DIR --verify",
     no_args_is_help=True,
 )
@@ -254,9 +254,19 @@ def import_competition(
     raise Exit(status)
 
 
-@competition.callback()
-def _competition() -> None:
-    """Keep `import` a command of its own name: one alone would take the name of the group."""
+@competition.command(
+    "verify", epilog="Example: python3 manage.py competition verify ../shared/data"
+)
+def verify_competitions(
+    data: Annotated[Path, Argument(metavar="DIR", help="Folder with folders of competitions.")],
+) -> None:
+    """Import all competitions of a folder into a temporary database, and compare their standings.
+
+    A folder without rules.json has its rules in scripts/, by its name.
+    """
+    from app.commands.competition import verify_competitions
+
+    raise Exit(verify_competitions(from_caller(data)))
 
 
 @cli.command(

@@ -1,20 +1,25 @@
-"""Importing a competition from a folder, and verifying its standings."""
+"""Importing competitions from folders, and comparing their standings with the published ones."""
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from app.commands.data.targets import ThisCommand, on_database
+from app.commands.database import database_url
+from app.commands.postgres.embedded import temporary_postgres
 from app.commands.progress import progress
+from app.commands.project import ROOT
 from app.core.db.transactions import Database
 from app.core.errors import DomainError
-from app.leaderboards.files.folder import Folder, Problem, read_folder
+from app.leaderboards.files.folder import ATHLETES, SCORES, Folder, Problem, read_folder
 from app.leaderboards.files.folder_import import FolderImport, Imported, Refused
 from app.leaderboards.files.rules import read_rules
 from app.leaderboards.files.verifying import Verification, verify
 
-RULES = "rules.json"
+RULES, MORE_RULES = "rules.json", ROOT / "scripts"
+"""The file with the rules in a folder; those of other folders are in scripts, by its name."""
 LISTED = 100
 """How many problems are printed."""
 
@@ -29,6 +34,57 @@ def import_competition(
     start = time.monotonic()
     folder = _read(path, rules or path / RULES)
     job = FolderImport(folder, ThisCommand.caller, name, centre)
+    try:
+        imported, verification = _import(job, folder, verifies=verifies)
+    except Refused as refused:
+        return _print_problems(path, refused.problems)
+    _print_report(path, imported, folder, time.monotonic() - start)
+    if verification is None:
+        return 0
+    print(f"  as published: {verification.counts()}")
+    return _print_differences(verification)
+
+
+def verify_competitions(data: Path) -> int:
+    """Import all competitions of some folders into a temporary server, and compare them.
+
+    Print the number of equal values for each; return the exit status, 1 if there is a difference.
+    """
+    paths = sorted({path.parent for path in data.rglob(SCORES)} - {data})
+    rules = {path: _rules_of(path) for path in paths if (path / ATHLETES).exists()}
+    if not rules:
+        sys.exit(f"error: {data} has no folder with {ATHLETES} and {SCORES}")
+    status, compared, equal = 0, Counter[str](), Counter[str]()
+    with temporary_postgres() as server, database_url(server.url()):
+        for path, its_rules in rules.items():
+            start = time.monotonic()
+            folder = _read(path, its_rules)
+            try:
+                job = FolderImport(folder, ThisCommand.caller)
+                _, verification = _import(job, folder, verifies=True)
+            except Refused as refused:
+                status = _print_problems(path, refused.problems)
+                continue
+            assert verification is not None
+            took = f"{time.monotonic() - start:.1f} s"
+            print(f"{path.relative_to(data)}: {verification.counts()} in {took}", flush=True)
+            status = max(status, _print_differences(verification))
+            compared += verification.compared
+            equal += verification.equal
+    print(f"all: {', '.join(f'{kind} {equal[kind]} of {compared[kind]}' for kind in compared)}")
+    return status
+
+
+def _rules_of(path: Path) -> Path:
+    own = path / RULES
+    return own if own.exists() else MORE_RULES / f"{path.name}.json"
+
+
+def _import(
+    job: FolderImport, folder: Folder, *, verifies: bool
+) -> tuple[Imported, Verification | None]:
+    if folder.problems:
+        raise Refused(folder.problems)
 
     async def work(database: Database) -> tuple[Imported, Verification | None]:
         with progress("import") as show:
@@ -38,16 +94,7 @@ def import_competition(
             show(None, "comparing with the published standings")
             return imported, await verify(database, imported.competition_id, folder)
 
-    try:
-        if folder.problems:
-            raise Refused(folder.problems)
-        imported, verification = on_database(work)
-    except Refused as refused:
-        return _print_problems(path, refused.problems)
-    _print_report(path, imported, folder, time.monotonic() - start)
-    if verification is None:
-        return 0
-    return _print_verification(verification)
+    return on_database(work)
 
 
 def _read(path: Path, rules: Path) -> Folder:
@@ -92,11 +139,9 @@ def _print_report(path: Path, imported: Imported, folder: Folder, seconds: float
         )
 
 
-def _print_verification(verification: Verification) -> int:
-    print(f"  as published: {verification.counts()}")
+def _print_differences(verification: Verification) -> int:
     for difference in verification.differences:
         print(f"  {difference}")
-    unlisted = verification.unlisted
-    if unlisted:
-        print(f"  and {unlisted} more")
+    if verification.unlisted:
+        print(f"  and {verification.unlisted} more")
     return 0 if verification.is_equal else 1

@@ -41,6 +41,7 @@ reference,event,score,tie_break,scaling,official_rank
 3,1,CAP+0,,scaled,3
 3,2,,,,3
 """
+WRONG = "9,1,6:00,,,1\n"
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,8 @@ def test_a_folder_is_imported_and_compared(folder: Path, capsys: Captured) -> No
         "  new athletes: 3, new categories: 1, new centres: 2",
         "  CAP+n without the reps of the workout: the largest n is taken as the total, which orders"
         " them alike (event 1: 12)",
-        "  as published: places 5 of 5, places without a result 1 of 1, totals 3 of 3, ranks 3 of 3",
+        "  as published: places 5 of 5, places without a result 1 of 1, totals 3 of 3,"
+        " ranks 3 of 3",
     ]
 
 
@@ -88,7 +90,8 @@ def test_a_difference_is_listed_and_fails(folder: Path, capsys: Captured) -> Non
     assert run(folder) == 1
 
     assert said(capsys)[-6:] == [
-        "  as published: places 3 of 5, places without a result 1 of 1, totals 1 of 3, ranks 2 of 3",
+        "  as published: places 3 of 5, places without a result 1 of 1, totals 1 of 3,"
+        " ranks 2 of 3",
         "  places: reference 1, event 2: 2, published 1",
         "  places: reference 2, event 2: 1, published 2",
         "  totals: reference 1: 3, published 2",
@@ -181,6 +184,35 @@ def test_rules_that_cannot_be_followed_are_refused(
         run(folder)
 
     assert str(stopped.value.code).endswith(reason)
+
+
+def test_all_folders_are_compared_in_a_temporary_database(tmp_path: Path, capsys: Captured) -> None:
+    for name, scores in (("a", SCORES), ("b", SCORES), ("c", SCORES + WRONG)):
+        copy = tmp_path / "data" / name
+        copy.mkdir(parents=True)
+        (copy / "rules.json").write_text(json.dumps(RULES | {"competition": name}))
+        (copy / "athletes.csv").write_text(ATHLETES)
+        (copy / "scores.csv").write_text(scores)
+
+    assert command.verify_competitions(tmp_path / "data") == 1
+
+    counts = "places 5 of 5, places without a result 1 of 1, totals 3 of 3, ranks 3 of 3"
+    assert said(capsys) == [
+        f"a: {counts}",
+        f"b: {counts}",
+        f"{tmp_path}/data/c/scores.csv:8: there is no athlete with this reference in athletes.csv",
+        f"{tmp_path}/data/c: nothing was imported; rows to correct: 1",
+        "all: places 10 of 10, places without a result 2 of 2, totals 6 of 6, ranks 6 of 6",
+    ]
+
+
+def test_a_folder_without_competitions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command.verify_competitions(tmp_path)
+
+    assert stopped.value.code == (
+        f"error: {tmp_path} has no folder with athletes.csv and scores.csv"
+    )
 
 
 @published

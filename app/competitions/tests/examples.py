@@ -35,6 +35,8 @@ async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: 
     await client.post(f"{competition}/close")
     await client.post(f"{competition}/open")
     await client.post(f"{competition}/finalise")
+    csv = {"Content-Type": "text/csv"}
+    await client.post(f"{competition}/import", content="reference\n", headers=csv)
     await client.post(f"{entry.headers['Location']}/withdraw", json={"before_event": 9})
     for act in ("disqualify", "reinstate"):
         await client.post(f"{entry.headers['Location']}/{act}")

@@ -54,7 +54,8 @@ async def test_athletes_entries_and_results_are_created(
     assert result["tie_break_value"] == 250_000
     numbers = {kind: number for kind, _, number in await connection.fetch(EVENTS)}
     assert numbers == {"athlete.created": 3, "entry.created": 3, "result.created": 3}
-    assert tuple(await connection.fetchrow(BOARD, competition["id"])) == (3, 2)
+    (board,) = await connection.fetch(BOARD, competition["id"])
+    assert tuple(board) == (3, 2)
 
 
 async def test_the_export_has_places_and_points_and_importing_it_changes_nothing(
