@@ -1,20 +1,25 @@
 """Competitions, events and entries that change at the same time, on a database of their own."""
 
 import asyncio
+from collections import Counter
 
 import asyncpg
 import pytest
 from httpx import AsyncClient
 
-from app.competitions.tests.throwdown import Throwdown, kind, together
-from app.conftest import API, lock_waiters
+from app.competitions.tests.throwdown import (
+    LOCK_BOARD,
+    LOCK_COMPETITION,
+    LOCK_WORKOUT,
+    Throwdown,
+    in_order,
+    kind,
+    together,
+)
+from app.conftest import API
 from app.core.db import transactions
 
 pytestmark = pytest.mark.slow
-
-LOCK_BOARD = "SELECT FROM boards WHERE competition_id = $1 FOR NO KEY UPDATE"
-LOCK_COMPETITION = "SELECT FROM competitions WHERE id = $1 FOR NO KEY UPDATE"
-LOCK_WORKOUT = "SELECT FROM workouts WHERE id = $1 FOR NO KEY UPDATE"
 
 
 @pytest.fixture(autouse=True)
@@ -58,12 +63,10 @@ async def test_an_entry_that_is_deleted_many_times_at_once_is_not_found_afterwar
     throwdown = await Throwdown.opened_by(client, 1)
     (entry_id,) = throwdown.entry_ids
 
-    async with other.transaction():
-        await other.execute(LOCK_BOARD, throwdown.id)
-        deleting = [asyncio.ensure_future(throwdown.leave(entry_id)) for _ in range(5)]
-        await lock_waiters(other, 5)
+    requests = [throwdown.leave(entry_id) for _ in range(5)]
+    answers = await in_order(other, LOCK_BOARD, throwdown.id, requests)
 
-    assert await together(*deleting) == {"204": 1, "404 not-found": 4}
+    assert Counter(map(kind, answers)) == {"204": 1, "404 not-found": 4}
     assert await entries_of(other, throwdown) == (0, 0)
 
 
@@ -96,14 +99,10 @@ async def test_a_withdrawal_or_a_result_in_that_event_succeeds_but_not_both(
     (entry_id,) = throwdown.entry_ids
     requests = [throwdown.withdraw(entry_id), throwdown.put(entry_id, "6:21")]
 
-    async with other.transaction():
-        await other.execute(LOCK_BOARD, throwdown.id)
-        tasks = []
-        for request in requests if first == "withdrawal" else reversed(requests):
-            tasks.append(asyncio.ensure_future(request))
-            await lock_waiters(other, len(tasks))
+    ordered = requests if first == "withdrawal" else reversed(requests)
+    answers = await in_order(other, LOCK_BOARD, throwdown.id, ordered)
 
-    assert [kind(await task) for task in tasks] == ["200", "409 wrong-state"]
+    assert [kind(answer) for answer in answers] == ["200", "409 wrong-state"]
 
 
 @pytest.mark.parametrize("first", ["deletion", "result"])
@@ -114,14 +113,10 @@ async def test_a_deletion_of_an_entry_or_a_result_succeeds_but_not_both(
     (entry_id,) = throwdown.entry_ids
     requests = [throwdown.leave(entry_id), throwdown.put(entry_id, "6:21")]
 
-    async with other.transaction():
-        await other.execute(LOCK_BOARD, throwdown.id)
-        tasks = []
-        for request in requests if first == "deletion" else reversed(requests):
-            tasks.append(asyncio.ensure_future(request))
-            await lock_waiters(other, len(tasks))
+    ordered = requests if first == "deletion" else reversed(requests)
+    answers = await in_order(other, LOCK_BOARD, throwdown.id, ordered)
 
-    assert [kind(await task) for task in tasks] == (
+    assert [kind(answer) for answer in answers] == (
         ["204", "404 not-found"] if first == "deletion" else ["200", "409 still-in-use"]
     )
 
@@ -146,14 +141,9 @@ async def test_a_result_is_scored_by_the_workout_that_its_event_has(
         throwdown.put(entry_id, "CAP+12"),
     ]
 
-    async with other.transaction():
-        await other.execute(LOCK_COMPETITION, throwdown.id)
-        tasks = []
-        for request in requests if first == "change" else reversed(requests):
-            tasks.append(asyncio.ensure_future(request))
-            await lock_waiters(other, len(tasks))
+    ordered = requests if first == "change" else reversed(requests)
+    answers = await in_order(other, LOCK_COMPETITION, throwdown.id, ordered)
 
-    answers = [await task for task in tasks]
     if first == "change":
         assert [kind(answer) for answer in answers] == ["200", "200"]
         assert answers[1].json()["reps"] == 88
@@ -170,14 +160,9 @@ async def test_a_result_is_scored_as_its_workout_is_now(
     (entry_id,) = throwdown.entry_ids
     requests = [throwdown.change_workout(total_reps=100), throwdown.put(entry_id, "CAP+12")]
 
-    async with other.transaction():
-        await other.execute(LOCK_WORKOUT, throwdown.workout_id)
-        tasks = []
-        for request in requests if first == "change" else reversed(requests):
-            tasks.append(asyncio.ensure_future(request))
-            await lock_waiters(other, len(tasks))
+    ordered = requests if first == "change" else reversed(requests)
+    answers = await in_order(other, LOCK_WORKOUT, throwdown.workout_id, ordered)
 
-    answers = [await task for task in tasks]
     if first == "change":
         assert [kind(answer) for answer in answers] == ["200", "200"]
         assert answers[1].json()["reps"] == 88
@@ -195,3 +180,76 @@ async def test_events_that_are_added_at_once_get_ordinals_one_after_the_other(
 
     page = await client.get(f"{API}/competitions/{throwdown.id}/events?limit=100")
     assert [event["ordinal"] for event in page.json()["items"]] == list(range(1, 12))
+
+
+async def test_writes_that_waited_until_the_competition_was_final_are_refused(
+    client: AsyncClient, other: asyncpg.Connection
+) -> None:
+    throwdown = await Throwdown.opened_by(client, 3)
+    first, second, third = throwdown.entry_ids
+    person = {"name": "Ana", "category_id": throwdown.category_id}
+    athlete = (await client.post(f"{API}/athletes", json=person)).json()
+
+    answers = await in_order(
+        other,
+        LOCK_COMPETITION,
+        throwdown.id,
+        [
+            throwdown.move("finalise"),
+            throwdown.put(first, "6:21"),
+            throwdown.withdraw(second),
+            throwdown.leave(third),
+            throwdown.enter(athlete["id"]),
+            throwdown.change(name="Other"),
+            throwdown.change_event(opens_at=None),
+        ],
+    )
+
+    assert [kind(answer) for answer in answers] == ["200", *["409 wrong-state"] * 6]
+
+
+async def test_a_competition_is_closed_as_the_request_before_has_left_it(
+    client: AsyncClient, other: asyncpg.Connection
+) -> None:
+    throwdown = await Throwdown.opened_by(client, 0)
+    await throwdown.move("finalise")
+
+    reopening, closing = await in_order(
+        other,
+        LOCK_COMPETITION,
+        throwdown.id,
+        [throwdown.move("reopen", reason="A mistake."), throwdown.move("close")],
+    )
+
+    assert (kind(reopening), kind(closing)) == ("200", "200")
+    assert closing.json()["status"] == "closed"
+
+
+@pytest.mark.parametrize("first", ["change", "result"])
+async def test_a_result_at_a_centre_is_scored_as_its_workout_is_now(
+    client: AsyncClient, other: asyncpg.Connection, first: str
+) -> None:
+    throwdown = await Throwdown.opened_by(client, 0, total_reps=90, time_cap_ms=600_000)
+    centre = (await client.post(f"{API}/centres", json={"name": "Box"})).json()
+    person = {"name": "Ana", "category_id": throwdown.category_id}
+    athlete = (await client.post(f"{API}/athletes", json=person)).json()
+    result = {
+        "athlete_id": athlete["id"],
+        "workout_id": throwdown.workout_id,
+        "centre_id": centre["id"],
+        "score": "CAP+12",
+    }
+    requests = [
+        throwdown.change_workout(total_reps=100),
+        client.post(f"{API}/results", json=result),
+    ]
+
+    ordered = requests if first == "change" else reversed(requests)
+    answers = await in_order(other, LOCK_WORKOUT, throwdown.workout_id, ordered)
+
+    if first == "change":
+        assert [kind(answer) for answer in answers] == ["200", "201"]
+        assert answers[1].json()["reps"] == 88
+    else:
+        assert [kind(answer) for answer in answers] == ["201", "409 frozen"]
+        assert answers[0].json()["reps"] == 78

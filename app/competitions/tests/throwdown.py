@@ -2,13 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import asyncpg
 from httpx import AsyncClient, Response
 
-from app.conftest import API, Json
+from app.conftest import API, Json, lock_waiters
+
+LOCK_BOARD = "SELECT FROM boards WHERE competition_id = $1 FOR NO KEY UPDATE"
+LOCK_COMPETITION = "SELECT FROM competitions WHERE id = $1 FOR NO KEY UPDATE"
+LOCK_WORKOUT = "SELECT FROM workouts WHERE id = $1 FOR NO KEY UPDATE"
 
 
 @dataclass
@@ -123,3 +128,16 @@ def kind(response: Response) -> str:
     if response.status_code < 400:
         return str(response.status_code)
     return f"{response.status_code} {response.json()['type'].rpartition('/')[2]}"
+
+
+async def in_order(
+    other: asyncpg.Connection, lock: str, row_id: str, requests: Iterable[Awaitable[Response]]
+) -> list[Response]:
+    """Hold a lock until all requests wait, one behind the other; return their responses."""
+    tasks: list[asyncio.Future[Response]] = []
+    async with other.transaction():
+        await other.execute(lock, row_id)
+        for request in requests:
+            tasks.append(asyncio.ensure_future(request))
+            await lock_waiters(other, len(tasks))
+    return list(await asyncio.gather(*tasks))

@@ -3,22 +3,31 @@
 import asyncio
 from collections import Counter
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 from httpx import AsyncClient
 
-from app.competitions.tests.throwdown import Throwdown, kind, scores_on
+from app.commands.prove.journal import unequal_to_journal
+from app.competitions.tests.throwdown import (
+    LOCK_BOARD,
+    LOCK_COMPETITION,
+    Throwdown,
+    in_order,
+    kind,
+    scores_on,
+)
 from app.conftest import API, lock_waiters, patient
 from app.core.db import transactions
 from app.core.db.pool import connected
 from app.core.db.statements import Statement
+from app.identity.tests.callers import ADMIN, MEMBER
 from app.leaderboards import crud, refresh
 
 pytestmark = pytest.mark.slow
 
-LOCK_BOARD = "SELECT FROM boards WHERE competition_id = $1 FOR NO KEY UPDATE"
 LOCK_RANKING = "SELECT FROM rankings WHERE competition_id = $1 FOR NO KEY UPDATE"
 
 
@@ -35,7 +44,7 @@ def client(pooled_client: AsyncClient) -> AsyncClient:
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count how often standings are computed, as ``times``."""
+    """Count how often computations have ``begun``, and how often something was computed."""
     computed: Counter[str] = Counter()
     original = refresh.refresh_query
 
@@ -43,7 +52,14 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         computed["times"] += 1
         return original(breaks_ties=breaks_ties)
 
+    refreshed = refresh.refresh
+
+    async def begun(*of_board: Any) -> None:
+        computed["begun"] += 1
+        await refreshed(*of_board)
+
     monkeypatch.setattr(refresh, "refresh_query", counted)
+    monkeypatch.setattr(refresh, "refresh", begun)
     return computed
 
 
@@ -75,27 +91,19 @@ class TestWriters:
             (rank, entry_id) for rank, entry_id in enumerate(throwdown.entry_ids, start=1)
         ]
         assert await other.fetchval("SELECT count(*) FROM result_changes") == 50
+        assert await unequal_to_journal(other, [ADMIN.id, MEMBER.id]) == []
 
-    async def test_two_judges_of_one_result_write_one_after_the_other(
+    async def test_of_two_judges_of_one_result_the_second_one_counts(
         self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
         throwdown = await Throwdown.opened_by(client, 1)
         (entry_id,) = throwdown.entry_ids
 
-        async with other.transaction():
-            await other.execute(LOCK_BOARD, throwdown.id)
-            writing = [
-                asyncio.ensure_future(throwdown.put(entry_id, score)) for score in ("6:21", "6:20")
-            ]
-            await lock_waiters(other, 2)
-        answers = [await task for task in writing]
+        requests = [throwdown.put(entry_id, score) for score in ("6:21", "6:20")]
+        answers = await in_order(other, LOCK_BOARD, throwdown.id, requests)
 
-        assert sorted((kind(one), one.json()["version"]) for one in answers) == [
-            ("200", 1),
-            ("200", 2),
-        ]
-        (last,) = (one.json()["score"] for one in answers if one.json()["version"] == 2)
-        assert await throwdown.scores() == {entry_id: last}
+        assert [(kind(one), one.json()["version"]) for one in answers] == [("200", 1), ("200", 2)]
+        assert await throwdown.scores() == {entry_id: "6:20"}
         assert (await throwdown.board())["revision"] == 3
 
     async def test_a_result_that_is_reviewed_and_deleted_at_once_has_both_or_is_gone(
@@ -160,16 +168,10 @@ class TestFinal:
         (entry_id,) = throwdown.entry_ids
         requests = [throwdown.move("finalise"), throwdown.put(entry_id, "6:21")]
 
-        async with other.transaction():
-            await other.execute(
-                "SELECT FROM competitions WHERE id = $1 FOR NO KEY UPDATE", throwdown.id
-            )
-            tasks = []
-            for request in requests if first == "finalise" else reversed(requests):
-                tasks.append(asyncio.ensure_future(request))
-                await lock_waiters(other, len(tasks))
+        ordered = requests if first == "finalise" else reversed(requests)
+        answers = await in_order(other, LOCK_COMPETITION, throwdown.id, ordered)
 
-        assert [kind(await task) for task in tasks] == (
+        assert [kind(answer) for answer in answers] == (
             ["200", "409 wrong-state"] if first == "finalise" else ["200", "200"]
         )
         assert await throwdown.scores() == {entry_id: None if first == "finalise" else "6:21"}
@@ -184,6 +186,7 @@ class TestComputation:
         boards = await asyncio.gather(*(throwdown.board() for _ in range(20)))
 
         assert computed["times"] == 1
+        assert computed["begun"] < 5
         assert {board["revision"] for board in boards} == {3}
 
     async def test_two_servers_at_once_compute_a_board_once(
