@@ -91,84 +91,84 @@ async def test_entries_that_come_and_go_at_once_are_counted(
     assert [item["rank"] for item in board["items"]] == [1] * 10 + [11] * 10
 
 
-@pytest.mark.parametrize("first", ["withdrawal", "result"])
 async def test_a_withdrawal_or_a_result_in_that_event_succeeds_but_not_both(
-    client: AsyncClient, other: asyncpg.Connection, first: str
+    client: AsyncClient, other: asyncpg.Connection
 ) -> None:
-    throwdown = await Throwdown.opened_by(client, 1)
-    (entry_id,) = throwdown.entry_ids
-    requests = [throwdown.withdraw(entry_id), throwdown.put(entry_id, "6:21")]
+    for first in ("withdrawal", "result"):
+        throwdown = await Throwdown.opened_by(client, 1, first)
+        (entry_id,) = throwdown.entry_ids
+        requests = [throwdown.withdraw(entry_id), throwdown.put(entry_id, "6:21")]
 
-    ordered = requests if first == "withdrawal" else reversed(requests)
-    answers = await in_order(other, LOCK_BOARD, throwdown.id, ordered)
+        ordered = requests if first == "withdrawal" else reversed(requests)
+        answers = await in_order(other, LOCK_BOARD, throwdown.id, ordered)
 
-    assert [kind(answer) for answer in answers] == ["200", "409 wrong-state"]
+        assert [kind(answer) for answer in answers] == ["200", "409 wrong-state"]
 
 
-@pytest.mark.parametrize("first", ["deletion", "result"])
 async def test_a_deletion_of_an_entry_or_a_result_succeeds_but_not_both(
-    client: AsyncClient, other: asyncpg.Connection, first: str
+    client: AsyncClient, other: asyncpg.Connection
 ) -> None:
-    throwdown = await Throwdown.opened_by(client, 1)
-    (entry_id,) = throwdown.entry_ids
-    requests = [throwdown.leave(entry_id), throwdown.put(entry_id, "6:21")]
+    for first in ("deletion", "result"):
+        throwdown = await Throwdown.opened_by(client, 1, first)
+        (entry_id,) = throwdown.entry_ids
+        requests = [throwdown.leave(entry_id), throwdown.put(entry_id, "6:21")]
 
-    ordered = requests if first == "deletion" else reversed(requests)
-    answers = await in_order(other, LOCK_BOARD, throwdown.id, ordered)
+        ordered = requests if first == "deletion" else reversed(requests)
+        answers = await in_order(other, LOCK_BOARD, throwdown.id, ordered)
 
-    assert [kind(answer) for answer in answers] == (
-        ["204", "404 not-found"] if first == "deletion" else ["200", "409 still-in-use"]
-    )
+        assert [kind(answer) for answer in answers] == (
+            ["204", "404 not-found"] if first == "deletion" else ["200", "409 still-in-use"]
+        )
 
 
-@pytest.mark.parametrize("first", ["change", "result"])
 async def test_a_result_is_scored_by_the_workout_that_its_event_has(
-    client: AsyncClient, other: asyncpg.Connection, first: str
+    client: AsyncClient, other: asyncpg.Connection
 ) -> None:
-    throwdown = await Throwdown.opened_by(client, 1, total_reps=90, time_cap_ms=600_000)
-    (entry_id,) = throwdown.entry_ids
-    another = await client.post(
-        f"{API}/workouts",
-        json={
-            "name": "Longer",
-            "score_type": "time",
-            "total_reps": 100,
-            "time_cap_ms": 600_000,
-        },
-    )
-    requests = [
-        throwdown.change_event(workout_id=another.json()["id"]),
-        throwdown.put(entry_id, "CAP+12"),
-    ]
+    for first in ("change", "result"):
+        throwdown = await Throwdown.opened_by(client, 1, first, total_reps=90, time_cap_ms=600_000)
+        (entry_id,) = throwdown.entry_ids
+        another = await client.post(
+            f"{API}/workouts",
+            json={
+                "name": "Longer",
+                "score_type": "time",
+                "total_reps": 100,
+                "time_cap_ms": 600_000,
+            },
+        )
+        requests = [
+            throwdown.change_event(workout_id=another.json()["id"]),
+            throwdown.put(entry_id, "CAP+12"),
+        ]
 
-    ordered = requests if first == "change" else reversed(requests)
-    answers = await in_order(other, LOCK_COMPETITION, throwdown.id, ordered)
+        ordered = requests if first == "change" else reversed(requests)
+        answers = await in_order(other, LOCK_COMPETITION, throwdown.id, ordered)
 
-    if first == "change":
-        assert [kind(answer) for answer in answers] == ["200", "200"]
-        assert answers[1].json()["reps"] == 88
-    else:
-        assert [kind(answer) for answer in answers] == ["200", "409 frozen"]
-        assert answers[0].json()["reps"] == 78
+        if first == "change":
+            assert [kind(answer) for answer in answers] == ["200", "200"]
+            assert answers[1].json()["reps"] == 88
+        else:
+            assert [kind(answer) for answer in answers] == ["200", "409 frozen"]
+            assert answers[0].json()["reps"] == 78
 
 
-@pytest.mark.parametrize("first", ["change", "result"])
 async def test_a_result_is_scored_as_its_workout_is_now(
-    client: AsyncClient, other: asyncpg.Connection, first: str
+    client: AsyncClient, other: asyncpg.Connection
 ) -> None:
-    throwdown = await Throwdown.opened_by(client, 1, total_reps=90, time_cap_ms=600_000)
-    (entry_id,) = throwdown.entry_ids
-    requests = [throwdown.change_workout(total_reps=100), throwdown.put(entry_id, "CAP+12")]
+    for first in ("change", "result"):
+        throwdown = await Throwdown.opened_by(client, 1, first, total_reps=90, time_cap_ms=600_000)
+        (entry_id,) = throwdown.entry_ids
+        requests = [throwdown.change_workout(total_reps=100), throwdown.put(entry_id, "CAP+12")]
 
-    ordered = requests if first == "change" else reversed(requests)
-    answers = await in_order(other, LOCK_WORKOUT, throwdown.workout_id, ordered)
+        ordered = requests if first == "change" else reversed(requests)
+        answers = await in_order(other, LOCK_WORKOUT, throwdown.workout_id, ordered)
 
-    if first == "change":
-        assert [kind(answer) for answer in answers] == ["200", "200"]
-        assert answers[1].json()["reps"] == 88
-    else:
-        assert [kind(answer) for answer in answers] == ["200", "409 frozen"]
-        assert answers[0].json()["reps"] == 78
+        if first == "change":
+            assert [kind(answer) for answer in answers] == ["200", "200"]
+            assert answers[1].json()["reps"] == 88
+        else:
+            assert [kind(answer) for answer in answers] == ["200", "409 frozen"]
+            assert answers[0].json()["reps"] == 78
 
 
 async def test_events_that_are_added_at_once_get_ordinals_one_after_the_other(
@@ -225,31 +225,31 @@ async def test_a_competition_is_closed_as_the_request_before_has_left_it(
     assert closing.json()["status"] == "closed"
 
 
-@pytest.mark.parametrize("first", ["change", "result"])
 async def test_a_result_at_a_centre_is_scored_as_its_workout_is_now(
-    client: AsyncClient, other: asyncpg.Connection, first: str
+    client: AsyncClient, other: asyncpg.Connection
 ) -> None:
-    throwdown = await Throwdown.opened_by(client, 0, total_reps=90, time_cap_ms=600_000)
-    centre = (await client.post(f"{API}/centres", json={"name": "Box"})).json()
-    person = {"name": "Ana", "category_id": throwdown.category_id}
-    athlete = (await client.post(f"{API}/athletes", json=person)).json()
-    result = {
-        "athlete_id": athlete["id"],
-        "workout_id": throwdown.workout_id,
-        "centre_id": centre["id"],
-        "score": "CAP+12",
-    }
-    requests = [
-        throwdown.change_workout(total_reps=100),
-        client.post(f"{API}/results", json=result),
-    ]
+    for first in ("change", "result"):
+        throwdown = await Throwdown.opened_by(client, 0, first, total_reps=90, time_cap_ms=600_000)
+        centre = (await client.post(f"{API}/centres", json={"name": first})).json()
+        person = {"name": "Ana", "category_id": throwdown.category_id}
+        athlete = (await client.post(f"{API}/athletes", json=person)).json()
+        result = {
+            "athlete_id": athlete["id"],
+            "workout_id": throwdown.workout_id,
+            "centre_id": centre["id"],
+            "score": "CAP+12",
+        }
+        requests = [
+            throwdown.change_workout(total_reps=100),
+            client.post(f"{API}/results", json=result),
+        ]
 
-    ordered = requests if first == "change" else reversed(requests)
-    answers = await in_order(other, LOCK_WORKOUT, throwdown.workout_id, ordered)
+        ordered = requests if first == "change" else reversed(requests)
+        answers = await in_order(other, LOCK_WORKOUT, throwdown.workout_id, ordered)
 
-    if first == "change":
-        assert [kind(answer) for answer in answers] == ["200", "201"]
-        assert answers[1].json()["reps"] == 88
-    else:
-        assert [kind(answer) for answer in answers] == ["201", "409 frozen"]
-        assert answers[0].json()["reps"] == 78
+        if first == "change":
+            assert [kind(answer) for answer in answers] == ["200", "201"]
+            assert answers[1].json()["reps"] == 88
+        else:
+            assert [kind(answer) for answer in answers] == ["201", "409 frozen"]
+            assert answers[0].json()["reps"] == 78

@@ -29,7 +29,9 @@ class Throwdown:
     entry_ids: list[str]
 
     @classmethod
-    async def opened_by(cls, client: AsyncClient, athletes: int, **workout: Any) -> Self:
+    async def opened_by(
+        cls, client: AsyncClient, athletes: int, category: str = "Open", **workout: Any
+    ) -> Self:
         """Create it, with this number of athletes, who have entered. The workout is for time."""
 
         async def id_of(path: str, payload: Json) -> str:
@@ -37,7 +39,7 @@ class Throwdown:
             assert response.status_code == 201, response.text
             return str(response.json()["id"])
 
-        category_id = await id_of("categories", {"name": "Open"})
+        category_id = await id_of("categories", {"name": category})
         workout_id = await id_of("workouts", {"name": "Sprint", "score_type": "time"} | workout)
         dates = {"starts_on": "2026-12-05", "ends_on": "2026-12-06"}
         one = await id_of("competitions", {"name": "Throwdown", **dates})

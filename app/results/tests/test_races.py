@@ -160,21 +160,21 @@ class TestFinal:
         assert kind(await throwdown.put(entry_id, "0:30")) == "200"
         assert (await throwdown.scores())[entry_id] == "0:30"
 
-    @pytest.mark.parametrize("first", ["finalise", "result"])
     async def test_a_result_counts_only_if_it_is_acknowledged_before(
-        self, client: AsyncClient, other: asyncpg.Connection, first: str
+        self, client: AsyncClient, other: asyncpg.Connection
     ) -> None:
-        throwdown = await Throwdown.opened_by(client, 1)
-        (entry_id,) = throwdown.entry_ids
-        requests = [throwdown.move("finalise"), throwdown.put(entry_id, "6:21")]
+        for first in ("finalise", "result"):
+            throwdown = await Throwdown.opened_by(client, 1, first)
+            (entry_id,) = throwdown.entry_ids
+            requests = [throwdown.move("finalise"), throwdown.put(entry_id, "6:21")]
 
-        ordered = requests if first == "finalise" else reversed(requests)
-        answers = await in_order(other, LOCK_COMPETITION, throwdown.id, ordered)
+            ordered = requests if first == "finalise" else reversed(requests)
+            answers = await in_order(other, LOCK_COMPETITION, throwdown.id, ordered)
 
-        assert [kind(answer) for answer in answers] == (
-            ["200", "409 wrong-state"] if first == "finalise" else ["200", "200"]
-        )
-        assert await throwdown.scores() == {entry_id: None if first == "finalise" else "6:21"}
+            assert [kind(answer) for answer in answers] == (
+                ["200", "409 wrong-state"] if first == "finalise" else ["200", "200"]
+            )
+            assert await throwdown.scores() == {entry_id: None if first == "finalise" else "6:21"}
 
 
 class TestComputation:
