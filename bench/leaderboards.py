@@ -58,6 +58,10 @@ FILL = (
     FROM entries, competition_events events WHERE random() < 0.93
     """,
 )
+TIDY = """
+    VACUUM (ANALYZE) workouts, competitions, competition_events, entries, boards, results,
+        rankings, standings
+"""
 CHANGE = """
     UPDATE results SET time_ms = time_ms + 1000
     WHERE id IN (SELECT id FROM results ORDER BY random() LIMIT 50)
@@ -99,6 +103,7 @@ async def _filled(sample: Sample, board: Mapping[str, UUID]) -> tuple[list[UUID]
     for statement in FILL[4:6]:
         await connection.execute(statement, competition_id, category_id)
     await connection.execute(FILL[6])
+    await connection.execute(TIDY)
     await tidy(connection)
     events = await connection.fetch("SELECT id FROM competition_events")
     entries = await connection.fetch("SELECT id FROM entries")
@@ -120,6 +125,7 @@ async def _computed(sample: Sample, board: Mapping[str, UUID], tie: str) -> floa
             await connection.fetch(statement.text, *statement.arguments(board))
         # The first round writes all standings, and does not count.
         seconds += [time.perf_counter() - begun] * bool(number)
+        await connection.execute(TIDY)
     await connection.close()
     return median(seconds)
 
