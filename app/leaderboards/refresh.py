@@ -27,7 +27,7 @@ from app.leaderboards.ranking import CATEGORY_ID, COMPETITION_ID, NONE, ranked
 
 SMALL = 2000
 """A board of at most this many entries is computed for each reader that finds it behind."""
-LATEST = timedelta(seconds=1.5)
+LATEST = timedelta(seconds=2)
 """A larger board is computed for a reader only if its ranking is as old as this."""
 PAUSE = timedelta(seconds=0.5)
 """How old the ranking of a larger board is at least when it is computed in the background."""
