@@ -57,7 +57,7 @@ async def test_an_athlete_who_enters_elsewhere_meanwhile_is_rejected(
     async with other.transaction():
         await other.execute(ENTER, new_id(), competition["id"], mara["id"], scaled["id"])
         file = "reference,category,event,score\nM-1,Rx,1,6:21\n"
-        importing = asyncio.create_task(import_results(file))
+        importing = asyncio.ensure_future(import_results(file))
         await lock_waiters(other)
 
     assert reasons(await importing) == {2: "this athlete has entered in another category"}
