@@ -7,6 +7,7 @@ athlete. A verification compares them.
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,15 +80,16 @@ def read_folder(folder: Path, rules: Rules) -> Folder:
     rows = list(_score_rows(folder, found))
     left: defaultdict[int, int] = defaultdict(int)
     for _, _, cells in rows:
-        match = _LEFT.fullmatch(cells.get("score", ""))
-        if match and cells.get("event", "").isdecimal():
-            left[int(cells["event"])] = max(left[int(cells["event"])], int(match[1]), 1)
+        if match := _LEFT.fullmatch(cells.get("score", "")):
+            with suppress(ValueError):  # a wrong event is reported below
+                event = ordinal_of(cells.get("event", ""))
+                left[event] = max(left[event], int(match[1]), 1)
     found.assumed_reps = {
-        event.event: min(left[event.event], MOST_REPS)
-        for event in rules.events
-        if event.total_reps is None and event.event in left
+        one.event: min(left[one.event], MOST_REPS)
+        for one in rules.events
+        if one.total_reps is None and one.event in left
     }
-    scorings = {event.event: found.scoring_of(event) for event in rules.events}
+    scorings = {one.event: found.scoring_of(one) for one in rules.events}
     lines: dict[tuple[str, int], str] = {}
     for file, row, cells in rows:
         try:

@@ -167,6 +167,23 @@ async def test_statuses_of_entries_change_with_events(
     }
 
 
+async def test_an_athlete_enters_in_the_category_of_the_file_and_keeps_their_own(
+    client: httpx.AsyncClient, competition: Json, create: Create, import_results: Import
+) -> None:
+    rx = await create("categories", {"name": "Rx"})
+    await create("athletes", {"name": "Mara", "reference": "M-1", "category_id": rx["id"]})
+    await create("athletes", {"name": "Ana", "reference": "M-2", "category_id": rx["id"]})
+
+    report = await import_results("reference,name,category\nM-1,Other,Masters\nM-2,,\n")
+
+    assert counts(report) == {"read": 2, "created": 2, "new_entries": 2, "new_categories": 1}
+    entries = (await client.get(f"{API}/competitions/{competition['id']}/entries")).json()["items"]
+    names = {entry["athlete"]["name"]: entry["category"]["name"] for entry in entries}
+    assert names == {"Mara": "Masters", "Ana": "Rx"}
+    athletes = (await client.get(f"{API}/athletes")).json()["items"]
+    assert {athlete["category"]["name"] for athlete in athletes} == {"Rx"}
+
+
 async def test_rows_that_cannot_be_stored_are_rejected_with_a_reason(
     client: httpx.AsyncClient, import_results: Import
 ) -> None:
