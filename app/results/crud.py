@@ -8,7 +8,6 @@ from app.athletes.crud import AthletesCRUD, no_such_athlete
 from app.athletes.models import ERASED_DETAIL
 from app.centres.crud import CentresCRUD
 from app.competitions.crud import refuse_final
-from app.competitions.events import CompetitionEventsCRUD
 from app.competitions.locks import lock_board_query
 from app.core.access import EVERYTHING, Caller
 from app.core.db.statements import new_values
@@ -46,7 +45,6 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
     def __init__(self, database: Runner, caller: Caller) -> None:
         super().__init__(database, caller)
         self._athletes = AthletesCRUD(database, caller)
-        self._events = CompetitionEventsCRUD(database, caller)
         self._centres = CentresCRUD(database, caller)
         self._workouts = WorkoutsCRUD(database, caller)
 
@@ -218,6 +216,9 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             seen = await self._see(transaction, result_id)
             if not right.reach(self._caller).includes(**{**seen.belongs, "public": False}):
                 raise self.forbidden()
+            if not self._may_judge(target):
+                locked = await transaction.row(locks.lock_review_query(), {"id": result_id})
+                _check_review(locked and locked["review"])
         return target
 
     async def _lock_event(
@@ -227,12 +228,12 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         ids = {"event_id": event_id, "entry_id": entry_id}
         event = await transaction.row(locks.lock_event_query(), ids)
         if event is None:
-            raise NotFound("There is no such entry in the competition of this event.")
+            raise _no_such_entry()
         may_judge = self._may_judge(event)
         if not may_judge:
             is_public = event["published"] and event["event_published"]
             if not (is_public and self.reach().includes(public=True)):
-                raise CompetitionEventsCRUD.not_found()
+                raise _no_such_entry()
             if judging or event["athlete_id"] != self._caller.athlete_id:
                 raise self.forbidden()
         refuse_final(event)
@@ -251,14 +252,13 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         ids = {"event_id": event["event_id"], "entry_id": event["entry_id"]}
         entry = await transaction.row(locks.entry_query(), ids)
         if entry is None:
-            raise NotFound("There is no such entry in the competition of this event.")
+            raise _no_such_entry()
         if entry["withdrawn_before"] is not None and event["ordinal"] >= entry["withdrawn_before"]:
             raise WrongState("This athlete has withdrawn before this event.")
         if not self._may_judge(event):
             if entry["status"] == "disqualified":
                 raise WrongState("This athlete is disqualified.")
-            if entry["review"] not in {None, "none"}:
-                raise WrongState("This result has been reviewed: only a judge can change it.")
+            _check_review(entry["review"])
         return entry
 
     def _may_judge(self, event: Any) -> bool:
@@ -317,6 +317,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
 
 
+def _no_such_entry() -> NotFound:
+    return NotFound("There is no such entry in the competition of this event.")
+
+
 def _check_decision(payload: ResultReview) -> None:
     """Raise ``Invalid`` if a decision lacks what it needs, or has what it must not have."""
     adjusts = gives_score(payload) or payload.scaling is not None
@@ -341,6 +345,12 @@ def _check_place(payload: ResultCreate, workout: Any) -> None:
     if payload.training_id is not None and workout["training_id"] is None:
         detail = "There is no such training at this centre."
         raise ReferenceMissing.of_field("/training_id", "missing", detail)
+
+
+def _check_review(review: str | None) -> None:
+    """Raise ``WrongState`` if a judge has reviewed a result."""
+    if review not in {None, "none"}:
+        raise WrongState("This result has been reviewed: only a judge can change it.")
 
 
 def _check_window(event: Any) -> None:

@@ -119,8 +119,15 @@ def athlete_query() -> Statement:
 
 
 @cache
+def lock_review_query() -> Statement:
+    """Lock a result, and read its ``review``."""
+    wanted = RESULTS.c.id == sa.bindparam("id", type_=sa.Uuid)
+    return Statement(sa.select(RESULTS.c.review).where(wanted).with_for_update(key_share=True))
+
+
+@cache
 def lock_result_query() -> Statement:
-    """Lock a result at a centre and its workout, and read what a change of it needs."""
+    """Lock the workout of a result at a centre, and read what a change of it needs."""
     columns = (
         RESULTS.c.id,
         RESULTS.c.version,
