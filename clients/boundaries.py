@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from app.api.tests.hostile.values import (
     BAD_IDS,
     BAD_MOMENTS,
     BAD_TEXTS,
+    BAD_URLS,
     BAD_ZONES,
     GOOD_MOMENTS,
     GOOD_TEXTS,
@@ -64,7 +65,7 @@ class Case:
     value: str
     method: str
     path: str
-    query: dict[str, str] | None = None
+    query: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] | None = None
     body: str | None = None
 
@@ -94,10 +95,16 @@ def _of_parameter(operation: Operation, number: int, parameter: Schema) -> Itera
         yield Case(
             *(operation.id, f"{inside} {name}", what, place, value, operation.method),
             path=re.sub(r"{\w+}", NOBODY, this),
-            query={name: text} if inside == "query" else None,
+            query=_needed(operation) | ({name: text} if inside == "query" else {}),
             headers=_type_of_body(operation) | ({name: text} if inside == "header" else {}),
             body=_example_of_body(operation),
         )
+
+
+def _needed(operation: Operation) -> dict[str, str]:
+    """Return the required query parameters, with ids that no row has."""
+    pairs = (part.partition("=") for part in operation.needed("").strip("?").split("&") if part)
+    return {name: NOBODY for name, _, _ in pairs}
 
 
 def _type_of_body(operation: Operation) -> dict[str, str]:
@@ -347,6 +354,13 @@ _EMAILS = {
     "65 letters before the at sign": f"{'a' * 65}@example.com",
     **{f"{length} characters": _LONG_EMAIL[: length - 4] + ".com" for length in (253, 254, 255)},
 }
+_URLS = {
+    **BAD_URLS,
+    "http": "http://video.example.com",
+    "a port": "https://video.example.com:8443/",
+    "a query and a fragment": "https://video.example.com/v/1?t=6%3A21#start",
+    "capitals": "HTTPS://video.example.com/",
+}
 FORMATS: dict[str, tuple[Values, Values]] = {
     "date": ({}, _days()),
     "date-time": ({}, {**BAD_MOMENTS, **GOOD_MOMENTS, **_fractions()}),
@@ -354,5 +368,6 @@ FORMATS: dict[str, tuple[Values, Values]] = {
     "idn-email": (_EMAILS, {}),
     "password": ({}, {"a common password": "passwordpassword"}),
     "time-zone": (_ZONES, {}),
+    "uri": (_URLS, {}),
 }
 """By format: contents of JSON strings in which ``MARK`` stands for a marker, and plain texts."""

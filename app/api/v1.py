@@ -8,6 +8,7 @@ from app.centres.router import router as centres
 from app.competitions.router import router as competitions
 from app.identity.router import router as identity
 from app.journal.router import router as journal
+from app.leaderboards.files.router import router as competition_files
 from app.leaderboards.router import router as leaderboards
 from app.privacy.router import router as privacy
 from app.results.router import router as results
@@ -21,6 +22,7 @@ router.include_router(workouts)
 router.include_router(athletes)
 router.include_router(trainings)
 router.include_router(competitions)
+router.include_router(competition_files)
 router.include_router(results)
 router.include_router(leaderboards)
 router.include_router(identity)

@@ -213,6 +213,62 @@ def sample_data(url: URL = None, token_file: TokenFile = None) -> None:
     add_sample_data(remote(url, token_file))
 
 
+competition = Typer(
+    help="Import competitions, and verify their standings.",
+    epilog="Example: python3 manage.py competition import DIR --verify",
+    no_args_is_help=True,
+)
+cli.add_typer(competition, name="competition", rich_help_panel=DATA)
+
+
+@competition.command("import", epilog="Example: python3 manage.py competition import DIR --verify")
+def import_competition(
+    folder: Annotated[
+        Path, Argument(metavar="DIR", help="Folder with athletes.csv, scores.csv and rules.json.")
+    ],
+    rules: Annotated[
+        Path | None,
+        Option(help="File with the rules; by default DIR/rules.json.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        Option(help="Name of the competition; by default that in the rules.", show_default=False),
+    ] = None,
+    centre: Annotated[
+        str | None, Option(help="Name of the centre that hosts it.", show_default=False)
+    ] = None,
+    verify: Annotated[
+        bool,
+        Option(
+            "--verify",
+            help="Compare all places, totals and ranks with the published ones in the files.",
+        ),
+    ] = False,
+) -> None:
+    """Import a competition with its events, athletes and results: all of it or nothing."""
+    from app.commands.competition import import_competition
+
+    status = import_competition(
+        from_caller(folder), rules and from_caller(rules), name, centre, verifies=verify
+    )
+    raise Exit(status)
+
+
+@competition.command(
+    "verify", epilog="Example: python3 manage.py competition verify ../shared/data"
+)
+def verify_competitions(
+    data: Annotated[Path, Argument(metavar="DIR", help="Folder with folders of competitions.")],
+) -> None:
+    """Import all competitions of a folder into a temporary database, and compare their standings.
+
+    A folder without rules.json has its rules in scripts/, by its name.
+    """
+    from app.commands.competition import verify_competitions
+
+    raise Exit(verify_competitions(from_caller(data)))
+
+
 @cli.command(
     rich_help_panel=DEVELOP,
     context_settings=PASS_ON,

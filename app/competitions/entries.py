@@ -105,7 +105,8 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
             except ForeignKeyViolationError:
                 raise StillInUse("This entry has results.") from None
             if deleted is None:
-                raise self.changed_meanwhile()
+                still = await transaction.row(self.queries.state_query(), {"id": row_id})
+                raise self.not_found() if still is None else self.changed_meanwhile()
 
         try:
             await self._database.transaction(work)

@@ -73,7 +73,7 @@ PublishedAt = Annotated[
     Moment,
     Field(
         description="When everybody with an account sees it; null for its coaches only.",
-        examples=["2026-11-28T08:00:00Z"],
+        examples=["2026-11-21T08:00:00Z"],
     ),
 ]
 Reason = Annotated[str, Text(500), Field(examples=["Two scores were mixed up in event 3."])]
@@ -97,7 +97,14 @@ PointsTable = Annotated[
         examples=[[100, 95, 90]],
     ),
 ]
-Window = Annotated[Moment, Field(examples=["2026-12-05T09:00:00Z"])]
+OpensAt = Annotated[
+    Moment,
+    Field(description="From when athletes submit results.", examples=["2026-12-05T09:00:00Z"]),
+]
+ClosesAt = Annotated[
+    Moment,
+    Field(description="Until when athletes submit results.", examples=["2026-12-05T18:00:00Z"]),
+]
 EntryStatus = Annotated[
     Literal["entered", "withdrawn", "disqualified"], Field(examples=["entered"])
 ]
@@ -327,14 +334,10 @@ class CompetitionsQuery(NamedListQuery):
 class EventBase(SQLModel):
     """The fields of an event that clients write."""
 
-    opens_at: Annotated[Window, Field(description="From when athletes submit results.")] | None = (
-        None
-    )
-    closes_at: (
-        Annotated[Window, Field(description="Until when athletes submit results.")] | None
-    ) = None
+    opens_at: OpensAt | None = None
+    closes_at: ClosesAt | None = None
     published_at: PublishedAt | None = None
-    points_table: PointsTable | None = None
+    points_table: Annotated[PointsTable | None, Field(examples=[None])] = None
 
 
 class CompetitionEventCreate(EventBase, Payload):

@@ -227,6 +227,8 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         """Lock an event in which the caller may write the result of an entry, and return it."""
         ids = {"event_id": event_id, "entry_id": entry_id}
         event = await transaction.row(locks.lock_event_query(), ids)
+        if event is None:  # or the event got another workout while the statement waited
+            event = await transaction.row(locks.lock_event_query(), ids)
         if event is None:
             raise _no_such_entry()
         may_judge = self._may_judge(event)

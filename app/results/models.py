@@ -1,11 +1,12 @@
 """Results: tables, request bodies and responses."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import AnyHttpUrl, Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.functional_validators import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
@@ -89,27 +90,30 @@ TieBreakValue = Annotated[
     JSONNumber,
 ]
 PerformedAt = Annotated[
-    Moment, Field(description="By default now.", examples=["2026-12-05T10:00:00Z"])
+    Moment, Field(description="By default now.", examples=["2026-11-21T10:00:00Z"])
 ]
 Judge = Annotated[str, Text(100), Field(examples=["Ana Torres"])]
 Notes = Annotated[str, Text(1000, lines=True), Field(examples=["Broke the pull-ups early."])]
 Occasion = Annotated[datetime, Field(examples=["2026-12-05T10:00:00.000000Z"])]
 
-_URL: TypeAdapter[AnyHttpUrl] = TypeAdapter(AnyHttpUrl)
+_IN_PATH = r"([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
+_IN_QUERY = r"([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*"
+WEB_ADDRESS = (
+    rf"^https?://[A-Za-z0-9.-]+(:[0-9]{{1,5}})?(/{_IN_PATH})?(\?{_IN_QUERY})?(#{_IN_QUERY})?$"
+)
+"""An http or https URL as RFC 3986 has it, with a host name and without a user."""
 
 
 def _web_address(text: str) -> str:
-    try:
-        _URL.validate_python(text)
-    except ValidationError:
-        raise PydanticCustomError("url", "Input should be an http or https address") from None
+    if not re.fullmatch(WEB_ADDRESS, text):
+        raise PydanticCustomError("url", "Input should be an http or https address")
     return text
 
 
 VideoURL = Annotated[
     str,
-    Text(500),
     AfterValidator(_web_address),
+    Text(500, pattern=WEB_ADDRESS),
     Field(examples=["https://video.example.com/v/1"], json_schema_extra={"format": "uri"}),
 ]
 
@@ -147,13 +151,13 @@ _MEASURE = """
 """
 _PLACE_KEY = f"""
     CASE WHEN review <> 'invalid' AND outcome IN ('finished', 'capped') THEN
-      (CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 END)::bigint << 55
-      | (CASE outcome WHEN 'capped' THEN 1 ELSE 0 END)::bigint << 54
-      | (CASE
+      ((CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 END)::bigint << 55)
+      | ((CASE outcome WHEN 'capped' THEN 1 ELSE 0 END)::bigint << 54)
+      | ((CASE
           WHEN outcome = 'capped' THEN {LARGEST} - reps
           WHEN best = 'highest' THEN {LARGEST} - ({_MEASURE})
           ELSE ({_MEASURE})
-        END)::bigint << 23
+        END)::bigint << 23)
       | (CASE
           WHEN tie_break IS NULL THEN {NO_TIE_BREAK}
           WHEN tie_break_by = 'time' THEN tie_break
@@ -341,7 +345,7 @@ class ScoreFields(SQLModel):
     """A score, as text or as the fields of its measure."""
 
     score: ScoreText | None = None
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome | None, Field(examples=[None])] = None
     time_ms: TimeMs | None = None
     rounds: Rounds | None = None
     reps: Reps | None = None
@@ -515,4 +519,11 @@ class ResultsQuery(ResultsOfQuery):
     centre_id: Id | SkipJsonSchema[None] = None
     event_id: Id | SkipJsonSchema[None] = None
     review: Review | SkipJsonSchema[None] = None
-    performed_on: CalendarDate | SkipJsonSchema[None] = None
+    from_: Moment | SkipJsonSchema[None] = Field(
+        default=None,
+        alias="from",
+        description="Only results of this time or later. Write `+` as `%2B` in a URL.",
+    )
+    to: Moment | SkipJsonSchema[None] = Field(
+        default=None, description="Only results before this time. Write `+` as `%2B` in a URL."
+    )

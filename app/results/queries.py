@@ -1,5 +1,6 @@
 """The SQL of results. The statements that lock rows are in ``locks``."""
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -165,15 +166,18 @@ RESULT_QUERIES = ResultQueries(
     ResultRead,
     sorts={"performed_at": "performed_at"},
     filters={
-        name: Compare(RESULTS.c[name])
-        for name in (
-            "athlete_id",
-            "workout_id",
-            "centre_id",
-            "event_id",
-            "review",
-            "performed_on",
-            "scaling",
-        )
+        **{
+            name: Compare(RESULTS.c[name])
+            for name in (
+                "athlete_id",
+                "workout_id",
+                "centre_id",
+                "event_id",
+                "review",
+                "scaling",
+            )
+        },
+        "from_": Compare(RESULTS.c.performed_at, operator.ge),
+        "to": Compare(RESULTS.c.performed_at, operator.lt),
     },
 )

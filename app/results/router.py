@@ -167,7 +167,7 @@ async def review_result(result_id: Id, payload: ResultReview, results: ResultsDe
     responses=COMPUTES_WITHIN,
     dependencies=[READ],
 )
-async def list_changes_of_result(result_id: Id, results: ResultsDep, request: Request) -> Response:
+async def get_changes_of_result(result_id: Id, results: ResultsDep, request: Request) -> Response:
     """List the corrections of a result, the oldest first: values before and after, and reasons."""
     return computed_response(request, await results.changes_of(result_id))
 

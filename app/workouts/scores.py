@@ -164,9 +164,10 @@ def check_score(score: Score, scoring: Scoring) -> None:
             most = _maximum(named, maxima[field])
             raise ScoreError("out_of_range", f"The {named} must be from 0 to {most}.")
     total = scoring.total_reps
-    if score.outcome == "capped" and total is not None and (score.reps or 0) >= total:
+    if score.outcome == "capped" and total is not None and (score.reps or 0) > total:
+        # CAP+0 is published: all reps were done, but the finish line was not reached in time.
         raise ScoreError(
-            "not_capped", f"A capped result has fewer reps than the {total} of the workout."
+            "not_capped", f"A capped result has at most the {total} reps of the workout."
         )
 
 
@@ -259,8 +260,8 @@ def _capped(typed: str, total: int | None) -> Score | None:
             "no_total",
             "This workout does not say how many reps it has: write those done, like 171 reps.",
         )
-    if not 1 <= int(left[1]) <= total:
-        raise ScoreError("out_of_range", f"The reps left must be from 1 to {total}.")
+    if int(left[1]) > total:
+        raise ScoreError("out_of_range", f"The reps left must be from 0 to {total}.")
     return Score("capped", reps=total - int(left[1]))
 
 

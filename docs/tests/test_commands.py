@@ -27,9 +27,11 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
 ]
-README, TOUR, IMPORT = (
-    MarkdownDocument(ROOT / name) for name in ("README.md", "docs/tour.md", "docs/import.md")
+README, TOUR, IMPORT, COMPETITIONS = (
+    MarkdownDocument(ROOT / name)
+    for name in ("README.md", "docs/tour.md", "docs/import.md", "docs/competitions.md")
 )
+PAGES = README, TOUR, IMPORT, COMPETITIONS
 Paste = Callable[[list[str]], str]
 
 
@@ -78,7 +80,7 @@ def paste(environment: dict[str, str], service: str, tmp_path: Path) -> Paste:
 
 def test_the_commands_can_be_pasted_into_zsh_too() -> None:
     # By default, zsh takes a comment that is typed or pasted for a part of the command.
-    blocks = "".join(block for page in (README, TOUR, IMPORT) for block in page.blocks("sh"))
+    blocks = "".join(block for page in PAGES for block in page.blocks("sh"))
 
     assert re.findall(r"(?m)^#.*|\s# .*", blocks) == []
 
@@ -132,6 +134,14 @@ def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
         assert [line.partition("/")[0] for line in lines] == [
             *("Ida reserved", "José reserved", "Lina waitlisted"),
             *("Ida cancelled", "José reserved", "Lina reserved"),
+            *("Ada finished 6:21", "Ben finished 6:21", "Cleo capped CAP+12", "Dan dnf DNF"),
+            *("Ada finished 102.5 kg", "Ben finished 455 lb", "Cleo finished 100 kg"),
+            "This workout is scored by a load: write it with its unit, like 102.5 kg or 225 lb.",
+            *("1 Ben 2 [1, 1] entered", "2 Ada 3 [1, 2] entered"),
+            *("3 Cleo 6 [3, 3] entered", "4 Dan 8 [4, 4] entered"),
+            *("1 Ada 3 [1, 2] entered", "1 Ben 3 [2, 1] entered"),
+            *("3 Cleo 6 [3, 3] entered", "4 Dan 8 [4, 4] withdrawn"),
+            "This competition is final: reopen it first, with a reason.",
             *("booked: Ida José Lina", "booked:"),
             *("204 athletes", "204 centres", "204 categories"),
             f"account {ana['account']['id']}",
@@ -161,6 +171,18 @@ def test_the_import_page_shows_the_actual_reports(paste: Paste, tmp_path: Path) 
     rejected_client = (tmp_path / "clients.csv.rejected.csv").read_text("utf-8-sig")
     _, (_, reason, *_) = csv.reader(rejected_client.splitlines())
     assert f"The reason is: {reason}." in " ".join(IMPORT.text.split())
+
+
+def test_the_competitions_page_shows_the_actual_report(paste: Paste, tmp_path: Path) -> None:
+    output = paste(COMPETITIONS.blocks("sh")).replace(f"{tmp_path}/", "")
+
+    first, _, *others = COMPETITIONS.blocks("")[0].splitlines()
+    for line in (without_seconds(first), *others):
+        assert line.removesuffix("…") in without_seconds(output)
+    again, dry, late = (json.loads(line) for line in output.splitlines() if line.startswith("{"))
+    assert (again["unchanged"], again["read"]) == (6, 6)
+    assert (dry["created"], dry["updated"], dry["new_athletes"]) == (1, 1, 1)
+    assert late == dry
 
 
 def without_seconds(report: str) -> str:

@@ -335,9 +335,9 @@ def upgrade() -> None:
             sa.BigInteger(),
             sa.Computed(
                 "CASE WHEN review <> 'invalid' AND outcome IN ('finished', 'capped') THEN "
-                "(CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 "
-                "END)::bigint << 55 | (CASE outcome WHEN 'capped' THEN 1 ELSE 0 "
-                "END)::bigint << 54 | (CASE WHEN outcome = 'capped' THEN 2147483647 - reps "
+                "((CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 "
+                "END)::bigint << 55) | ((CASE outcome WHEN 'capped' THEN 1 ELSE 0 "
+                "END)::bigint << 54) | ((CASE WHEN outcome = 'capped' THEN 2147483647 - reps "
                 "WHEN best = 'highest' THEN 2147483647 - ( CASE score_type WHEN 'time' THEN "
                 "time_ms WHEN 'rounds_reps' THEN rounds * 65536 + reps WHEN 'reps' THEN "
                 "reps WHEN 'load' THEN load_g WHEN 'distance' THEN distance_mm WHEN "
@@ -345,7 +345,7 @@ def upgrade() -> None:
                 "score_type WHEN 'time' THEN time_ms WHEN 'rounds_reps' THEN rounds * 65536 "
                 "+ reps WHEN 'reps' THEN reps WHEN 'load' THEN load_g WHEN 'distance' THEN "
                 "distance_mm WHEN 'calories' THEN calories WHEN 'points' THEN points END ) "
-                "END)::bigint << 23 | (CASE WHEN tie_break IS NULL THEN 8388607 WHEN "
+                "END)::bigint << 23) | (CASE WHEN tie_break IS NULL THEN 8388607 WHEN "
                 "tie_break_by = 'time' THEN tie_break ELSE 8388606 - tie_break END)::bigint "
                 "END",
                 persisted=True,

@@ -40,7 +40,7 @@ class Operation:
     @property
     def nowhere(self) -> str:
         """The same, with ids that no row has."""
-        return re.sub(r"{\w+}", NOBODY, self.path) + self.needed("")
+        return re.sub(r"{\w+}", NOBODY, self.path) + re.sub("<.*?>", NOBODY, self.needed(""))
 
     def asking(self, query: str) -> str:
         """Return the path, with placeholders of rows that exist, with a query."""

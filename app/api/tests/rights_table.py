@@ -590,6 +590,14 @@ case(
     codes="200 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 200 200 404 | 404",
 )
 
+only_admin(
+    "import_competition",
+    "POST /competitions/<competition own>/import",
+    "200",
+    "reference,name,category\nM-77,New,Rx\n",
+)
+only_admin("export_competition", "GET /competitions/<competition own>/export", "200")
+
 # Results.
 RESULTS = "own self foreign board other"
 case(
@@ -666,7 +674,7 @@ case(
     "403 403 403 403 404 | 403 | 404",
 )
 case(
-    "list_changes_of_result",
+    "get_changes_of_result",
     "GET /results/<result>/changes",
     RESULTS,
     codes="200 | 200 200 200 200 404 | 200 200 200 200 404 | 200 200 200 200 404 | "

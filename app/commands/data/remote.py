@@ -37,15 +37,20 @@ class Service:
 
     async def create(self, collection: str, fields: Json) -> Json | None:
         """Create a row and return it; return None if the response is 409."""
-        body = json.dumps(fields).encode()
-        async with self._answer("POST", collection, body, "application/json") as response:
+        async with self._answer("POST", collection, *_json_body(fields)) as response:
             if response.status_code == httpx.codes.CONFLICT:
                 return None
             return await _json_of(response)
 
-    async def act(self, path: str) -> Json:
+    async def act(self, path: str, fields: Json | None = None) -> Json:
         """``POST`` to the path of an action, such as a cancellation, and return the changed row."""
-        async with self._answer("POST", path) as response:
+        body, kind = _json_body(fields)
+        async with self._answer("POST", path, body, kind) as response:
+            return await _json_of(response)
+
+    async def put(self, path: str, fields: Json) -> Json:
+        """Write a row at its path, and return it."""
+        async with self._answer("PUT", path, *_json_body(fields)) as response:
             return await _json_of(response)
 
     async def items(self, collection: str, filters: Mapping[str, str]) -> list[Json]:
@@ -104,6 +109,11 @@ class Service:
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise Unavailable(f"{self._client.base_url} does not answer: {why}.") from None
+
+
+def _json_body(fields: Json | None) -> tuple[bytes, str]:
+    """Return the body of a request and its media type; both are empty without fields."""
+    return (b"", "") if fields is None else (json.dumps(fields).encode(), "application/json")
 
 
 async def _json_of(response: httpx.Response) -> Json:

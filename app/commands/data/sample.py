@@ -7,10 +7,11 @@ from app.athletes.files.report import ImportReport
 from app.athletes.sample import ATHLETES, REFERENCE, athletes_csv
 from app.categories.sample import LEVELS
 from app.centres.sample import CENTRES
-from app.commands.data.remote import Service
+from app.commands.data.remote import Json, Service
 from app.commands.data.targets import on_service
 from app.commands.token import Remote
 from app.core.resources.text import name_key
+from app.leaderboards import sample as throwdown
 from app.trainings.sample import Week, add_week
 from app.workouts.sample import BENCHMARKS, PLACE, programme
 
@@ -25,6 +26,7 @@ def add_sample_data(where: Remote | None) -> None:
     for row in report.rejections:
         print(f"{REFERENCE.format(row.line - 1)} was rejected: {row.reason}")
     print(f"{len(BENCHMARKS)} benchmark workouts, and a week's programme at {PLACE}.")
+    print(f"{throwdown.NAME}, a competition with {len(throwdown.WORKOUTS)} events.")
     print(
         f"{week.trainings} trainings in the week from tomorrow: {week.new} new,"
         f" {week.cancelled} cancelled; {week.taken} seats are taken, and {week.waiting} athletes"
@@ -39,6 +41,7 @@ async def _add(service: Service) -> tuple[ImportReport, Week]:
         await service.create("centres", centre.model_dump(mode="json"))
     await _add_workouts(service)
     report = await service.import_csv(athletes_csv())
+    await _add_throwdown(service)
     return report, await add_week(service)
 
 
@@ -48,9 +51,55 @@ async def _add_workouts(service: Service) -> None:
         await service.create("workouts", workout.model_dump(mode="json"))
     found = await service.items("workouts", {"benchmark": "true"})
     ids = {name_key(workout["name"]): workout["id"] for workout in found}
-    places = await service.items("centres", {"name_prefix": PLACE})
-    centre = next(one for one in places if name_key(one["name"]) == name_key(PLACE))
+    centre = await _named(service, "centres", PLACE)
     zone = ZoneInfo(centre["time_zone"])
     tomorrow = datetime.now(zone).date() + timedelta(days=1)
     for row in programme(ids, tomorrow, zone):
         await service.create(f"centres/{centre['id']}/programme", row)
+
+
+async def _add_throwdown(service: Service) -> None:
+    """Add a competition with entries and results, unless there is one of its name."""
+    if await service.items("competitions", {"name_prefix": throwdown.NAME}):
+        return
+    centre = await _named(service, "centres", throwdown.PLACE)
+    today = datetime.now(ZoneInfo(centre["time_zone"]))
+    made = await service.create("competitions", throwdown.competition(centre, today.date()))
+    assert made is not None
+    events = []
+    for fields in throwdown.WORKOUTS:
+        workout = await service.create("workouts", fields)
+        assert workout is not None
+        event = {"workout_id": workout["id"], "published_at": today.isoformat()}
+        events.append(await service.create(f"competitions/{made['id']}/events", event))
+    await service.act(f"competitions/{made['id']}/open")
+    for level in throwdown.LEVELS:
+        category = await _named(service, "categories", level)
+        there = f"centres/{centre['id']}/athletes"
+        found = await service.items(there, {"category_id": category["id"]})
+        for athlete, scores in zip(found, throwdown.SCORES, strict=False):
+            await _take_part(service, made, events, athlete, scores)
+
+
+async def _take_part(
+    service: Service,
+    competition: Json,
+    events: list[Json | None],
+    athlete: Json,
+    scores: throwdown.Scores,
+) -> None:
+    entries = f"competitions/{competition['id']}/entries"
+    entry = await service.create(entries, {"athlete_id": athlete["id"]})
+    assert entry is not None
+    for number, result in throwdown.results(scores):
+        event = events[number]
+        assert event is not None
+        await service.put(f"competition-events/{event['id']}/results/{entry['id']}", result)
+    if scores.withdraws:
+        await service.act(f"entries/{entry['id']}/withdraw", {"before_event": len(events)})
+
+
+async def _named(service: Service, collection: str, name: str) -> Json:
+    """Return the row of a name."""
+    found = await service.items(collection, {"name_prefix": name})
+    return next(one for one in found if name_key(one["name"]) == name_key(name))

@@ -82,6 +82,21 @@ def on_service(where: Remote | None, work: Callable[[Service], Awaitable[Result]
     return _on(where, _local_service, work)
 
 
+def on_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
+    """Do some work on the local database; exit on an error."""
+
+    async def done() -> Result:
+        async with _local_database() as database:
+            return await work(database)
+
+    try:
+        with command_database():
+            migrate_to_head()
+            return run_until_stopped(done())
+    except DomainError as error:
+        sys.exit(f"error: {error.detail}")
+
+
 def _on(
     where: Remote | None,
     local: Callable[[], AbstractAsyncContextManager[Place]],

@@ -28,7 +28,7 @@ def test_the_help_lists_every_command_in_its_group() -> None:
     assert groups == {
         "Options": [],
         "Serve": ["run", "migrate", "admin", "events", "keys"],
-        "Data": ["import", "export", "sample-data"],
+        "Data": ["import", "export", "sample-data", "competition"],
         "Develop": ["test", "check", "migration", "openapi"],
         "Prove": ["drill", "fuzz", "bench"],
     }

@@ -67,12 +67,12 @@ def _requests() -> Iterator[Hostile]:
     before = '{"before_event": 1}'
     yield hostile("withdraw before a result", "POST", where, 409, JSON, body=before)
     event = f"{API}/competition-events/<event>"
-    for kind, fields in (
-        ("another workout", {"workout_id": "<ladder>"}),
-        ("another ordinal", {"ordinal": 7}),
-        ("no publication", {"published_at": None}),
+    for kind, text in (
+        ("another workout", '{"workout_id": "<ladder>"}'),
+        ("another ordinal", '{"ordinal": 7}'),
+        ("no publication", '{"published_at": null}'),
     ):
-        yield hostile(kind, "PATCH", event, 409, JSON, body=json.dumps(fields))
+        yield hostile(kind, "PATCH", event, 409, JSON, body=text)
     for thing in ("<live>", "<tables>"):
         hidden = f"{API}/competitions/{thing}"
         points = json.dumps({"points": "table" if thing == "<live>" else "place"})

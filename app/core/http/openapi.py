@@ -270,7 +270,9 @@ def _with_links(schema: dict[str, Any]) -> dict[str, Any]:
 
     The path of the row has the name of that parameter: ``centre_id`` in ``/centres/{centre_id}``.
     The path of the row is the path of the POST and the id. It may also begin with the last segment
-    of that path: ``/trainings/{training_id}/bookings`` creates ``/bookings/{booking_id}``.
+    of that path: ``/trainings/{training_id}/bookings`` creates ``/bookings/{booking_id}``. That
+    segment may follow the name of its parent: ``/competitions/{competition_id}/events`` creates
+    ``/competition-events/{event_id}``.
     """
     paths: Paths = schema["paths"]
     for collection, operations in paths.items():
@@ -293,7 +295,9 @@ def _parameter_after(collection: str, paths: Paths) -> str | None:
     for path in paths:
         before, _, last = path.rpartition("/")
         prefix, _, name = before.rpartition("/")
-        of_its_own = collection.startswith(prefix) and collection.endswith(f"/{name}")
+        parent, _, child = name.partition("-")
+        ends = f"/{name}", f"/{parent}s/{{{parent}_id}}/{child}"
+        of_its_own = collection.startswith(prefix) and collection.endswith(ends)
         if last.startswith("{") and (before == collection or of_its_own):
             return last.strip("{}")
     return None

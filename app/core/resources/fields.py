@@ -4,7 +4,7 @@ JSON distinguishes text from numbers, so a value of the wrong type is rejected, 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from importlib import resources
@@ -170,12 +170,13 @@ class Text:
     """Mark a ``str`` that is cleaned, and then has 1 to ``longest`` characters.
 
     A ``name`` needs a visible character, so that its name key is never empty. Text with ``lines``
-    keeps its line breaks.
+    keeps its line breaks. ``pattern`` documents what a validator of its own checks.
     """
 
     longest: int
     name: bool = False
     lines: bool = False
+    pattern: str = field(default_factory=text_pattern)
 
     def _check(self, text: str) -> str:
         if len(text) > self.longest:
@@ -203,7 +204,7 @@ class Text:
             **handler(schema),
             "minLength": 1,
             "maxLength": self.longest,
-            "pattern": text_pattern(),
+            "pattern": self.pattern,
         }
 
 

@@ -167,7 +167,7 @@ class Queries:
         deleted = (
             sa.delete(table)
             .where(*as_expected(table), CALLER_HOLDS, self.may_delete())
-            .returning(*with_event_columns(table, ()))
+            .returning(*with_event_columns(table, self.projection.columns))
             .cte("deleted")
         )
         event = self.event_cte(deleted, "deleted", version=version_after(deleted.c.version))

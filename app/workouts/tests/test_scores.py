@@ -46,6 +46,7 @@ NO_SCORE = Scoring("none", "highest", None, None, "none")
         ("15:40", FOR_TIME, Score("finished", time_ms=940_000), "15:40"),
         ("2:30", HOLD, Score("finished", time_ms=150_000), "2:30"),
         ("cap + 12", FOR_TIME, Score("capped", reps=168), "CAP+12"),
+        ("CAP+0", FOR_TIME, Score("capped", reps=180), "CAP+0"),
         ("171 Reps", FOR_TIME, Score("capped", reps=171), "CAP+9"),
         ("171 reps", NO_TOTAL, Score("capped", reps=171), "171 reps"),
         ("dnf", FOR_TIME, Score("dnf"), "DNF"),
@@ -103,15 +104,14 @@ LOAD_WANTED = "This workout is scored by a load: write it with its unit, like 10
             "Seconds, and minutes after hours, go from 00 to 59.",
         ),
         ("24:00:01", FOR_TIME, "out_of_range", "The time must be from 0 to 24:00:00."),
-        ("CAP+181", FOR_TIME, "out_of_range", "The reps left must be from 1 to 180."),
-        ("CAP+0", FOR_TIME, "out_of_range", "The reps left must be from 1 to 180."),
+        ("CAP+181", FOR_TIME, "out_of_range", "The reps left must be from 0 to 180."),
         (
             *("CAP+12", NO_TOTAL, "no_total"),
             "This workout does not say how many reps it has: write those done, like 171 reps.",
         ),
         (
-            *("180 reps", FOR_TIME, "not_capped"),
-            "A capped result has fewer reps than the 180 of the workout.",
+            *("181 reps", FOR_TIME, "not_capped"),
+            "A capped result has at most the 180 reps of the workout.",
         ),
         (
             *("5", AMRAP, "not_a_score"),
@@ -169,7 +169,7 @@ _ROUNDS_REPS = st.tuples(st.integers(0, 32_767), st.integers(0, 65_535)).map(
 )
 _VALID = st.one_of(
     st.tuples(_finished("time_ms", 86_400_000), st.sampled_from([FOR_TIME, NO_TOTAL, HOLD])),
-    st.tuples(_capped(179), st.just(FOR_TIME)),
+    st.tuples(_capped(180), st.just(FOR_TIME)),
     st.tuples(_capped(1_000_000), st.just(NO_TOTAL)),
     st.tuples(_ROUNDS_REPS, st.just(AMRAP)),
     st.tuples(_finished("reps", 1_000_000), st.just(REPS)),

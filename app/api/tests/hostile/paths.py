@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from app.api.tests.hostile.features import another_kind, things
 from app.api.tests.hostile.fields import made_up_body
-from app.api.tests.hostile.requests import INVENTED, JSON, MARK, Hostile, hostile
+from app.api.tests.hostile.requests import CSV, INVENTED, JSON, MARK, Hostile, hostile
 from app.api.tests.hostile.values import BAD_IDS
 from app.api.tests.operations import (
     NOBODY,
@@ -131,7 +131,7 @@ def ids(document: Document) -> Iterator[Hostile]:
     """Put invalid ids, ids that no row has, and ids of other resources into every path."""
     for operation in operations(document):
         method, path, needed = operation.method, operation.path, operation.needed("")
-        headers = [JSON] if operation.body else []
+        headers = [JSON] if operation.body else [CSV] if operation.takes else []
         if not operation.path_parameters:
             continue
         if operation.creates or operation.issues:

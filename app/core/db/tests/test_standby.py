@@ -69,6 +69,7 @@ FIRST = {
     "PATCH /competition-events/{event_id}": 200,
     "DELETE /competition-events/{event_id}": 204,
     "POST /competitions/{competition_id}/entries": 201,
+    "POST /competitions/{competition_id}/import": 200,
     "DELETE /entries/{entry_id}": 204,
     "POST /entries/{entry_id}/withdraw": 200,
     "POST /entries/{entry_id}/disqualify": 200,
@@ -355,6 +356,7 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     # Each in a competition of its own: writes of one board wait for one another.
     new_entry = {"athlete_id": await athlete()}
     add("POST /competitions/{competition_id}/entries", await competition(), json=new_entry)
+    add("POST /competitions/{competition_id}/import", await competition(), content=members)
     add("DELETE /entries/{entry_id}", await entry(await competition()))
     withdrawal = {"before_event": 2}
     for act, fields in (("withdraw", withdrawal), ("disqualify", None), ("reinstate", None)):

@@ -351,4 +351,9 @@ async def test_every_endpoint_with_json_takes_the_fast_path(asking: FastAPI) -> 
     ]
 
     # They receive or send a file, or answer with a model.
-    assert left == ["GET /api/v1/athletes/export", "POST /api/v1/athletes/import"]
+    assert left == [
+        "GET /api/v1/athletes/export",
+        "POST /api/v1/athletes/import",
+        "GET /api/v1/competitions/{competition_id}/export",
+        "POST /api/v1/competitions/{competition_id}/import",
+    ]

@@ -1,0 +1,1 @@
+"""Competitions in files: import, verification and export."""
