@@ -8,7 +8,7 @@ from app.athletes.crud import AthletesCRUD, no_such_athlete
 from app.athletes.models import ERASED_DETAIL
 from app.centres.crud import CentresCRUD
 from app.competitions.crud import refuse_final
-from app.competitions.locks import lock_board_query
+from app.competitions.locks import ENTRIES, lock_board_query
 from app.core.access import EVERYTHING, Caller
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
@@ -79,8 +79,11 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         """
 
         async def work(transaction: Transaction) -> Resource:
+            is_refused = await self._is_of_erased(transaction, payload, ENTRIES, entry_id)
             event = await self._lock_event(transaction, event_id, entry_id)
             entry = await self._lock_entry(transaction, event)
+            if is_refused:
+                raise Erased(ERASED_DETAIL)
             fields = _written(payload, event)
             if entry["result_id"] is None:
                 fields |= {"id": new_id(), "centre_id": None, "training_id": None}
@@ -114,7 +117,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         """Correct a result, as in the base class. A score replaces the whole score."""
 
         async def work(transaction: Transaction) -> Resource:
+            is_refused = await self._is_of_erased(transaction, payload, locks.RESULTS, row_id)
             target = await self._lock(transaction, row_id)
+            if is_refused:
+                raise Erased(ERASED_DETAIL)
             fields = payload.model_dump(exclude_unset=True, include={"scaling", *_ABOUT})
             if gives_score(payload):
                 fields |= score_columns(payload, scoring_of(target))
@@ -309,6 +315,19 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         trains = rights.TRAIN.reach(self._caller).includes([centre_id])
         if not (trains and athlete_id == self._caller.athlete_id):
             raise Forbidden("Your roles do not allow you to log this result at this centre.")
+
+    @staticmethod
+    async def _is_of_erased(
+        transaction: Transaction, payload: AboutResult, rows: Any, row_id: UUID
+    ) -> bool:
+        """Return whether a request has text about an erased athlete, of a result or entry.
+
+        It locks the athlete, so that no erasure comes meanwhile.
+        """
+        if payload.notes is None and payload.video_url is None:
+            return False
+        row = await transaction.row(locks.lock_athlete_of_query(rows), {"id": row_id})
+        return row is not None and row["erased_at"] is not None
 
     async def _check_athlete(self, transaction: Transaction, athlete_id: UUID) -> None:
         whom = {"athlete_id": athlete_id, **self._athletes.reach().values()}
