@@ -309,3 +309,23 @@ async def test_a_coach_hands_a_competition_only_to_where_they_coach(
     assert (kept.status_code, kept.json()["version"]) == (200, 1)
     unknown = await client.patch(url, json={"centre_id": str(new_id())})
     assert problem(unknown) == (409, "/problems/reference-missing", [("/centre_id", "missing")])
+
+
+async def test_a_draft_is_seen_by_the_staff_of_its_host_alone(
+    client: AsyncClient, app: FastAPI, connection: Connection
+) -> None:
+    await add_gym(connection)
+    draft = f"{API}/competitions/{IDS['competition']['empty']}"
+    category = IDS["category"]["used"]
+    seen = {}
+    for role in ("coach", "desk", "member", "device", "nobody"):
+        async with client_of(app, caller=ROLES[role]) as caller:
+            paths = "", "/events", "/entries", f"/leaderboard?category_id={category}"
+            codes = {(await caller.get(f"{draft}{path}")).status_code for path in paths}
+            listed = (await caller.get(f"{API}/competitions?status=draft")).json()["items"]
+        seen[role] = codes, len(listed)
+    assert seen == {
+        "coach": ({200}, 1),
+        "desk": ({200}, 1),
+        **dict.fromkeys(("member", "device", "nobody"), ({404}, 0)),
+    }
