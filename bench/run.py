@@ -13,6 +13,7 @@ from bench.compare import NotTheSame, compare, targets_of
 from bench.connections import connections
 from bench.growth import growth
 from bench.imports import imports
+from bench.leaderboards import leaderboards
 from bench.load import NotLoaded, require_wrk
 from bench.memory import memory
 from bench.report import tell
@@ -29,6 +30,7 @@ class Measurement(StrEnum):
     IMPORT = "import"
     BOOKINGS = "bookings"
     CALLERS = "callers"
+    LEADERBOARDS = "leaderboards"
     ALL = "all"
 
 
@@ -38,6 +40,7 @@ DEFAULTS = {"API_V1_PREFIX": "/api/v1", "DB_POOL_SIZE": "12", "TRUSTED_HOSTS": "
 PARTS: dict[Measurement, Callable[[], list[Target]]] = {
     Measurement.GROWTH: growth,
     Measurement.CALLERS: callers,
+    Measurement.LEADERBOARDS: leaderboards,
     Measurement.IMPORT: imports,
     Measurement.CONNECTIONS: connections,
     Measurement.MEMORY: memory,

@@ -4,7 +4,8 @@
 
 1. The competition: ``FOR SHARE`` to write what belongs to it, ``FOR NO KEY UPDATE`` to change its
    status, its settings or its events. So a competition becomes final after the writes that began
-   before, and the later ones see that it is.
+   before, and the later ones see that it is. Before it, an advisory lock of the same kind: these
+   form a FIFO queue, while row locks that share a row would never let a change have it.
 2. The event and its workout, ``FOR SHARE``: so that their settings do not change meanwhile.
 3. The boards, by category: for each change of what is ranked there. So results and entries of one
    board change one after the other.
@@ -37,7 +38,19 @@ def published(rows: sa.FromClause) -> sa.ColumnElement[bool]:
     return sa.func.coalesce(is_published, sa.false())
 
 
-def _locked(source: sa.FromClause, wanted: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def turn_cte(competition_id: sa.ColumnElement[Any], *, to_change: bool = False) -> sa.CTE:
+    """Wait for a turn to lock a competition, behind all who began to wait before (FIFO queue)."""
+    lock = sa.func.pg_advisory_xact_lock if to_change else sa.func.pg_advisory_xact_lock_shared
+    key = sa.func.hashtextextended(sa.cast(competition_id, sa.Text), sa.literal_column("7209343"))
+    return sa.select(lock(key).label("turn")).cte("turn")
+
+
+def of_row(rows: sa.Table, row_id: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return the competition of an event or entry."""
+    return sa.select(rows.c.competition_id).where(rows.c.id == row_id).scalar_subquery()
+
+
+def _locked(source: sa.FromClause, wanted: sa.ColumnElement[bool], turn: sa.CTE) -> sa.Select[Any]:
     columns = (
         COMPETITIONS.c.id,
         COMPETITIONS.c.version,
@@ -48,25 +61,27 @@ def _locked(source: sa.FromClause, wanted: sa.ColumnElement[bool]) -> sa.Select[
         COMPETITIONS.c.published_at,
         published(COMPETITIONS).label("published"),
     )
-    return sa.select(*columns).select_from(source).where(wanted)
+    return sa.select(*columns).select_from(source, turn).where(wanted)
 
 
 @cache
 def lock_competition_query(*, to_change: bool = False) -> Statement:
     """Lock a competition, to write what belongs to it, or ``to_change`` it or its events."""
-    wanted = COMPETITIONS.c.id == sa.bindparam("competition_id", type_=sa.Uuid)
-    locked = _locked(COMPETITIONS, wanted)
+    competition_id = sa.bindparam("competition_id", type_=sa.Uuid)
+    turn = turn_cte(competition_id, to_change=to_change)
+    locked = _locked(COMPETITIONS, COMPETITIONS.c.id == competition_id, turn)
     if to_change:
-        return Statement(locked.with_for_update(key_share=True))
-    return Statement(locked.with_for_update(read=True))
+        return Statement(locked.with_for_update(key_share=True, of=COMPETITIONS))
+    return Statement(locked.with_for_update(read=True, of=COMPETITIONS))
 
 
 @cache
 def lock_competition_of_event_query() -> Statement:
     """Lock the competition of an event, to change that event."""
     of_event = COMPETITIONS.join(EVENTS, EVENTS.c.competition_id == COMPETITIONS.c.id)
-    wanted = EVENTS.c.id == sa.bindparam("id", type_=sa.Uuid)
-    locked = _locked(of_event, wanted)
+    event_id = sa.bindparam("id", type_=sa.Uuid)
+    turn = turn_cte(of_row(EVENTS, event_id), to_change=True)
+    locked = _locked(of_event, EVENTS.c.id == event_id, turn)
     return Statement(locked.with_for_update(key_share=True, of=COMPETITIONS))
 
 
@@ -74,8 +89,9 @@ def lock_competition_of_event_query() -> Statement:
 def lock_competition_of_entry_query() -> Statement:
     """Lock the competition of an entry, to change that entry: also its ``category_id``."""
     of_entry = COMPETITIONS.join(ENTRIES, ENTRIES.c.competition_id == COMPETITIONS.c.id)
-    wanted = ENTRIES.c.id == sa.bindparam("id", type_=sa.Uuid)
-    locked = _locked(of_entry, wanted).add_columns(ENTRIES.c.category_id)
+    entry_id = sa.bindparam("id", type_=sa.Uuid)
+    turn = turn_cte(of_row(ENTRIES, entry_id))
+    locked = _locked(of_entry, ENTRIES.c.id == entry_id, turn).add_columns(ENTRIES.c.category_id)
     return Statement(locked.with_for_update(read=True, of=COMPETITIONS))
 
 

@@ -21,7 +21,7 @@ from app.leaderboards.queries import (
 from app.leaderboards.refresh import LATEST, PAUSE, SMALL, Board, Refreshes
 
 ROUNDS = 5
-"""How often a reader has a small board computed that others keep changing."""
+"""How often a reader has a small board computed, at most: others may change how it is ranked."""
 
 
 class LeaderboardPage(NamedTuple):
@@ -102,13 +102,16 @@ class LeaderboardsCRUD:
     async def _state(self, board: Board, *, is_seen: bool = False) -> Any:
         """Return the state of a board that is current enough; raise ``NotFound``.
 
-        A small board is brought up to date now, so that readers see their own writes. A large one
+        A small board is brought up to the revision that it has now, so that readers see their own
+        writes, and do not wait for later ones of others. A large one
         is so if its ranking is old; else it is computed while this request gets the last ranking.
         """
+        wanted = None
         for _ in range(ROUNDS):
             state = await self._database.row(state_query(), board._asdict())
             self._check(state, is_seen)
-            if state["computed"] >= state["revision"]:
+            wanted = state["revision"] if wanted is None else wanted
+            if state["computed"] >= wanted:
                 return state
             age = state["age"]
             if state["entries"] > SMALL and age is not None and age < LATEST:

@@ -45,7 +45,7 @@ def ranked(*conditions: sa.ColumnElement[bool], breaks_ties: bool) -> Ranked:
     ``breaks_ties`` says whether the competition breaks ties by the better places.
     """
     board = (
-        sa.select(BOARDS.c.revision, COMPETITIONS.c.points)
+        sa.select(BOARDS.c.revision, COMPETITIONS.c.points, COMPETITIONS.c.overall_tie)
         .join(COMPETITIONS, COMPETITIONS.c.id == BOARDS.c.competition_id)
         .where(BOARDS.c.competition_id == COMPETITION_ID, BOARDS.c.category_id == CATEGORY_ID)
         .cte("board")

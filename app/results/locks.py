@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app.athletes.models import Athlete, Enrolment
 from app.athletes.queries import ATHLETE_QUERIES
 from app.centres.models import Centre
-from app.competitions.locks import COMPETITIONS, ENTRIES, EVENTS, published
+from app.competitions.locks import COMPETITIONS, ENTRIES, EVENTS, of_row, published, turn_cte
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.results.models import Result
@@ -62,7 +62,7 @@ def lock_event_query() -> Statement:
     wanted = EVENTS.c.id == _EVENT_ID, ENTRIES.c.id == _ENTRY_ID
     return Statement(
         sa.select(*columns)
-        .select_from(source)
+        .select_from(source, turn_cte(of_row(EVENTS, _EVENT_ID)))
         .where(*wanted)
         .with_for_update(read=True, of=[COMPETITIONS, EVENTS, WORKOUTS])
     )

@@ -6,8 +6,9 @@ at its URL.
 
 Every acknowledged write must be stored. A write that was retried with the same
 ``Idempotency-Key`` must be stored once. A training's counters must match its bookings, and no
-seat may be empty while an athlete is in the waitlist. Every acknowledged login must give a token
-that still works in the end. The journal must have exactly one event for each version of each row.
+seat may be empty while an athlete is in the waitlist. Every acknowledged result must be on the
+leaderboard. Every acknowledged login must give a token that still works in the end. The journal
+must have exactly one event for each version of each row.
 """
 
 import asyncio
@@ -54,6 +55,8 @@ CUT = 3.0
 """Seconds of writing while no standby confirms a commit."""
 HURRIED = {"DB_COMMAND_TIMEOUT": "0.5"}
 """The service's settings with a standby: a writer gets several responses during the cut."""
+OLD = 3.0
+"""Seconds after which a leaderboard has all results."""
 LOG_SHOWN = 4000
 """Characters of the service's log to print if it does not recover."""
 
@@ -68,6 +71,10 @@ STORED = """
     UNION ALL SELECT 'booking-' || athletes.name, bookings.id,
         CASE bookings.status WHEN 'cancelled' THEN 'cancelled' ELSE 'booked' END
     FROM bookings JOIN athletes ON athletes.id = athlete_id
+    UNION ALL SELECT 'entry-' || athletes.name, entries.id, ''
+    FROM entries JOIN athletes ON athletes.id = athlete_id
+    UNION ALL SELECT 'result-' || athletes.name, results.id, results.entered
+    FROM results JOIN athletes ON athletes.id = athlete_id
 """
 STANDBYS = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
 MISCOUNTED = """
@@ -90,7 +97,9 @@ class Written:
 
     id: UUID
     state: str = ""
-    """The number of an athlete's enrolments, or ``booked`` or ``cancelled`` for a booking."""
+    """The number of an athlete's enrolments, ``booked`` or ``cancelled`` for a booking, the score
+    of a result.
+    """
 
 
 @dataclass(frozen=True)
@@ -167,7 +176,7 @@ async def _drill(url: str, faults: "Faults", api: str, token: str, rounds: int) 
         said = Answers()
         writers = [Writer(client, parents, said) for client in clients]
         logins = await Logins.invited(clients[0], said)
-        comparison = Comparison(0, 0, 0, 0, 0)
+        comparison, missing = Comparison(0, 0, 0, 0, 0), 0
         print(
             f"{WRITERS} writers send requests to {api}; each round {faults.plan}",
             flush=True,
@@ -178,9 +187,12 @@ async def _drill(url: str, faults: "Faults", api: str, token: str, rounds: int) 
                 recovered = await faults.inflict(writers)
                 await asyncio.sleep(CALM)
             comparison = await compare(url, said.acknowledged)
+            async with _recovering("answer with the leaderboard"):
+                missing = await missing_from_board(clients[0], parents, said.acknowledged)
             print(
                 f"round {number}: recovered {recovered}; "
-                f"writes so far: {comparison}; responses: {said}",
+                f"writes so far: {comparison}; missing from the leaderboard {missing}; "
+                f"responses: {said}",
                 flush=True,
             )
         lost = await logins.lost()
@@ -190,8 +202,46 @@ async def _drill(url: str, faults: "Faults", api: str, token: str, rounds: int) 
     for refusal in said.refusals[:1]:
         print(f"{len(said.refusals)} requests were rejected, the first with: {refusal}")
     print(comparison)
-    wrong = comparison.lost or comparison.duplicated or comparison.miscounted
+    wrong = comparison.lost or comparison.duplicated or comparison.miscounted or missing
     return not (wrong or lost or unequal or said.refusals)
+
+
+async def missing_from_board(
+    client: httpx.AsyncClient, parents: "Parents", acknowledged: Mapping[str, Written]
+) -> int:
+    """Return how many acknowledged results are not on the leaderboard.
+
+    A large leaderboard may be two seconds old, so look again for so long.
+    """
+    results = {
+        written.id: written.state for key, written in acknowledged.items() if _is_result(key)
+    }
+    end = time.monotonic() + OLD
+    while True:
+        shown = await _results_on_board(client, parents)
+        missing = sum(shown.get(one) != score for one, score in results.items())
+        if not missing or time.monotonic() > end:
+            return missing
+        await asyncio.sleep(BETWEEN_TRIES)
+
+
+def _is_result(key: str) -> bool:
+    return key.startswith("result-")
+
+
+async def _results_on_board(client: httpx.AsyncClient, parents: "Parents") -> dict[UUID, str]:
+    """Read all pages of the leaderboard; return the scores by the id of the result."""
+    scores = {}
+    board = f"competitions/{parents.competition_id}/leaderboard"
+    page: str | None = f"{board}?category_id={parents.category_id}&limit=100"
+    while page is not None:
+        body = (await client.get(page)).raise_for_status().json()
+        for item in body["items"]:
+            for event in item["events"]:
+                if event["result_id"] is not None:
+                    scores[UUID(event["result_id"])] = event["score"]
+        page = body["next"] and f"{board}?{body['next'].partition('?')[2]}"
+    return scores
 
 
 async def _unequal(url: str) -> list[str]:
@@ -217,18 +267,21 @@ class Answers:
 
 @dataclass(frozen=True)
 class Parents:
-    """The category and centres of every athlete of the drill, and the training that all book."""
+    """The category and centres of every athlete of the drill, and what all book and enter."""
 
     category_id: str
     centre_ids: list[str]
     training_id: str
+    competition_id: str
+    event_id: str
 
     @classmethod
     async def create(cls, client: httpx.AsyncClient) -> Self:
         """Create them through the service before the first kill."""
 
-        async def id_of(collection: str, name: str, **fields: Any) -> str:
-            response = await client.post(collection, json={"name": name, **fields})
+        async def id_of(collection: str, name: str | None, **fields: Any) -> str:
+            named = {"name": name} if name else {}
+            response = await client.post(collection, json={**named, **fields})
             response.raise_for_status()
             return str(response.json()["id"])
 
@@ -242,7 +295,17 @@ class Parents:
             ends_at=(tomorrow + timedelta(hours=1)).isoformat(),
             capacity=SEATS,
         )
-        return cls(await id_of("categories", "Drill"), centre_ids, training_id)
+        today = tomorrow.date().isoformat()
+        competition_id = await id_of("competitions", "Drill", starts_on=today, ends_on=today)
+        event_id = await id_of(
+            f"competitions/{competition_id}/events",
+            None,
+            workout_id=await id_of("workouts", "Drill", score_type="reps"),
+            published_at=datetime.now(UTC).isoformat(),
+        )
+        (await client.post(f"competitions/{competition_id}/open")).raise_for_status()
+        category_id = await id_of("categories", "Drill")
+        return cls(category_id, centre_ids, training_id, competition_id, event_id)
 
 
 class Writer:
@@ -260,6 +323,8 @@ class Writer:
             "centre_ids": self._parents.centre_ids,
         }
         bookings = f"trainings/{self._parents.training_id}/bookings"
+        entries = f"competitions/{self._parents.competition_id}/entries"
+        results = f"competition-events/{self._parents.event_id}/results"
         while not end.is_set():
             # Names of athletes are not unique, so only the key prevents a second row.
             name, category = str(uuid4()), str(uuid4())
@@ -272,14 +337,22 @@ class Writer:
             )
             if random.random() < CANCELLED:  # noqa: S311 - no secret
                 await self._write(f"bookings/{booking}/cancel", f"booking-{name}", {}, "cancelled")
+            entry = await self._write(entries, f"entry-{name}", {"athlete_id": str(athlete)})
+            # One result for each entry: a second one could be replaced by a late first request.
+            reps = str(random.randrange(300))  # noqa: S311 - no secret
+            result = {"score": reps}
+            await self._write(f"{results}/{entry}", f"result-{name}", result, reps, method="PUT")
 
-    async def _write(self, path: str, key: str, body: dict[str, Any], state: str = "") -> UUID:
+    async def _write(
+        self, path: str, key: str, body: dict[str, Any], state: str = "", *, method: str = "POST"
+    ) -> UUID:
         """Send the same request until it is acknowledged or fails permanently; return the id."""
         row_id = UUID(int=0)
         while True:
             sent = time.monotonic()
             try:
-                response = await self._client.post(
+                response = await self._client.request(
+                    method,
                     path,
                     json=body,
                     headers={"Idempotency-Key": key},

@@ -12,7 +12,17 @@ import httpx
 import pytest
 
 from app.commands.prove import drill
-from app.commands.prove.drill import Answers, Comparison, Logins, Written, compare, run_drill
+from app.commands.prove.drill import (
+    Answers,
+    Comparison,
+    Logins,
+    Parents,
+    Writer,
+    Written,
+    compare,
+    missing_from_board,
+    run_drill,
+)
 from app.commands.tests.launcher import COVERAGE, launched, living
 from app.conftest import API
 
@@ -47,6 +57,7 @@ def test_a_round_loses_and_duplicates_no_row(temporary: Path) -> None:
     logins = re.search(r"^logins: acknowledged (\d+), lost 0$", lines, re.MULTILINE)
     assert logins, lines
     assert int(logins[1]) > 1
+    assert "; missing from the leaderboard 0; " in lines
     assert "journal: 0 rows without exactly one event for each version" in lines
     acknowledged, *found_and_wrong = map(int, closing.groups())
     assert acknowledged > 100
@@ -135,6 +146,22 @@ async def test_a_session_that_does_not_work_afterwards_is_counted_as_lost(
     await other.execute("DELETE FROM tokens WHERE id = $1", id_of_first)
 
     assert await logins.lost() == 1
+
+
+async def test_a_result_that_is_not_on_the_leaderboard_is_missing(
+    pooled_client: httpx.AsyncClient, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill, "OLD", 0)
+    pooled_client.base_url = pooled_client.base_url.join(f"{API}/")
+    parents, said, end = await Parents.create(pooled_client), Answers(), asyncio.Event()
+    monkeypatch.setattr(drill, "IMPATIENT", 0)
+    asyncio.get_running_loop().call_soon(end.set)  # once the first sequence has begun
+    await Writer(pooled_client, parents, said).write_until(end)
+    assert await missing_from_board(pooled_client, parents, said.acknowledged) == 0
+
+    await other.execute("UPDATE results SET entered = '301'")
+
+    assert await missing_from_board(pooled_client, parents, said.acknowledged) == 1
 
 
 async def test_all_acknowledged_rows_are_found(
