@@ -71,11 +71,9 @@ class CompetitionEventsCRUD(CRUD[CompetitionEventCreate, CompetitionEventUpdate]
         """Delete an event without results, as in the base class."""
 
         async def work(transaction: Transaction) -> bool:
-            competition = await transaction.row(lock_competition_of_event_query(), {"id": row_id})
+            competition = await self._lock(transaction, row_id)
             if competition is None:
                 return False
-            self.competitions.check(rights.CHANGE, competition)
-            refuse_final(competition)
             reach = self.changes.reach(self._caller)
             values = {"id": row_id, "expected": expected, **reach.values()}
             try:
@@ -88,15 +86,25 @@ class CompetitionEventsCRUD(CRUD[CompetitionEventCreate, CompetitionEventUpdate]
 
     async def _update(self, fields: frozenset[str], values: Mapping[str, Any]) -> Resource | None:
         async def change(transaction: Transaction) -> Resource | None:
-            competition = await transaction.row(lock_competition_of_event_query(), values)
+            competition = await self._lock(transaction, values["id"])
             if competition is None:
                 return None
-            refuse_final(competition)
             if "points_table" in fields:
                 _check_points(competition, values["new_points_table"])
             return await self._write(transaction, self.queries.update_query(fields), values)
 
         return await self._database.transaction(change)
+
+    async def _lock(self, transaction: Transaction, event_id: UUID) -> Any:
+        """Lock the competition of an event that the caller may change; None if there is none."""
+        competition = await transaction.row(lock_competition_of_event_query(), {"id": event_id})
+        if competition is None:
+            return None
+        if not self.changes.reach(self._caller).includes([competition["centre_id"]]):
+            await self._see(transaction, event_id)
+            raise self.forbidden()
+        refuse_final(competition)
+        return competition
 
     @staticmethod
     async def _write(runner: Runner, statement: Any, values: Mapping[str, Any]) -> Resource | None:

@@ -8,8 +8,7 @@ from app.athletes.crud import AthletesCRUD, no_such_athlete
 from app.athletes.models import ERASED_DETAIL
 from app.centres.crud import CentresCRUD
 from app.competitions.crud import refuse_final
-from app.competitions.events import CompetitionEventsCRUD
-from app.competitions.locks import lock_board_query
+from app.competitions.locks import ENTRIES, lock_board_query
 from app.core.access import EVERYTHING, Caller
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
@@ -46,7 +45,6 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
     def __init__(self, database: Runner, caller: Caller) -> None:
         super().__init__(database, caller)
         self._athletes = AthletesCRUD(database, caller)
-        self._events = CompetitionEventsCRUD(database, caller)
         self._centres = CentresCRUD(database, caller)
         self._workouts = WorkoutsCRUD(database, caller)
 
@@ -81,8 +79,11 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         """
 
         async def work(transaction: Transaction) -> Resource:
+            is_refused = await self._is_of_erased(transaction, payload, ENTRIES, entry_id)
             event = await self._lock_event(transaction, event_id, entry_id)
             entry = await self._lock_entry(transaction, event)
+            if is_refused:
+                raise Erased(ERASED_DETAIL)
             fields = _written(payload, event)
             if entry["result_id"] is None:
                 fields |= {"id": new_id(), "centre_id": None, "training_id": None}
@@ -116,7 +117,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         """Correct a result, as in the base class. A score replaces the whole score."""
 
         async def work(transaction: Transaction) -> Resource:
+            is_refused = await self._is_of_erased(transaction, payload, locks.RESULTS, row_id)
             target = await self._lock(transaction, row_id)
+            if is_refused:
+                raise Erased(ERASED_DETAIL)
             fields = payload.model_dump(exclude_unset=True, include={"scaling", *_ABOUT})
             if gives_score(payload):
                 fields |= score_columns(payload, scoring_of(target))
@@ -218,6 +222,9 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             seen = await self._see(transaction, result_id)
             if not right.reach(self._caller).includes(**{**seen.belongs, "public": False}):
                 raise self.forbidden()
+            if not self._may_judge(target):
+                locked = await transaction.row(locks.lock_review_query(), {"id": result_id})
+                _check_review(locked and locked["review"])
         return target
 
     async def _lock_event(
@@ -229,12 +236,12 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         if event is None:  # or the event got another workout while the statement waited
             event = await transaction.row(locks.lock_event_query(), ids)
         if event is None:
-            raise NotFound("There is no such entry in the competition of this event.")
+            raise _no_such_entry()
         may_judge = self._may_judge(event)
         if not may_judge:
             is_public = event["published"] and event["event_published"]
             if not (is_public and self.reach().includes(public=True)):
-                raise CompetitionEventsCRUD.not_found()
+                raise _no_such_entry()
             if judging or event["athlete_id"] != self._caller.athlete_id:
                 raise self.forbidden()
         refuse_final(event)
@@ -253,14 +260,13 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         ids = {"event_id": event["event_id"], "entry_id": event["entry_id"]}
         entry = await transaction.row(locks.entry_query(), ids)
         if entry is None:
-            raise NotFound("There is no such entry in the competition of this event.")
+            raise _no_such_entry()
         if entry["withdrawn_before"] is not None and event["ordinal"] >= entry["withdrawn_before"]:
             raise WrongState("This athlete has withdrawn before this event.")
         if not self._may_judge(event):
             if entry["status"] == "disqualified":
                 raise WrongState("This athlete is disqualified.")
-            if entry["review"] not in {None, "none"}:
-                raise WrongState("This result has been reviewed: only a judge can change it.")
+            _check_review(entry["review"])
         return entry
 
     def _may_judge(self, event: Any) -> bool:
@@ -310,6 +316,19 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         if not (trains and athlete_id == self._caller.athlete_id):
             raise Forbidden("Your roles do not allow you to log this result at this centre.")
 
+    @staticmethod
+    async def _is_of_erased(
+        transaction: Transaction, payload: AboutResult, rows: Any, row_id: UUID
+    ) -> bool:
+        """Return whether a request has text about an erased athlete, of a result or entry.
+
+        It locks the athlete, so that no erasure comes meanwhile.
+        """
+        if payload.notes is None and payload.video_url is None:
+            return False
+        row = await transaction.row(locks.lock_athlete_of_query(rows), {"id": row_id})
+        return row is not None and row["erased_at"] is not None
+
     async def _check_athlete(self, transaction: Transaction, athlete_id: UUID) -> None:
         whom = {"athlete_id": athlete_id, **self._athletes.reach().values()}
         athlete = await transaction.row(locks.athlete_query(), whom)
@@ -317,6 +336,10 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             raise no_such_athlete()
         if athlete["erased_at"] is not None:
             raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
+
+
+def _no_such_entry() -> NotFound:
+    return NotFound("There is no such entry in the competition of this event.")
 
 
 def _check_decision(payload: ResultReview) -> None:
@@ -343,6 +366,12 @@ def _check_place(payload: ResultCreate, workout: Any) -> None:
     if payload.training_id is not None and workout["training_id"] is None:
         detail = "There is no such training at this centre."
         raise ReferenceMissing.of_field("/training_id", "missing", detail)
+
+
+def _check_review(review: str | None) -> None:
+    """Raise ``WrongState`` if a judge has reviewed a result."""
+    if review not in {None, "none"}:
+        raise WrongState("This result has been reviewed: only a judge can change it.")
 
 
 def _check_window(event: Any) -> None:

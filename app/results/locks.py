@@ -119,8 +119,23 @@ def athlete_query() -> Statement:
 
 
 @cache
+def lock_athlete_of_query(rows: sa.Table) -> Statement:
+    """Lock the athlete of a result or entry: ``erased_at``."""
+    of_row = sa.select(rows.c.athlete_id).where(rows.c.id == sa.bindparam("id", type_=sa.Uuid))
+    locked = sa.select(ATHLETES.c.erased_at).where(ATHLETES.c.id == of_row.scalar_subquery())
+    return Statement(locked.with_for_update(read=True, key_share=True))
+
+
+@cache
+def lock_review_query() -> Statement:
+    """Lock a result, and read its ``review``."""
+    wanted = RESULTS.c.id == sa.bindparam("id", type_=sa.Uuid)
+    return Statement(sa.select(RESULTS.c.review).where(wanted).with_for_update(key_share=True))
+
+
+@cache
 def lock_result_query() -> Statement:
-    """Lock a result at a centre and its workout, and read what a change of it needs."""
+    """Lock the workout of a result at a centre, and read what a change of it needs."""
     columns = (
         RESULTS.c.id,
         RESULTS.c.version,

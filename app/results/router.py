@@ -51,7 +51,7 @@ READ, WRITE = needs("results:read"), needs("results:write")
 
 router = APIRouter(tags=["results"], route_class=ContractRoute)
 
-PUTS = merged(ACTS, TAKES_BODY, problems(WrongState))
+PUTS = merged(ACTS, TAKES_BODY, problems(WrongState, Erased))
 
 
 @router.put(
@@ -129,7 +129,7 @@ async def get_result(result_id: Id, results: ResultsDep, request: Request) -> Re
 @router.patch(
     "/results/{result_id}",
     response_model=ResultRead,
-    responses=updates(ResultsCRUD, WrongState),
+    responses=updates(ResultsCRUD, WrongState, Erased),
     dependencies=[WRITE],
 )
 async def update_result(

@@ -9,6 +9,7 @@ from app.workouts.scores import (
     ScoreError,
     Scoring,
     check_score,
+    check_tie_break,
     format_score,
     format_tie_break,
     parse_score,
@@ -85,10 +86,11 @@ def _tie_break(given: ScoreFields, scoring: Scoring, score: Score) -> tuple[int 
     if score.outcome in {"dnf", "dns"}:
         detail = "A result that is DNF or DNS has no tie-break."
         raise Invalid.of_field(f"/{field}", "no_tie_break", detail)
-    if value is not None:
-        return value, format_tie_break(value, scoring)
-    assert text is not None
     try:
+        if value is not None:
+            check_tie_break(value, scoring)
+            return value, format_tie_break(value, scoring)
+        assert text is not None
         return parse_tie_break(text, scoring), text
     except ScoreError as error:
-        raise Invalid.of_field("/tie_break", error.code, error.detail) from None
+        raise Invalid.of_field(f"/{field}", error.code, error.detail) from None

@@ -8,6 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.athletes.files.tests.conftest import counts, post_csv
+from app.competitions.tests.conftest import Throwdown
 from app.conftest import API, not_found, problem, unavailable
 from app.core.resources.fields import new_id
 from app.identity.tests.callers import ADMIN, MEMBER
@@ -206,3 +207,70 @@ class TestErase:
             )
             == 0
         )
+
+
+class TestResults:
+    async def test_results_stay_on_the_board_without_the_person(
+        self, client: AsyncClient, gym: Gym, mara: Person, connection: asyncpg.Connection
+    ) -> None:
+        throwdown = await Throwdown.planned(client, gym.create)
+        throwdown.category_id = gym.category_id
+        await throwdown.act("open")
+        event = await throwdown.event()
+        path = f"competitions/{throwdown.competition['id']}/entries"
+        entry = await gym.create(path, {"athlete_id": mara.id})
+        texts = {"notes": "Mara's knee", "video_url": "https://video.example.com/lindqvist"}
+        result = await throwdown.put(event, entry, "6:21", **texts)
+        url = f"{API}/results/{result['id']}"
+        review = {"review": "adjusted", "score": "6:31", "reason": "Mara missed a rep."}
+        assert (await client.post(f"{url}/review", json=review)).status_code == 200
+        adjusted = (await client.get(url)).json()
+        logged = {
+            "athlete_id": mara.id,
+            "workout_id": event["workout"]["id"],
+            "centre_id": gym.centre_id,
+            "score": "7:00",
+            "notes": "Mara again",
+        }
+        key = {"Idempotency-Key": "result"}
+        at_centre = await client.post(f"{API}/results", json=logged, headers=key)
+        assert at_centre.status_code == 201
+
+        data = await gym.read(f"athletes/{mara.id}/data")
+        stored = [
+            {name: value for name, value in one.items() if name != "athlete"}
+            for one in (adjusted, at_centre.json())
+        ]
+        entered = {name: value for name, value in entry.items() if name != "athlete"}
+        assert data["entries"] == [entered]
+        assert data["results"] == stored
+
+        await erase(client, mara.id)
+
+        assert not list(found_in(await dump(connection)))
+        (row,) = (await throwdown.board())["items"]
+        assert row["athlete"] == {"id": mara.id, "name": "erased"}
+        assert (row["rank"], row["events"][0]["score"]) == (1, "6:31")
+        (change,) = (await client.get(f"{url}/changes")).json()["items"]
+        assert (change["reason"], change["after"]["score"]) == (None, "6:31")
+        after = (await client.get(url)).json()
+        assert after == {
+            **adjusted,
+            **dict.fromkeys(texts),
+            "athlete": row["athlete"],
+            "version": 3,
+            "updated_at": after["updated_at"],
+        }
+        again = await client.post(f"{API}/results", json=logged, headers=key)
+        assert problem(again) == ERASED
+        assert problem(await client.post(f"{API}/results", json=logged)) == ERASED_ATHLETE
+        writes = [
+            await client.patch(url, json={"notes": "Mara"}),
+            await client.put(
+                f"{API}/competition-events/{event['id']}/results/{entry['id']}",
+                json={"score": "6:31", "notes": "Mara"},
+            ),
+        ]
+        assert [problem(response) for response in writes] == [ERASED] * 2
+        corrected = await client.patch(url, json={"score": "6:41"})
+        assert (corrected.status_code, corrected.json()["score"]) == (200, "6:41")
