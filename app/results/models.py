@@ -147,10 +147,10 @@ _MEASURE = """
     WHEN 'distance' THEN distance_mm
     WHEN 'calories' THEN calories
     WHEN 'points' THEN points
-    END
+    ELSE NULL END
 """
 _PLACE_KEY = f"""
-    CASE WHEN review <> 'invalid' AND outcome IN ('finished', 'capped') THEN
+    CASE WHEN review <> 'invalid' AND outcome = ANY (ARRAY['finished', 'capped']) THEN
       ((CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 END)::bigint << 55)
       | ((CASE outcome WHEN 'capped' THEN 1 ELSE 0 END)::bigint << 54)
       | ((CASE
@@ -163,7 +163,7 @@ _PLACE_KEY = f"""
           WHEN tie_break_by = 'time' THEN tie_break
           ELSE {NO_TIE_BREAK - 1} - tie_break
         END)::bigint
-    END
+    ELSE NULL END
 """
 PLACE_KEY = " ".join(_PLACE_KEY.split())
 """The order of results in SQL: smaller is better, equal results are equal, null has no place.
@@ -257,9 +257,9 @@ class Result(Row, table=True):
 
     athlete_id: UUID = TableField(foreign_key="athletes.id")
     workout_id: UUID
-    score_type: str
-    best: str
-    tie_break_by: str
+    score_type: str = TableField(sa_type=sa.Text)
+    best: str = TableField(sa_type=sa.Text)
+    tie_break_by: str = TableField(sa_type=sa.Text)
     competition_id: UUID | None = None
     event_id: UUID | None = None
     entry_id: UUID | None = None
@@ -268,8 +268,8 @@ class Result(Row, table=True):
     training_id: UUID | None = TableField(default=None, foreign_key="trainings.id")
     performed_at: datetime
     performed_on: date
-    scaling: str
-    outcome: str
+    scaling: str = TableField(sa_type=sa.Text)
+    outcome: str = TableField(sa_type=sa.Text)
     time_ms: int | None
     rounds: int | None
     reps: int | None
@@ -280,7 +280,7 @@ class Result(Row, table=True):
     tie_break: int | None
     entered: str | None
     tie_break_entered: str | None
-    review: str = TableField(sa_column_kwargs={"server_default": "none"})
+    review: str = TableField(sa_type=sa.Text, sa_column_kwargs={"server_default": "none"})
     judge: str | None
     video_url: str | None
     notes: str | None
@@ -375,7 +375,7 @@ class EventResultWrite(ScoreFields, AboutResult, Payload):
 class ResultCreate(EventResultWrite):
     """A new result at a centre."""
 
-    athlete_id: Annotated[ExampleId, Field(description="Whose result it is.")]
+    athlete_id: Annotated[ExampleId, Field(description="The athlete whose result it is.")]
     workout_id: Annotated[ExampleId, Field(description="The workout.")]
     centre_id: Annotated[ExampleId, Field(description="Where; its whiteboard shows the result.")]
     training_id: (

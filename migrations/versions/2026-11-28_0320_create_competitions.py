@@ -301,9 +301,9 @@ def upgrade() -> None:
         ),
         sa.Column("athlete_id", sa.Uuid(), nullable=False),
         sa.Column("workout_id", sa.Uuid(), nullable=False),
-        sa.Column("score_type", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("best", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("tie_break_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("score_type", sa.Text(), nullable=False),
+        sa.Column("best", sa.Text(), nullable=False),
+        sa.Column("tie_break_by", sa.Text(), nullable=False),
         sa.Column("competition_id", sa.Uuid(), nullable=True),
         sa.Column("event_id", sa.Uuid(), nullable=True),
         sa.Column("entry_id", sa.Uuid(), nullable=True),
@@ -312,8 +312,8 @@ def upgrade() -> None:
         sa.Column("training_id", sa.Uuid(), nullable=True),
         sa.Column("performed_at", sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
         sa.Column("performed_on", sa.Date(), nullable=False),
-        sa.Column("scaling", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("outcome", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("scaling", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("time_ms", sa.Integer(), nullable=True),
         sa.Column("rounds", sa.Integer(), nullable=True),
         sa.Column("reps", sa.Integer(), nullable=True),
@@ -324,9 +324,7 @@ def upgrade() -> None:
         sa.Column("tie_break", sa.Integer(), nullable=True),
         sa.Column("entered", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("tie_break_entered", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column(
-            "review", sqlmodel.sql.sqltypes.AutoString(), server_default="none", nullable=False
-        ),
+        sa.Column("review", sa.Text(), server_default="none", nullable=False),
         sa.Column("judge", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("video_url", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("notes", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -334,20 +332,19 @@ def upgrade() -> None:
             "place_key",
             sa.BigInteger(),
             sa.Computed(
-                "CASE WHEN review <> 'invalid' AND outcome IN ('finished', 'capped') THEN "
-                "((CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 "
-                "END)::bigint << 55) | ((CASE outcome WHEN 'capped' THEN 1 ELSE 0 "
-                "END)::bigint << 54) | ((CASE WHEN outcome = 'capped' THEN 2147483647 - reps "
-                "WHEN best = 'highest' THEN 2147483647 - ( CASE score_type WHEN 'time' THEN "
-                "time_ms WHEN 'rounds_reps' THEN rounds * 65536 + reps WHEN 'reps' THEN "
-                "reps WHEN 'load' THEN load_g WHEN 'distance' THEN distance_mm WHEN "
-                "'calories' THEN calories WHEN 'points' THEN points END ) ELSE ( CASE "
-                "score_type WHEN 'time' THEN time_ms WHEN 'rounds_reps' THEN rounds * 65536 "
-                "+ reps WHEN 'reps' THEN reps WHEN 'load' THEN load_g WHEN 'distance' THEN "
-                "distance_mm WHEN 'calories' THEN calories WHEN 'points' THEN points END ) "
-                "END)::bigint << 23) | (CASE WHEN tie_break IS NULL THEN 8388607 WHEN "
-                "tie_break_by = 'time' THEN tie_break ELSE 8388606 - tie_break END)::bigint "
-                "END",
+                "CASE WHEN review <> 'invalid' AND outcome = ANY (ARRAY['finished', 'capped']) "
+                "THEN ((CASE scaling WHEN 'scaled' THEN 1 WHEN 'foundations' THEN 2 ELSE 0 "
+                "END)::bigint << 55) | ((CASE outcome WHEN 'capped' THEN 1 ELSE 0 END)::bigint "
+                "<< 54) | ((CASE WHEN outcome = 'capped' THEN 2147483647 - reps WHEN best = "
+                "'highest' THEN 2147483647 - ( CASE score_type WHEN 'time' THEN time_ms WHEN "
+                "'rounds_reps' THEN rounds * 65536 + reps WHEN 'reps' THEN reps WHEN 'load' "
+                "THEN load_g WHEN 'distance' THEN distance_mm WHEN 'calories' THEN calories "
+                "WHEN 'points' THEN points ELSE NULL END ) ELSE ( CASE score_type WHEN 'time' "
+                "THEN time_ms WHEN 'rounds_reps' THEN rounds * 65536 + reps WHEN 'reps' THEN "
+                "reps WHEN 'load' THEN load_g WHEN 'distance' THEN distance_mm WHEN 'calories' "
+                "THEN calories WHEN 'points' THEN points ELSE NULL END ) END)::bigint << 23) | "
+                "(CASE WHEN tie_break IS NULL THEN 8388607 WHEN tie_break_by = 'time' THEN "
+                "tie_break ELSE 8388606 - tie_break END)::bigint ELSE NULL END",
                 persisted=True,
             ),
             nullable=True,

@@ -196,14 +196,17 @@ def test_sample_data_can_be_added_again_without_duplicates(
     full = "273 seats are taken, and 10 athletes wait in the waitlist."
     printed = capsys.readouterr().out.splitlines()
     workouts = "25 benchmark workouts, and a week's programme at Anvil CrossFit."
-    assert printed[:3] == [
+    throwdown = "Anvil Throwdown, a competition with 3 events."
+    assert printed[:4] == [
         f"{there}: 200 athletes are new, 0 were reset to their sample values.",
         workouts,
+        throwdown,
         f"{week}: 56 new, 1 cancelled; {full}",
     ]
-    assert printed[-3:] == [
+    assert printed[-4:] == [
         f"{there}: 0 athletes are new, 2 were reset to their sample values.",
         workouts,
+        throwdown,
         f"{week}: 14 new, 1 cancelled; {full}",
     ]
     export_file(tmp_path / "sample.csv", None)

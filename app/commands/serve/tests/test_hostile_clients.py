@@ -102,7 +102,7 @@ def create_things(api: httpx.Client, document: Any) -> dict[str, str]:
     things = known()
     for thing in all_things():
         request = making(thing, things)
-        made = api.post(request.target, content=request.body, headers=[JSON])
+        made = api.request(thing.method, request.target, content=request.body, headers=[JSON])
         things[thing.placeholder] = made.json()["id"]
     following = api.get(f"{next(collections(document)).target}?limit=1").json()["next"]
     return {**things, "<cursor>": following.rpartition("cursor=")[2]}
