@@ -25,7 +25,7 @@ ENTRIES, EVENTS = 30_000, 6
 RESULTS_A_SECOND = 50
 SECONDS = 20
 ROUNDS = 5
-READERS = 4
+READERS = 2
 """Connections that read pages, one after the other."""
 FILL = (
     """

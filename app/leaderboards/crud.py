@@ -103,21 +103,25 @@ class LeaderboardsCRUD:
         """Return the state of a board that is current enough; raise ``NotFound``.
 
         A small board is brought up to the revision that it has now, so that readers see their own
-        writes, and do not wait for later ones of others. A large one
-        is so if its ranking is old; else it is computed while this request gets the last ranking.
+        writes, and do not wait for later ones of others. A large one is so if its ranking is old;
+        else it is computed while this request gets the last ranking.
         """
         wanted = None
         for _ in range(ROUNDS):
             state = await self._database.row(state_query(), board._asdict())
             self._check(state, is_seen)
             wanted = state["revision"] if wanted is None else wanted
+            is_large = state["entries"] > SMALL
             if state["computed"] >= wanted:
+                if is_large:
+                    self._refreshes.saw_current(board)
                 return state
-            age = state["age"]
-            if state["entries"] > SMALL and age is not None and age < LATEST:
-                if age > PAUSE:
-                    self._refreshes.start(self._pool, board)
-                return state
+            if is_large and state["age"] is not None:
+                age = self._refreshes.age(board, state["age"])
+                if age < LATEST:
+                    if age > PAUSE:
+                        self._refreshes.start(self._pool, board)
+                    return state
             await self._refreshes.run(self._pool, board)
         return state
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cache
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from app.leaderboards.ranking import CATEGORY_ID, COMPETITION_ID, NONE, ranked
 SMALL = 2000
 """A board of at most this many entries is computed for each reader that finds it behind."""
 LATEST = timedelta(seconds=2)
-"""A larger board is computed for a reader only if its ranking is as old as this."""
+"""A larger board is computed for a reader only if its ranking may be as old as this."""
 PAUSE = timedelta(seconds=0.5)
 """How old the ranking of a larger board is at least when it is computed in the background."""
 DELETIONS = 10
@@ -64,6 +65,7 @@ class Refreshes:
 
     def __init__(self) -> None:
         self._running: dict[Board, asyncio.Task[None]] = {}
+        self._seen_current: dict[Board, float] = {}
 
     @asynccontextmanager
     async def ended(self) -> AsyncIterator[None]:
@@ -75,6 +77,15 @@ class Refreshes:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    def saw_current(self, board: Board) -> None:
+        """Note that a reader has just found the ranking of a large board up to date."""
+        self._seen_current[board] = monotonic()
+
+    def age(self, board: Board, computed: timedelta) -> timedelta:
+        """Return how old a ranking may be: since it was computed, or last seen up to date."""
+        seen = self._seen_current.get(board)
+        return computed if seen is None else min(computed, timedelta(seconds=monotonic() - seen))
 
     async def run(self, database: Runner, board: Board) -> None:
         """Bring a board up to date, together with others who want that now.

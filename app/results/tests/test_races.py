@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from itertools import count
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -290,11 +291,11 @@ class TestLargeBoard:
         return throwdown
 
     async def test_a_reader_gets_the_last_ranking_while_the_next_one_is_computed(
-        self, throwdown: Throwdown, other: asyncpg.Connection
+        self, throwdown: Throwdown, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = throwdown.entry_ids
         await throwdown.put(first, "6:21")
-        await computed_before(other, "1.2 seconds")
+        await let_pass(1.2, other, monkeypatch)
 
         async with other.transaction():
             await other.execute(LOCK_RANKING, throwdown.id)
@@ -309,11 +310,11 @@ class TestLargeBoard:
         assert await throwdown.scores() == {first: "6:21", second: None}
 
     async def test_a_reader_waits_for_the_next_ranking_if_the_last_one_is_old(
-        self, throwdown: Throwdown, other: asyncpg.Connection
+        self, throwdown: Throwdown, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = throwdown.entry_ids
         await throwdown.put(first, "6:21")
-        await computed_before(other, "2 seconds")
+        await let_pass(2, other, monkeypatch)
 
         assert await throwdown.scores() == {first: "6:21", second: None}
 
@@ -325,8 +326,11 @@ class TestLargeBoard:
         assert computed["times"] == 0
 
 
-async def computed_before(other: asyncpg.Connection, ago: str) -> None:
-    """Let time pass since each ranking was computed."""
+async def let_pass(
+    seconds: float, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let time pass since each ranking was computed, and since a reader found it up to date."""
     await other.execute(
-        "UPDATE rankings SET ranked_at = statement_timestamp() - $1::text::interval", ago
+        "UPDATE rankings SET ranked_at = statement_timestamp() - $1 * interval '1 second'", seconds
     )
+    monkeypatch.setattr(refresh, "monotonic", lambda: monotonic() + seconds)
