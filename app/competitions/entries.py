@@ -10,6 +10,7 @@ from app.athletes.models import ERASED_DETAIL
 from app.competitions import rights
 from app.competitions.crud import CompetitionsCRUD, refuse_final
 from app.competitions.locks import (
+    drop_board_query,
     grow_board_query,
     lock_board_query,
     lock_competition_of_entry_query,
@@ -107,6 +108,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
             if deleted is None:
                 still = await transaction.row(self.queries.state_query(), {"id": row_id})
                 raise self.not_found() if still is None else self.changed_meanwhile()
+            await transaction.row(drop_board_query(), board)
 
         try:
             await self._database.transaction(work)
@@ -150,6 +152,9 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
                 return await self._read(transaction, entry_id)
             if verb == "withdrawn" and state["status"] == "disqualified":
                 raise WrongState("A disqualified athlete cannot withdraw.")
+            runs_it = rights.CHANGE.reach(self._caller).includes([competition["centre_id"]])
+            if state["status"] == "withdrawn" and not runs_it:
+                raise WrongState("Only a coach of the host can change a withdrawal.")
             values = {"id": entry_id, "withdrawn_before": withdrawn_before}
             moved = await self._write(transaction, self.queries.status_query(verb), values)
             assert moved is not None

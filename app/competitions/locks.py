@@ -127,6 +127,17 @@ def grow_board_query() -> Statement:
     return Statement(grown.returning(BOARDS.c.revision))
 
 
+@cache
+def drop_board_query() -> Statement:
+    """Delete a locked board that has no entries any more, so that its category can be deleted."""
+    of_board = (
+        BOARDS.c.competition_id == sa.bindparam("competition_id", type_=sa.Uuid),
+        BOARDS.c.category_id == sa.bindparam("category_id", type_=sa.Uuid),
+    )
+    empty = sa.delete(BOARDS).where(*of_board, BOARDS.c.entries == NONE)
+    return Statement(empty.returning(BOARDS.c.revision))
+
+
 def board_changed_cte(changed: sa.CTE) -> sa.CTE:
     """Increase the revision of the board of the changed rows: a competition and a category."""
     return (

@@ -74,7 +74,7 @@ MOVES_WITH_BODY = merged(MOVES, TAKES_BODY)
 async def create_competition(
     payload: CompetitionCreate, competitions: CompetitionsDep, request: Request
 ) -> Response:
-    """Create a competition, as a draft that only its coaches see."""
+    """Create a competition, as a draft that the staff of its host sees until it is published."""
     return created_response(request, await competitions.create(payload))
 
 

@@ -236,6 +236,9 @@ class TestEntries:
             "entry.created",
             "entry.deleted",
         ]
+        await client.delete(f"{API}/athletes/{athlete['id']}")
+        category = await client.delete(f"{API}/categories/{throwdown.category_id}")
+        assert category.status_code == 204  # nobody is ranked in it any more
 
     async def test_withdrawal_disqualification_and_reinstatement(
         self, client: AsyncClient, throwdown: Throwdown, connection: Connection
@@ -290,6 +293,8 @@ class TestEntries:
             assert problem(await member.post(f"{url}/disqualify")) == FORBIDDEN
             withdrawn = await member.post(f"{url}/withdraw", json={"before_event": 1})
             assert withdrawn.json()["status"] == "withdrawn"
+            undone = await member.post(f"{url}/withdraw", json={"before_event": 50})
+            assert problem(undone) == WRONG_STATE
             assert problem(await member.post(f"{url}/reinstate")) == FORBIDDEN
             await client.delete(url)
             await client.post(f"{API}/competitions/{foreign}/close")
