@@ -33,8 +33,8 @@ def client(pooled_client: AsyncClient) -> AsyncClient:
     return pooled_client
 
 
-async def entries_of(other: asyncpg.Connection, throwdown: Throwdown) -> tuple[int, int]:
-    """Return how many entries a board counts, and how many there are."""
+async def entries_of(other: asyncpg.Connection, throwdown: Throwdown) -> tuple[int | None, int]:
+    """Return how many entries a board counts, if it is there, and how many there are."""
     row = await other.fetchrow(
         "SELECT sum(entries), (SELECT count(*) FROM entries WHERE competition_id = $1)"
         " FROM boards WHERE competition_id = $1",
