@@ -174,7 +174,7 @@ class TestDevices:
             "athlete": None,
             "centre": reference,
             "roles": [],
-            "scopes": ["centres:read", "trainings:read", "checkin"],
+            "scopes": ["centres:read", "trainings:read", "results:read", "checkin"],
             "token": {"id": shown["id"], "kind": "device", "expires_at": shown["expires_at"]},
         }
         assert revoked.status_code == 204

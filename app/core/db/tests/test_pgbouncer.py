@@ -65,6 +65,8 @@ SLOW_INSERTS = """
     CREATE TRIGGER slow BEFORE INSERT ON categories FOR EACH ROW EXECUTE FUNCTION sleep();
 """
 EMPTY = """
+    DELETE FROM results; DELETE FROM entries; DELETE FROM competition_events;
+    DELETE FROM competitions; DELETE FROM programmed_workouts; DELETE FROM workouts;
     DELETE FROM bookings; DELETE FROM trainings; DELETE FROM athletes; DELETE FROM centres;
     DELETE FROM categories; DELETE FROM idempotency_keys;
 """
