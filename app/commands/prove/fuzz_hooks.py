@@ -30,6 +30,7 @@ from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken
 from app.core.resources.fields import FIRST_YEAR, LAST_YEAR, new_id
 from app.core.resources.text import clean_text, name_key
 from app.identity.passwords import is_common
+from app.results.models import MEASURES
 
 Json = dict[str, Any]
 
@@ -54,6 +55,14 @@ its duration."""
 LONGEST = timedelta(hours=24)
 """The greatest duration of a training."""
 TIMES = ("starts_at", "ends_at")
+OF_ENTRY = "/results/{entry_id}"
+OF_A_SCORE = {
+    *("score", "tie_break", "tie_break_value", "outcome", "scaling", *MEASURES),
+    *("performed_at", "training_id"),
+}
+"""The fields of a result that depend on its workout and on one another, or on the present."""
+OF_AN_EVENT = {"points_table", "opens_at", "closes_at"}
+OF_DAYS = {"starts_on", "ends_on", "points"}
 CHECK_IN, CHECK_OUT = "/check-in", "/check-out"
 ERASE = "/erase"
 OF_A_SESSION = (
@@ -145,6 +154,8 @@ class Rows:
         if not self._misses(case):
             case.path_parameters = self._with_ids(case.path_parameters)
             case.path_parameters = {**case.path_parameters, **self._changeable(case)}
+            if case.path.endswith(OF_ENTRY):
+                case.path_parameters = self._scored(case.path)
             if case.path.endswith("/lookup") and isinstance(case.body, dict):
                 case.body = {**case.body, **self._looked_up(case, case.body)}
 
@@ -156,6 +167,7 @@ class Rows:
         self._speak_for_a_member(case)
         if isinstance(case.body, dict):
             case.body = self._accepted(case.operation.label, case.body)
+            case.body = _of_one_kind(case.path, case.body)
             if "centre_id" in case.body and not self._misses(case):
                 case.body["centre_id"] = self._a_hall()
             if not case.body.keys().isdisjoint(TIMES):
@@ -224,6 +236,7 @@ class Rows:
             body = self._accepted(operation, self._examples[path])
             if not body.keys().isdisjoint(TIMES):
                 body |= {"centre_id": self._a_hall(), **_soon()}
+            body = _of_one_kind(path, body)
             if path.endswith("/sessions"):
                 body = self._login()
             parents = self._with_ids(dict.fromkeys(PARAMETER.findall(path)), self._create)
@@ -247,6 +260,23 @@ class Rows:
                 self._service.post((case.path.removesuffix(CHECK_OUT) + CHECK_IN).format(**made))
             return made
         return {}
+
+    def _scored(self, path: str) -> Json:
+        """Create an event of an open competition and an entry in it, with a result."""
+        competitions = self._collections["competition_id"]
+        days = {"starts_on": "2026-12-05", "ends_on": "2026-12-05"}
+        made = self._service.post(competitions, json={"name": "Games", **days}).json()
+        own = f"{competitions}/{made['id']}"
+        self._service.post(f"{own}/open")
+        workout_id = self._create(self._collections["workout_id"])
+        event = {"workout_id": workout_id, "published_at": "2026-01-01T00:00:00Z"}
+        entry = {"athlete_id": self._create(self._collections["athlete_id"])}
+        ids = {
+            "event_id": self._service.post(f"{own}/events", json=event).json()["id"],
+            "entry_id": self._service.post(f"{own}/entries", json=entry).json()["id"],
+        }
+        self._service.put(path.format(**ids), json={"score": "DNF"})
+        return ids
 
     def _deletable(self, case: Case[Any]) -> Json:
         """Create a row that can be deleted; at random, leave a row that may be in use."""
@@ -397,6 +427,27 @@ class Rows:
 
 def _phase(case: Case[Any]) -> TestPhase | None:
     return None if case.meta is None else case.meta.phase.name
+
+
+def _of_one_kind(path: str, body: Json) -> Json:
+    """Change a body about a competition or a result so that its fields fit together.
+
+    JSON Schema cannot express how a workout is scored, and which fields a score then has. ``DNF``
+    is a score of every workout.
+    """
+    kept = {name: value for name, value in body.items() if name not in OF_A_SCORE}
+    if path.endswith("/review"):
+        adjusts = {"score": "DNF", "reason": "A mistake."}
+        return kept | (adjusts if body.get("review") == "adjusted" else {})
+    if re.search(r"/results(/[^/]+)?$", path):
+        return kept | {"score": "DNF"}
+    if re.search(r"/competition-events/|/competitions/[^/]+/events$", path):
+        return {name: value for name, value in body.items() if name not in OF_AN_EVENT}
+    if re.search(r"/competitions(/[^/]+)?$", path):
+        kept = {name: value for name, value in body.items() if name not in OF_DAYS}
+        days = {"starts_on": "2026-12-05", "ends_on": "2026-12-05"}
+        return {**kept, "points": "place"} | (days if path.endswith("/competitions") else {})
+    return body
 
 
 def _soon() -> Json:
