@@ -2,35 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-import sqlalchemy as sa
-from asyncpg import CheckViolationError, ForeignKeyViolationError, LockNotAvailableError
+from asyncpg import CheckViolationError, ForeignKeyViolationError
 
 from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.report import Outcome
-from app.athletes.files.storing import AthletesStorage
+from app.athletes.files.storing import AthletesStorage, AthletesWithin
 from app.core.db.constraints import rule_broken
-from app.core.db.statements import Statement
+from app.core.db.savepoints import undone
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import MalformedBody, Unavailable
 
 LONGEST = 30.0
 """The maximum time of a dry run that a client of the service asks for, in seconds."""
 
-_ALONE, _SAVE, _RELEASE, _ROLL_BACK, _PLAN_AGAIN = (
-    Statement(sa.text(text))
-    for text in (
-        # It is released when the transaction ends. The number is of this lock only.
-        "SELECT pg_advisory_xact_lock(7209341)",
-        "SAVEPOINT batch",
-        "RELEASE SAVEPOINT batch",
-        "ROLLBACK TO SAVEPOINT batch",
-        "DISCARD PLANS",
-    )
-)
-
+_ALONE = 7209341
+"""The number of the lock of this kind of dry run only."""
 _CHANGED = "Concurrent requests changed the same athletes during the dry run; try again."
 
 Check = Callable[[], Awaitable[None]]
@@ -83,67 +71,32 @@ async def dry_run(database: Runner, work: Work[Result], check: Check = _no_check
     """Do some work with a storage, undo all its changes, and return the result of the work.
 
     Each batch sees what the batches before it have stored, so the counts are those of a real
-    import. Raise ``Unavailable`` if another dry run is in progress, because each locks what it
-    changes until its end, or if the transaction fails; it is not retried, as the work cannot read
-    its file again. Raise what ``check`` raises before a batch.
+    import. Raise what ``undone`` raises, and what ``check`` raises before a batch.
     """
-    begun = False
-    results: list[Result] = []
 
-    async def work_and_undo(transaction: Transaction) -> None:
-        nonlocal begun
-        if begun:
-            raise Unavailable(_CHANGED)
-        begun = True
+    async def with_undone_storage(transaction: Transaction) -> Result:
         try:
-            await transaction.rows(_ALONE, {})
-        except LockNotAvailableError:
-            raise Unavailable("Another dry run is in progress; try again.") from None
-        try:
-            results.append(await work(_UndoneStorage(transaction, check)))
+            return await work(_UndoneStorage(transaction, check))
         except ForeignKeyViolationError:
             # An athlete, category or centre was deleted after it was found, as it was not locked.
             raise Unavailable(_CHANGED) from None
         except CheckViolationError as error:
             # An athlete was erased, for the same reason.
             raise (Unavailable(_CHANGED) if rule_broken(error, ()) else error) from None
-        raise _Undo
 
-    with suppress(_Undo):
-        await database.transaction(work_and_undo)
-    return results[0]
+    return await undone(database, _ALONE, _CHANGED, with_undone_storage)
 
 
-class _Undo(Exception):
-    pass
-
-
-class _UndoneStorage(AthletesStorage):
-    """A storage in a transaction: each of its own transactions is a savepoint.
+class _UndoneStorage(AthletesWithin):
+    """A storage in a transaction that is undone.
 
     It finds rows without locks, which would last until the end: only changed rows are locked.
     """
 
-    _locks = False
-
-    def __init__(self, database: Runner, check: Check) -> None:
-        super().__init__(database)
+    def __init__(self, transaction: Transaction, check: Check) -> None:
+        super().__init__(transaction, locks=False)
         self._check = check
 
     async def _in_transaction(self, work: Callable[[Transaction], Awaitable[Outcome]]) -> Outcome:
         await self._check()
-        await self._database.rows(_SAVE, {})
-        try:
-            outcome = await self._database.transaction(work)
-        except Exception:
-            await self._database.rows(_ROLL_BACK, {})
-            raise
-        await self._database.rows(_RELEASE, {})
-        return outcome
-
-    async def _count_rows(self) -> None:
-        """Make the database plan again, as there are more rows now.
-
-        ``ANALYZE`` would hold a lock until the end, and would count rows that are undone.
-        """
-        await self._database.rows(_PLAN_AGAIN, {})
+        return await super()._in_transaction(work)

@@ -15,9 +15,9 @@ from pydantic_core import PydanticCustomError
 from app.athletes.files.columns import Columns, known_titles, title_key
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.records import UNIQUE, record_of, taken_reason
-from app.athletes.files.report import Rejection
 from app.athletes.models import Athlete
 from app.core.csv.reader import CSVRow, read_dialect, read_rows
+from app.core.csv.report import Rejection
 from app.core.db.schema import table_of
 from app.core.db.statements import derived_columns
 from app.core.resources.text import clean_text

@@ -1,26 +1,14 @@
-"""The result of an import: counts and rejected rows."""
+"""The result of an import of athletes: counts and rejected rows."""
 
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from app.core.csv.reader import CSVRow
-
-REPORTED_ROWS = 1000
+from app.core.csv.report import REPORTED_ROWS, RejectedRow, RowCounts, RowsOutcome, reported
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A row that is not stored, and why."""
-
-    row: CSVRow
-    reason: str
-
-
-class Counts(BaseModel):
+class Counts(RowCounts):
     """How many rows were read: they were created, updated, left unchanged or rejected."""
-
-    model_config = {"json_schema_serialization_defaults_required": True}
 
     read: int = Field(default=0, examples=[12553])
     created: int = Field(default=0, examples=[12480])
@@ -35,38 +23,12 @@ class Counts(BaseModel):
     new_categories: int = Field(default=0, examples=[2])
     new_centres: int = Field(default=0, examples=[4538])
 
-    def add(self, other: "Counts") -> None:
-        """Add the counts of more rows."""
-        for name in Counts.model_fields:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
 
 @dataclass(slots=True)
-class Outcome:
+class Outcome(RowsOutcome[Counts]):
     """The result for some rows."""
 
     counts: Counts = field(default_factory=Counts)
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def add(self, other: "Outcome") -> None:
-        """Add the result for more rows."""
-        self.counts.add(other.counts)
-        self.rejections += other.rejections
-
-    def reject(self, *rejections: Rejection) -> None:
-        """Add rows that were read and are not stored."""
-        self.counts.add(Counts(read=len(rejections), rejected=len(rejections)))
-        self.rejections += rejections
-
-
-class RejectedRow(BaseModel):
-    """A row that is not stored."""
-
-    line: int = Field(description="The line where the row begins, from 1.", examples=[250])
-    reason: str = Field(
-        description="What is wrong with the row.",
-        examples=["height is 1295.4 cm, and should be at most 300 cm"],
-    )
 
 
 class ImportReport(Counts):
@@ -95,6 +57,4 @@ class ImportReport(Counts):
         self.add(outcome.counts)
         if self.rejected < self.read:
             self.missing_columns = []
-        for rejection in outcome.rejections[: REPORTED_ROWS - len(self.rejections)]:
-            reported = RejectedRow(line=rejection.row.line, reason=rejection.reason)
-            self.rejections.append(reported)
+        self.rejections += reported(self.rejections, outcome)

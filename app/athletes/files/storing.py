@@ -14,12 +14,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from app.athletes.files.columns import NEEDED
 from app.athletes.files.reading import Entry
 from app.athletes.files.records import taken_reason
-from app.athletes.files.report import Counts, Outcome, Rejection
+from app.athletes.files.report import Counts, Outcome
 from app.athletes.models import Athlete, Enrolment
 from app.categories.models import Category, CategoryCreate
 from app.centres.models import Centre, CentreCreate
+from app.core.csv.report import Rejection
 from app.core.db.constraints import taken_fields
 from app.core.db.journal import ids_of, journal_cte, names_of, with_event_columns
+from app.core.db.savepoints import PLAN_AGAIN, Savepoints
 from app.core.db.schema import source_of, table_of, written_columns
 from app.core.db.statements import Statement, derived_columns
 from app.core.db.transactions import Runner, Transaction
@@ -41,11 +43,10 @@ class _OneAthleteTwice(Exception):
 class AthletesStorage:
     """Stores the rows of a file: creates new athletes and updates existing ones."""
 
-    _locks = True
-    """Whether rows that are found are locked until their transaction ends."""
-
-    def __init__(self, database: Runner) -> None:
+    def __init__(self, database: Runner, *, locks: bool = True) -> None:
         self._database = database
+        self._locks = locks
+        """Whether rows that are found are locked until their transaction ends."""
 
     async def store(self, entries: Sequence[Entry]) -> Outcome:
         """Store rows in one transaction; on a conflict, store each half in its own.
@@ -89,6 +90,17 @@ class AthletesStorage:
             outcome = Outcome()
             outcome.reject(Rejection(entry.row, reason))
             return outcome
+
+
+class AthletesWithin(AthletesStorage):
+    """Stores athletes within a transaction, which may undo them."""
+
+    def __init__(self, transaction: Transaction, *, locks: bool) -> None:
+        super().__init__(Savepoints(transaction), locks=locks)
+
+    async def _count_rows(self) -> None:
+        """Make the database plan again, as there are more rows now."""
+        await self._database.rows(PLAN_AGAIN, {})
 
 
 async def _put(entries: Sequence[Entry], locks: bool, transaction: Transaction) -> Outcome:

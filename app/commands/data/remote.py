@@ -12,10 +12,11 @@ import httpx
 from app.athletes.files.importing import Result, Work
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile, Entry
-from app.athletes.files.report import Counts, ImportReport, Outcome, Rejection
+from app.athletes.files.report import Counts, ImportReport, Outcome
 from app.commands.token import Remote
 from app.core.csv.dialect import Dialect
 from app.core.csv.reader import read_rows
+from app.core.csv.report import Rejection
 from app.core.errors import PROBLEM_MEDIA_TYPE, Unavailable
 from app.core.settings import get_settings
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from app.athletes.files.columns import title_key
-from app.athletes.files.importing import Storage, begun_report, stored_batches
+from app.athletes.files.importing import Storage, begun_report, stored
 from app.athletes.files.options import ImportOptions
 from app.athletes.files.reading import AthletesFile
-from app.athletes.files.report import ImportReport, Rejection
+from app.athletes.files.report import ImportReport
 from app.commands.data.targets import Target, on_target
 from app.commands.progress import progress
 from app.commands.token import Remote
+from app.core.csv.report import Rejection
 from app.core.errors import DomainError
 from app.core.resources.fields import new_id
 
@@ -74,7 +75,7 @@ async def _import(
     report = begun_report(file)
     size = os.fstat(opened.fileno()).st_size
     with progress("import") as show:
-        async with aclosing(stored_batches(file, storage)) as outcomes:
+        async with aclosing(stored(file, storage)) as outcomes:
             async for outcome in outcomes:
                 report.take(outcome)
                 rows.add(outcome.rejections)

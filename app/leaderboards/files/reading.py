@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from app.athletes.files.reading import CENTRES_IN_BATCH, CHARACTERS_IN_BATCH, ROWS_IN_BATCH
-from app.athletes.files.report import Rejection
 from app.core.csv.dialect import Encoding
+from app.core.csv.report import Rejection
 from app.core.errors import Invalid
 from app.leaderboards.files.columns import Table
 from app.leaderboards.files.lines import COLUMNS, Line, line_of

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from app.athletes.files.report import REPORTED_ROWS, RejectedRow, Rejection
+from app.core.csv.report import REPORTED_ROWS, RejectedRow, RowCounts, RowsOutcome, reported
 
 
-class Counts(BaseModel):
+class Counts(RowCounts):
     """How many rows were read, and what was created for them."""
-
-    model_config = {"json_schema_serialization_defaults_required": True}
 
     read: int = Field(default=0, examples=[360])
     created: int = Field(
@@ -26,28 +24,12 @@ class Counts(BaseModel):
     new_categories: int = Field(default=0, examples=[2])
     new_centres: int = Field(default=0, examples=[41])
 
-    def add(self, other: "Counts") -> None:
-        """Add the counts of more rows."""
-        for name in Counts.model_fields:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
 
 @dataclass(slots=True)
-class Outcome:
+class Outcome(RowsOutcome[Counts]):
     """The result for some rows."""
 
     counts: Counts = field(default_factory=Counts)
-    rejections: list[Rejection] = field(default_factory=list)
-
-    def add(self, other: "Outcome") -> None:
-        """Add the result for more rows."""
-        self.counts.add(other.counts)
-        self.rejections += other.rejections
-
-    def reject(self, *rejections: Rejection) -> None:
-        """Add rows that were read and are not stored."""
-        self.counts.add(Counts(read=len(rejections), rejected=len(rejections)))
-        self.rejections += rejections
 
 
 class CompetitionReport(Counts):
@@ -63,6 +45,4 @@ class CompetitionReport(Counts):
     def take(self, outcome: Outcome) -> None:
         """Add the result for more rows to the report."""
         self.add(outcome.counts)
-        for rejection in outcome.rejections[: REPORTED_ROWS - len(self.rejections)]:
-            reported = RejectedRow(line=rejection.row.line, reason=rejection.reason)
-            self.rejections.append(reported)
+        self.rejections += reported(self.rejections, outcome)

@@ -13,12 +13,14 @@ from pydantic_core import to_json
 
 from app.athletes.files.columns import NEEDED
 from app.athletes.files.reading import Entry as AthleteEntry
-from app.athletes.files.report import Rejection
+from app.athletes.files.storing import AthletesWithin
 from app.categories.crud import CategoriesCRUD
 from app.categories.models import CategoryCreate
 from app.competitions.crud import CompetitionsCRUD, refuse_final
 from app.competitions.locks import grow_board_query, lock_board_query, lock_competition_query
 from app.core.access import Caller
+from app.core.csv.report import Rejection
+from app.core.db.savepoints import Savepoints
 from app.core.db.statements import Statement, derived_columns
 from app.core.db.transactions import Transaction
 from app.core.errors import AlreadyTaken
@@ -27,7 +29,6 @@ from app.core.resources.text import name_key
 from app.leaderboards.files import statements
 from app.leaderboards.files.lines import Line, score_columns
 from app.leaderboards.files.report import Counts, Outcome
-from app.leaderboards.files.savepoints import AthletesWithin, Savepoints
 from app.workouts.scores import Scoring
 
 _NEW: Mapping[str, Any] = {"id": None, "reference": None, "sex": None, "centres": []}
