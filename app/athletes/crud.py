@@ -11,6 +11,7 @@ from asyncpg import CheckViolationError, ForeignKeyViolationError
 from app.athletes import rights
 from app.athletes.errors import TooManyCentres
 from app.athletes.models import (
+    ERASED_DETAIL,
     MOST_CENTRES,
     AthleteCreate,
     AthleteLookup,
@@ -30,7 +31,7 @@ from app.centres.crud import CentresCRUD
 from app.core.access import Reach, Right
 from app.core.db.constraints import rule_broken
 from app.core.db.transactions import Transaction
-from app.core.errors import Forbidden, NotFound, ReferenceMissing
+from app.core.errors import Erased, Forbidden, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource, Versions
 from app.core.resources.paging import NamedListQuery, PageOfJSON
 from app.core.resources.queries import FULL, REACH
@@ -70,6 +71,16 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
         if payload.model_fields_set == {"category_id"} and not self._caller.is_admin:
             return await self.get(row_id)  # maybe in another view
         return updated
+
+    async def lock_named(self, transaction: Transaction, athlete_id: UUID) -> Any:
+        """Lock the athlete that an ``athlete_id`` in a body names; read ``category_id``.
+
+        Raise ``ReferenceMissing`` if the caller does not see them, or ``Erased``.
+        """
+        whom = {"athlete_id": athlete_id, **self.reach().values()}
+        athlete = await transaction.row(self.queries.lock_named_query(), whom)
+        check_named(athlete, athlete and athlete["erased_at"])
+        return athlete
 
     async def of_category(self, category_id: UUID, query: AthletesOfCategoryQuery) -> PageOfJSON:
         """List the athletes of a category; raise ``NotFound`` if there is no such category."""
@@ -230,6 +241,14 @@ class AthletesCRUD(CRUD[AthleteCreate, AthleteUpdate]):
             return await self._write(transaction, self.queries.update_query(fields), values)
 
         return await self._database.transaction(work)
+
+
+def check_named(athlete: object, erased_at: object) -> None:
+    """Raise an error if an ``athlete_id`` in a body names nobody, or somebody who was erased."""
+    if athlete is None:
+        raise no_such_athlete()
+    if erased_at is not None:
+        raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
 
 
 def no_such_athlete() -> ReferenceMissing:

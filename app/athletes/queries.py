@@ -129,6 +129,17 @@ class AthleteQueries(Queries):
         return self.read_query(_ATHLETES.c[column] == sa.bindparam(column))
 
     @compiled_once
+    def lock_named_query(self) -> Statement:
+        """Lock the athlete ``athlete_id`` against erasure and deletion: ``category_id, erased_at``.
+
+        The athlete is within the reach of what the caller sees.
+        """
+        wanted = _ATHLETES.c.id == sa.bindparam("athlete_id", type_=sa.Uuid), self.may_change()
+        columns = _ATHLETES.c.category_id, _ATHLETES.c.erased_at
+        locked = sa.select(*columns).where(*wanted)
+        return Statement(locked.with_for_update(read=True, key_share=True))
+
+    @compiled_once
     def insert_query(self) -> Statement:
         """Insert an athlete and their enrolments, and read the athlete."""
         athlete = self.inserted_cte()

@@ -9,7 +9,7 @@ from app.centres.crud import CentresCRUD
 from app.competitions import rights
 from app.competitions.locks import lock_competition_query
 from app.competitions.models import CompetitionCreate, CompetitionUpdate
-from app.competitions.queries import COMPETITION_QUERIES
+from app.competitions.queries import AFTER, COMPETITION_QUERIES
 from app.core.access import Right
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import NotFound, WrongState
@@ -26,7 +26,6 @@ BEFORE: Mapping[str, Collection[str]] = {
     "reopened": ("closed", "final"),
 }
 """The statuses from which a competition can be opened, closed and so on."""
-AFTER = {"opened": "open", "closed": "closed", "finalised": "final", "reopened": "open"}
 
 
 class CompetitionsCRUD(CRUD[CompetitionCreate, CompetitionUpdate]):

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError
 
-from app.athletes.crud import AthletesCRUD, no_such_athlete
-from app.athletes.models import ERASED_DETAIL
+from app.athletes.crud import AthletesCRUD
 from app.competitions import rights
 from app.competitions.crud import CompetitionsCRUD, refuse_final
 from app.competitions.locks import (
@@ -21,7 +20,7 @@ from app.core.access import Caller, Right
 from app.core.db.constraints import reference_missing
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import AlreadyTaken, Erased, NotFound, StillInUse, WrongState
+from app.core.errors import AlreadyTaken, StillInUse, WrongState
 from app.core.resources.crud import CRUD, Resource, Versions
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -49,12 +48,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
 
         async def work(transaction: Transaction) -> Resource:
             competition = await self._lock_to_enter(transaction, competition_id, payload.athlete_id)
-            whom = {"athlete_id": payload.athlete_id, **self._athletes.reach().values()}
-            athlete = await transaction.row(self.queries.athlete_query(), whom)
-            if athlete is None:
-                raise no_such_athlete()
-            if athlete["erased_at"] is not None:
-                raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
+            athlete = await self._athletes.lock_named(transaction, payload.athlete_id)
             refuse_final(competition)
             category_id = payload.category_id or athlete["category_id"]
             board = {"competition_id": competition_id, "category_id": category_id}
@@ -94,10 +88,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
 
         async def work(transaction: Transaction) -> None:
             competition = await self._lock(transaction, row_id, rights.CHANGE)
-            board = {
-                "competition_id": competition["id"],
-                "category_id": competition["category_id"],
-            }
+            board = _board_of(competition)
             await transaction.row(grow_board_query(), {**board, "more": -1})
             reach = self.changes.reach(self._caller)
             values = {"id": row_id, "expected": expected, **reach.values()}
@@ -110,11 +101,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
                 raise self.not_found() if still is None else self.changed_meanwhile()
             await transaction.row(drop_board_query(), board)
 
-        try:
-            await self._database.transaction(work)
-        except NotFound:
-            await self._waits_for_standby(row_id)  # it may be gone by the first request of a retry
-            raise
+        await self._after_standby(row_id, self._database.transaction(work))
 
     async def of_competition(self, competition_id: UUID, query: EntriesQuery) -> PageOfJSON:
         """List the entries of a competition; raise ``NotFound`` if there is no such competition."""
@@ -140,10 +127,7 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
     ) -> Resource:
         async def work(transaction: Transaction) -> Resource:
             competition = await self._lock(transaction, entry_id, right)
-            await transaction.row(
-                lock_board_query(),
-                {"competition_id": competition["id"], "category_id": competition["category_id"]},
-            )
+            await transaction.row(lock_board_query(), _board_of(competition))
             state = await transaction.row(self.queries.state_query(), {"id": entry_id})
             if state is None:
                 raise self.not_found()
@@ -173,3 +157,8 @@ class EntriesCRUD(CRUD[EntryCreate, Payload]):
                 raise self.forbidden()
         refuse_final(competition)
         return competition
+
+
+def _board_of(competition: Any) -> dict[str, UUID]:
+    """Return the key of the board of an entry, given its locked competition."""
+    return {"competition_id": competition["id"], "category_id": competition["category_id"]}

@@ -28,6 +28,9 @@ from app.core.db.statements import Statement
 COMPETITIONS, EVENTS = table_of(Competition), table_of(CompetitionEvent)
 ENTRIES, BOARDS = table_of(Entry), table_of(Board)
 
+COMPETITION_ID = sa.bindparam("competition_id", type_=sa.Uuid)
+CATEGORY_ID = sa.bindparam("category_id", type_=sa.Uuid)
+"""The key of a board."""
 ONE: sa.ColumnClause[int] = sa.literal_column("1")
 NONE: sa.ColumnClause[int] = sa.literal_column("0")
 
@@ -36,6 +39,11 @@ def published(rows: sa.FromClause) -> sa.ColumnElement[bool]:
     """Match rows that are published by now."""
     is_published: sa.ColumnElement[bool] = rows.c.published_at <= NOW
     return sa.func.coalesce(is_published, sa.false())
+
+
+def of_board(rows: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Match rows of the board of ``COMPETITION_ID`` and ``CATEGORY_ID``."""
+    return sa.and_(rows.c.competition_id == COMPETITION_ID, rows.c.category_id == CATEGORY_ID)
 
 
 def turn_cte(competition_id: sa.ColumnElement[Any], *, to_change: bool = False) -> sa.CTE:
@@ -67,9 +75,8 @@ def _locked(source: sa.FromClause, wanted: sa.ColumnElement[bool], turn: sa.CTE)
 @cache
 def lock_competition_query(*, to_change: bool = False) -> Statement:
     """Lock a competition, to write what belongs to it, or ``to_change`` it or its events."""
-    competition_id = sa.bindparam("competition_id", type_=sa.Uuid)
-    turn = turn_cte(competition_id, to_change=to_change)
-    locked = _locked(COMPETITIONS, COMPETITIONS.c.id == competition_id, turn)
+    turn = turn_cte(COMPETITION_ID, to_change=to_change)
+    locked = _locked(COMPETITIONS, COMPETITIONS.c.id == COMPETITION_ID, turn)
     if to_change:
         return Statement(locked.with_for_update(key_share=True, of=COMPETITIONS))
     return Statement(locked.with_for_update(read=True, of=COMPETITIONS))
@@ -98,11 +105,8 @@ def lock_competition_of_entry_query() -> Statement:
 @cache
 def lock_board_query() -> Statement:
     """Lock the board of a competition and a category, which exists."""
-    wanted = (
-        BOARDS.c.competition_id == sa.bindparam("competition_id", type_=sa.Uuid),
-        BOARDS.c.category_id == sa.bindparam("category_id", type_=sa.Uuid),
-    )
-    return Statement(sa.select(BOARDS.c.revision).where(*wanted).with_for_update(key_share=True))
+    board = sa.select(BOARDS.c.revision).where(of_board(BOARDS))
+    return Statement(board.with_for_update(key_share=True))
 
 
 @cache
@@ -111,8 +115,8 @@ def grow_board_query() -> Statement:
     more = sa.bindparam("more", type_=sa.Integer)
     row = insert(BOARDS).values(
         {
-            "competition_id": sa.bindparam("competition_id", type_=sa.Uuid),
-            "category_id": sa.bindparam("category_id", type_=sa.Uuid),
+            "competition_id": COMPETITION_ID,
+            "category_id": CATEGORY_ID,
             "entries": more,
             "revision": ONE,
         }
@@ -130,11 +134,7 @@ def grow_board_query() -> Statement:
 @cache
 def drop_board_query() -> Statement:
     """Delete a locked board that has no entries any more, so that its category can be deleted."""
-    of_board = (
-        BOARDS.c.competition_id == sa.bindparam("competition_id", type_=sa.Uuid),
-        BOARDS.c.category_id == sa.bindparam("category_id", type_=sa.Uuid),
-    )
-    empty = sa.delete(BOARDS).where(*of_board, BOARDS.c.entries == NONE)
+    empty = sa.delete(BOARDS).where(of_board(BOARDS), BOARDS.c.entries == NONE)
     return Statement(empty.returning(BOARDS.c.revision))
 
 

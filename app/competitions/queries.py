@@ -5,8 +5,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.athletes.models import Athlete
-from app.athletes.queries import ATHLETE_QUERIES
 from app.competitions.locks import (
     COMPETITIONS,
     ENTRIES,
@@ -24,7 +22,7 @@ from app.competitions.models import (
     EntryRead,
 )
 from app.core.db.journal import ids_of, with_event_columns
-from app.core.db.schema import NOW, table_of
+from app.core.db.schema import NOW
 from app.core.db.statements import Statement
 from app.core.resources.queries import (
     REACH_ATHLETE,
@@ -36,8 +34,9 @@ from app.core.resources.queries import (
     next_version,
 )
 
-_ATHLETES = table_of(Athlete)
 _ID = sa.bindparam("id", type_=sa.Uuid)
+AFTER = {"opened": "open", "closed": "closed", "finalised": "final", "reopened": "open"}
+"""The status of a competition after it was opened, closed and so on."""
 _BY_CREATION = {"created_at": "created_at"}
 
 
@@ -58,9 +57,8 @@ class CompetitionQueries(Queries):
     @compiled_once
     def status_query(self, verb: str) -> Statement:
         """Give a locked competition the status of a verb, such as ``opened``, and read it."""
-        status = {"opened": "open", "closed": "closed", "finalised": "final", "reopened": "open"}
         new: dict[sa.Column[Any], Any] = {
-            COMPETITIONS.c.status: sa.literal_column(f"'{status[verb]}'"),
+            COMPETITIONS.c.status: sa.literal_column(f"'{AFTER[verb]}'"),
             **next_version(COMPETITIONS),
         }
         changed = ["status"]
@@ -153,18 +151,6 @@ class EntryQueries(Queries):
     def event_centres(self, source: sa.CTE) -> sa.ColumnElement[Any]:
         """Return the host of the competition."""
         return ids_of(_of_competition(source, "centre_id"))
-
-    @compiled_once
-    def athlete_query(self) -> Statement:
-        """Lock an athlete within reach who enters: ``category_id, erased_at``."""
-        wanted = (
-            _ATHLETES.c.id == sa.bindparam("athlete_id", type_=sa.Uuid),
-            ATHLETE_QUERIES.may_change(),
-        )
-        columns = _ATHLETES.c.category_id, _ATHLETES.c.erased_at
-        return Statement(
-            sa.select(*columns).where(*wanted).with_for_update(read=True, key_share=True)
-        )
 
     @compiled_once
     def status_query(self, verb: str) -> Statement:

@@ -9,12 +9,23 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.athletes.models import Enrolment
 from app.categories.models import Category
-from app.competitions.locks import BOARDS, COMPETITIONS, ENTRIES, EVENTS, ONE, published
+from app.competitions.locks import (
+    BOARDS,
+    CATEGORY_ID,
+    COMPETITION_ID,
+    COMPETITIONS,
+    ENTRIES,
+    EVENTS,
+    NONE,
+    ONE,
+    of_board,
+    published,
+)
 from app.core.db.schema import table_of
 from app.core.db.statements import Statement
 from app.core.resources.paging import LARGEST_PAGE
-from app.core.resources.projection import EMPTY_LIST, as_json
-from app.leaderboards.ranking import ATHLETES, CATEGORY_ID, COMPETITION_ID, NONE, RESULTS, ranked
+from app.core.resources.projection import EMPTY_LIST, as_json, reference
+from app.leaderboards.ranking import ATHLETES, RESULTS, ranked
 from app.leaderboards.refresh import RANKINGS, STANDINGS
 
 CATEGORIES, ENROLMENTS = table_of(Category), table_of(Enrolment)
@@ -39,8 +50,8 @@ def state_query() -> Statement:
         published(COMPETITIONS).label("published"),
         COMPETITIONS.c.status,
         COMPETITIONS.c.overall_tie,
-        _reference(COMPETITIONS).label("competition"),
-        sa.case((CATEGORIES.c.id.is_not(None), _reference(CATEGORIES))).label("category"),
+        reference(COMPETITIONS).label("competition"),
+        sa.case((CATEGORIES.c.id.is_not(None), reference(CATEGORIES))).label("category"),
         sa.func.coalesce(BOARDS.c.entries, NONE).label("entries"),
         sa.func.coalesce(BOARDS.c.revision, NONE).label("revision"),
         sa.func.coalesce(RANKINGS.c.revision, NONE).label("computed"),
@@ -74,17 +85,9 @@ def page_query(
         candidates = sa.select(source, ranking.ordinals.label("ordinals"))
     else:
         source = STANDINGS
-        of_board = (
-            sa.select(RANKINGS.c.ordinals)
-            .where(
-                RANKINGS.c.competition_id == COMPETITION_ID, RANKINGS.c.category_id == CATEGORY_ID
-            )
-            .scalar_subquery()
-        )
         columns = [STANDINGS.c[name] for name in ("entry_id", "rank", "points", "places")]
-        candidates = sa.select(*columns, STANDINGS.c.position, of_board.label("ordinals")).where(
-            STANDINGS.c.competition_id == COMPETITION_ID, STANDINGS.c.category_id == CATEGORY_ID
-        )
+        candidates = sa.select(*columns, STANDINGS.c.position, _ordinals())
+        candidates = candidates.where(of_board(STANDINGS))
         if conditions:
             candidates = candidates.join(ENTRIES, ENTRIES.c.id == STANDINGS.c.entry_id)
             candidates = candidates.join(ATHLETES, ATHLETES.c.id == ENTRIES.c.athlete_id)
@@ -129,13 +132,8 @@ def page_query(
 @lru_cache
 def standing_query() -> Statement:
     """Read the standing of an entry as ``item``: a ``LeaderboardRow``."""
-    ordinals = (
-        sa.select(RANKINGS.c.ordinals)
-        .where(RANKINGS.c.competition_id == COMPETITION_ID, RANKINGS.c.category_id == CATEGORY_ID)
-        .scalar_subquery()
-    )
     found = (
-        sa.select(STANDINGS, ordinals.label("ordinals"))
+        sa.select(STANDINGS, _ordinals())
         .where(STANDINGS.c.entry_id == sa.bindparam("entry_id", type_=sa.Uuid))
         .cte("found")
     )
@@ -148,6 +146,13 @@ def board_of_entry_query() -> Statement:
     columns = ENTRIES.c.competition_id, ENTRIES.c.category_id
     wanted = ENTRIES.c.id == sa.bindparam("entry_id", type_=sa.Uuid)
     return Statement(sa.select(*columns).where(wanted))
+
+
+def _ordinals() -> sa.Label[Any]:
+    """Return the ordinals of the events of the board: the order of ``places``."""
+    return (
+        sa.select(RANKINGS.c.ordinals).where(of_board(RANKINGS)).scalar_subquery().label("ordinals")
+    )
 
 
 def _conditions(filters: Set[str]) -> list[sa.ColumnElement[bool]]:
@@ -165,7 +170,7 @@ def _conditions(filters: Set[str]) -> list[sa.ColumnElement[bool]]:
 
 def _item(found: sa.CTE, *, by_event: bool) -> sa.ColumnElement[Any]:
     """Return a ``LeaderboardRow`` for each row of a page, as JSON."""
-    athlete = _reference(ATHLETES).label("athlete")
+    athlete = reference(ATHLETES).label("athlete")
     row = (
         sa.select(
             found.c.rank,
@@ -221,13 +226,3 @@ def _events(found: sa.CTE, *, by_event: bool) -> sa.ColumnElement[Any]:
         event = event.where(each.c.ordinal == _EVENT)
     listed = event.correlate(found).subquery("event")
     return sa.select(sa.func.json_agg(listed.table_valued())).correlate(found).scalar_subquery()
-
-
-def _reference(table: sa.Table) -> sa.ColumnElement[Any]:
-    pairs: tuple[sa.ColumnElement[Any], ...] = (
-        sa.literal_column("'id'"),
-        table.c.id,
-        sa.literal_column("'name'"),
-        table.c.name,
-    )
-    return sa.func.json_build_object(*pairs)

@@ -16,15 +16,22 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from app.athletes.models import Athlete
-from app.competitions.locks import BOARDS, COMPETITIONS, ENTRIES, EVENTS, ONE
+from app.competitions.locks import (
+    BOARDS,
+    CATEGORY_ID,
+    COMPETITION_ID,
+    COMPETITIONS,
+    ENTRIES,
+    EVENTS,
+    NONE,
+    ONE,
+    of_board,
+)
 from app.competitions.models import MOST_EVENTS
 from app.core.db.schema import table_of
 from app.results.models import Result
 
 ATHLETES, RESULTS = table_of(Athlete), table_of(Result)
-COMPETITION_ID = sa.bindparam("competition_id", type_=sa.Uuid)
-CATEGORY_ID = sa.bindparam("category_id", type_=sa.Uuid)
-NONE: sa.ColumnClause[int] = sa.literal_column("0")
 _INTEGERS = ARRAY(sa.Integer)
 
 
@@ -47,15 +54,14 @@ def ranked(*conditions: sa.ColumnElement[bool], breaks_ties: bool) -> Ranked:
     board = (
         sa.select(BOARDS.c.revision, COMPETITIONS.c.points, COMPETITIONS.c.overall_tie)
         .join(COMPETITIONS, COMPETITIONS.c.id == BOARDS.c.competition_id)
-        .where(BOARDS.c.competition_id == COMPETITION_ID, BOARDS.c.category_id == CATEGORY_ID)
+        .where(of_board(BOARDS))
         .cte("board")
     )
     taking = (
         sa.select(ENTRIES.c.id, ENTRIES.c.status, ENTRIES.c.withdrawn_before, ATHLETES.c.name_key)
         .join(ATHLETES, ATHLETES.c.id == ENTRIES.c.athlete_id)
         .where(
-            ENTRIES.c.competition_id == COMPETITION_ID,
-            ENTRIES.c.category_id == CATEGORY_ID,
+            of_board(ENTRIES),
             *conditions,
         )
         .cte("taking")

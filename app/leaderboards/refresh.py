@@ -19,12 +19,19 @@ import sqlalchemy as sa
 from asyncpg import ForeignKeyViolationError
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from app.competitions.locks import BOARDS, COMPETITIONS
+from app.competitions.locks import (
+    BOARDS,
+    CATEGORY_ID,
+    COMPETITION_ID,
+    COMPETITIONS,
+    NONE,
+    of_board,
+)
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
 from app.leaderboards.models import Ranking, Standing
-from app.leaderboards.ranking import CATEGORY_ID, COMPETITION_ID, NONE, ranked
+from app.leaderboards.ranking import ranked
 
 SMALL = 2000
 """A board of at most this many entries is computed for each reader that finds it behind."""
@@ -150,7 +157,7 @@ def lock_ranking_query() -> Statement:
                 BOARDS.c.category_id == RANKINGS.c.category_id,
             ),
         )
-        .where(RANKINGS.c.competition_id == COMPETITION_ID, RANKINGS.c.category_id == CATEGORY_ID)
+        .where(of_board(RANKINGS))
         .with_for_update(of=RANKINGS, key_share=True)
     )
 
@@ -159,9 +166,8 @@ def lock_ranking_query() -> Statement:
 def first_ranking_query() -> Statement:
     """Add the ranking of a board that has none, with nothing computed."""
     columns = "competition_id", "category_id", "revision", "ordinals"
-    board = sa.select(BOARDS.c.competition_id, BOARDS.c.category_id, NONE, _EMPTY).where(
-        BOARDS.c.competition_id == COMPETITION_ID, BOARDS.c.category_id == CATEGORY_ID
-    )
+    board = sa.select(BOARDS.c.competition_id, BOARDS.c.category_id, NONE, _EMPTY)
+    board = board.where(of_board(BOARDS))
     row = insert(RANKINGS).from_select(columns, board, include_defaults=False)
     return Statement(row.on_conflict_do_nothing().returning(RANKINGS.c.revision))
 
@@ -199,7 +205,7 @@ def refresh_query(*, breaks_ties: bool) -> Statement:
     )
     marked = (
         sa.update(RANKINGS)
-        .where(RANKINGS.c.competition_id == COMPETITION_ID, RANKINGS.c.category_id == CATEGORY_ID)
+        .where(of_board(RANKINGS))
         .values(
             revision=revision.correlate(RANKINGS).scalar_subquery(),
             ranked_at=NOW,

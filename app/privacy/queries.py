@@ -8,14 +8,14 @@ from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from app.athletes.models import ERASED_NAME, Athlete, Enrolment
-from app.centres.models import Centre, CentreReference
+from app.centres.models import Centre
 from app.competitions.models import Entry
 from app.core.db.journal import EVENTS, Event, journal_cte, with_event_columns
 from app.core.db.schema import NOW, table_of, written_columns
 from app.core.db.statements import Statement, derived_columns
 from app.core.http.idempotency import IdempotencyKey
 from app.core.resources.models import Row
-from app.core.resources.projection import EMPTY_LIST, Projection, as_json
+from app.core.resources.projection import EMPTY_LIST, Projection, as_json, reference
 from app.core.resources.queries import next_version, version_after
 from app.identity.accounts.models import AccountRead
 from app.identity.models import Account, Code, LoginLimit, Staff, Token, type_of
@@ -240,7 +240,7 @@ def _first(
 def _enrolments() -> sa.ColumnElement[Any]:
     enrolled_at = as_json(_ENROLMENTS.c.enrolled_at).label("enrolled_at")
     rows = (
-        sa.select(_centre(), enrolled_at)
+        sa.select(reference(_CENTRES).label("centre"), enrolled_at)
         .join(_CENTRES, _CENTRES.c.id == _ENROLMENTS.c.centre_id)
         .where(_ENROLMENTS.c.athlete_id == _ID)
         .order_by(_ENROLMENTS.c.enrolled_at, _CENTRES.c.id)
@@ -252,7 +252,7 @@ def _enrolments() -> sa.ColumnElement[Any]:
 def _roles() -> sa.ColumnElement[Any]:
     times = (as_json(_STAFF.c[name]).label(name) for name in ("created_at", "updated_at"))
     rows = (
-        sa.select(_centre(), _STAFF.c.role, *times)
+        sa.select(reference(_CENTRES).label("centre"), _STAFF.c.role, *times)
         .join(_CENTRES, _CENTRES.c.id == _STAFF.c.centre_id)
         .where(_STAFF.c.account_id.in_(_ACCOUNT_ID))
         .order_by(_STAFF.c.created_at, _STAFF.c.id)
@@ -281,13 +281,6 @@ def _answers() -> sa.ColumnElement[Any]:
         .subquery("answers")
     )
     return _array(sa.select(sa.func.json_agg(rows.table_valued())))
-
-
-def _centre() -> sa.ColumnElement[Any]:
-    parts: list[sa.ColumnElement[Any]] = []
-    for name in CentreReference.model_fields:
-        parts += [sa.literal_column(f"'{name}'"), _CENTRES.c[name]]
-    return sa.func.json_build_object(*parts).label("centre")
 
 
 def _array(rows: sa.Select[Any]) -> sa.ColumnElement[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.athletes.crud import AthletesCRUD, no_such_athlete
+from app.athletes.crud import AthletesCRUD
 from app.athletes.models import ERASED_DETAIL
 from app.centres.crud import CentresCRUD
 from app.competitions.crud import refuse_final
@@ -59,7 +59,7 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             workout = await transaction.row(locks.lock_workout_query(), ids)
             _check_place(payload, workout)
             self._check_logging(workout["centre_id"], payload.athlete_id)
-            await self._check_athlete(transaction, payload.athlete_id)
+            await self._athletes.lock_named(transaction, payload.athlete_id)
             fields = {
                 "id": new_id(),
                 "athlete_id": payload.athlete_id,
@@ -98,17 +98,13 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
 
     async def get_of_entry(self, event_id: UUID, entry_id: UUID) -> Resource:
         """Read the result of an entry in an event; raise ``NotFound``."""
-        return await self.get(await self._id_of(self._database, event_id, entry_id))
+        return await self.get(await self._id_of(event_id, entry_id))
 
     async def delete_of_entry(
         self, event_id: UUID, entry_id: UUID, expected: Versions = None
     ) -> None:
         """Delete the result of an entry in an event, as ``delete``."""
-        try:
-            result_id = await self._id_of(self._database, event_id, entry_id)
-        except NotFound:
-            await self._waits_for_standby(entry_id)  # as in ``delete``
-            raise
+        result_id = await self._after_standby(entry_id, self._id_of(event_id, entry_id))
         await self.delete(result_id, expected)
 
     async def update(
@@ -159,11 +155,7 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             if await transaction.row(self.queries.delete_query(), values) is None:
                 raise await self._why_not(transaction, row_id)
 
-        try:
-            await self._database.transaction(work)
-        except NotFound:
-            await self._waits_for_standby(row_id)  # it may be gone by the first request of a retry
-            raise
+        await self._after_standby(row_id, self._database.transaction(work))
 
     async def changes_of(self, result_id: UUID) -> str:
         """Return the corrections of a result, as JSON; raise ``NotFound``."""
@@ -300,9 +292,9 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
         row = await transaction.row(self.queries.place_query(), {"id": result_id})
         return self.not_found() if row is None else self.changed_meanwhile()
 
-    async def _id_of(self, runner: Runner, event_id: UUID, entry_id: UUID) -> UUID:
+    async def _id_of(self, event_id: UUID, entry_id: UUID) -> UUID:
         ids = {"event_id": event_id, "entry_id": entry_id}
-        row = await runner.row(self.queries.of_entry_query(), ids)
+        row = await self._database.row(self.queries.of_entry_query(), ids)
         if row is None:
             raise self.not_found()
         result_id: UUID = row["id"]
@@ -328,14 +320,6 @@ class ResultsCRUD(CRUD[ResultCreate, ResultUpdate]):
             return False
         row = await transaction.row(locks.lock_athlete_of_query(rows), {"id": row_id})
         return row is not None and row["erased_at"] is not None
-
-    async def _check_athlete(self, transaction: Transaction, athlete_id: UUID) -> None:
-        whom = {"athlete_id": athlete_id, **self._athletes.reach().values()}
-        athlete = await transaction.row(locks.athlete_query(), whom)
-        if athlete is None:
-            raise no_such_athlete()
-        if athlete["erased_at"] is not None:
-            raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
 
 
 def _no_such_entry() -> NotFound:

@@ -5,8 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.athletes.models import Athlete, Enrolment
-from app.athletes.queries import ATHLETE_QUERIES
+from app.athletes.models import Athlete
 from app.centres.models import Centre
 from app.competitions.locks import COMPETITIONS, ENTRIES, EVENTS, of_row, published, turn_cte
 from app.core.db.schema import NOW, table_of
@@ -16,7 +15,7 @@ from app.trainings.models import Training
 from app.workouts.models import Workout
 
 ATHLETES, CENTRES, WORKOUTS = table_of(Athlete), table_of(Centre), table_of(Workout)
-ENROLMENTS, RESULTS, TRAININGS = table_of(Enrolment), table_of(Result), table_of(Training)
+RESULTS, TRAININGS = table_of(Result), table_of(Training)
 
 _EVENT_ID = sa.bindparam("event_id", type_=sa.Uuid)
 _ENTRY_ID = sa.bindparam("entry_id", type_=sa.Uuid)
@@ -76,7 +75,6 @@ def entry_query() -> Statement:
         ENTRIES.c.status,
         ENTRIES.c.withdrawn_before,
         RESULTS.c.id.label("result_id"),
-        RESULTS.c.version,
         RESULTS.c.review,
     )
     source = ENTRIES.outerjoin(RESULTS, of_event)
@@ -108,17 +106,6 @@ def lock_workout_query() -> Statement:
 
 
 @cache
-def athlete_query() -> Statement:
-    """Lock an athlete within reach: ``erased_at``."""
-    wanted = (
-        ATHLETES.c.id == sa.bindparam("athlete_id", type_=sa.Uuid),
-        ATHLETE_QUERIES.may_change(),
-    )
-    locked = sa.select(ATHLETES.c.erased_at).where(*wanted)
-    return Statement(locked.with_for_update(read=True, key_share=True))
-
-
-@cache
 def lock_athlete_of_query(rows: sa.Table) -> Statement:
     """Lock the athlete of a result or entry: ``erased_at``."""
     of_row = sa.select(rows.c.athlete_id).where(rows.c.id == sa.bindparam("id", type_=sa.Uuid))
@@ -137,11 +124,7 @@ def lock_review_query() -> Statement:
 def lock_result_query() -> Statement:
     """Lock the workout of a result at a centre, and read what a change of it needs."""
     columns = (
-        RESULTS.c.id,
-        RESULTS.c.version,
         RESULTS.c.centre_id,
-        RESULTS.c.event_id,
-        RESULTS.c.entry_id,
         *_scoring(),
         CENTRES.c.time_zone,
         NOW.label("now"),

@@ -73,26 +73,7 @@ class ResultQueries(Queries):
         moved = (
             sa.select(updated.c.competition_id, updated.c.category_id).where(raised).cte("moved")
         )
-        was = RESULTS.alias("was")
-        before, after = _values(was), _values(updated)
-        row = {
-            CHANGES.c.result_id: updated.c.id,
-            CHANGES.c.to_version: updated.c.version,
-            CHANGES.c.reason: sa.bindparam("reason", None, type_=sa.Text),
-            CHANGES.c.before: before,
-            CHANGES.c.after: after,
-        }
-        kept = (
-            sa.insert(CHANGES)
-            .from_select(
-                list(row),
-                sa.select(*row.values())
-                .join(was, was.c.id == updated.c.id)
-                .where(raised, before != after),
-                include_defaults=False,
-            )
-            .cte("kept")
-        )
+        kept = kept_cte(updated, sa.bindparam("reason", None, type_=sa.Text), raised)
         event = self.updated_event_cte(updated)
         read = self.projection.each(updated)
         return Statement(read.add_cte(event, kept, board_changed_cte(moved)))
@@ -144,6 +125,27 @@ class ResultQueries(Queries):
             sa.func.coalesce(sa.func.json_agg(change.table_valued()), EMPTY_LIST).label("items")
         ).subquery("changes")
         return Statement(sa.select(sa.func.row_to_json(items.table_valued()).label("body")))
+
+
+def kept_cte(
+    updated: sa.CTE, reason: sa.ColumnElement[Any], *conditions: sa.ColumnElement[bool]
+) -> sa.CTE:
+    """Keep the values of before and after a change of results, if they differ.
+
+    With conditions, only those of the rows that satisfy them.
+    """
+    was = RESULTS.alias("was")
+    before, after = _values(was), _values(updated)
+    row = {
+        CHANGES.c.result_id: updated.c.id,
+        CHANGES.c.to_version: updated.c.version,
+        CHANGES.c.reason: reason,
+        CHANGES.c.before: before,
+        CHANGES.c.after: after,
+    }
+    changes = sa.select(*row.values()).join(was, was.c.id == updated.c.id)
+    changes = changes.where(*conditions, before != after)
+    return sa.insert(CHANGES).from_select(list(row), changes, include_defaults=False).cte("kept")
 
 
 def _values(rows: sa.FromClause) -> sa.ColumnElement[Any]:

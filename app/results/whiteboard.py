@@ -13,7 +13,7 @@ from app.centres.models import CentreReference
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.resources.fields import CalendarDate, ExampleId
-from app.core.resources.projection import EMPTY_LIST, as_json
+from app.core.resources.projection import EMPTY_LIST, as_json, reference
 from app.results.locks import ATHLETES, CENTRES, RESULTS, WORKOUTS
 from app.results.models import Occasion, Outcome, Scaling, WorkoutOfResult
 from app.workouts.models import ProgrammedWorkout
@@ -144,13 +144,10 @@ def _results(of_day: sa.CTE, both: sa.CTE, order: Order) -> sa.Label[object]:
     sorts: list[sa.ColumnElement[Any]] = [of_day.c.created_at, of_day.c.id]
     if order == "place":
         sorts.insert(0, of_day.c.place_key.asc().nulls_last())
-    athlete = sa.func.json_build_object(
-        sa.literal_column("'id'"), ATHLETES.c.id, sa.literal_column("'name'"), ATHLETES.c.name
-    )
     result = (
         sa.select(
             of_day.c.id,
-            athlete.label("athlete"),
+            reference(ATHLETES).label("athlete"),
             of_day.c.scaling,
             of_day.c.outcome,
             of_day.c.entered.label("score"),

@@ -6,12 +6,11 @@ from uuid import UUID
 
 from asyncpg import UniqueViolationError
 
-from app.athletes.crud import AthletesCRUD, no_such_athlete
-from app.athletes.models import ERASED_DETAIL
+from app.athletes.crud import AthletesCRUD, check_named
 from app.core.access import Caller, Right
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import RFC_3339, AlreadyTaken, Erased, WrongState
+from app.core.errors import RFC_3339, AlreadyTaken, WrongState
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -50,10 +49,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             )
             if training is None or not self._trainings.sees_row(training):
                 raise TrainingsCRUD.not_found()
-            if training["athlete"] is None:
-                raise no_such_athlete()
-            if training["erased_at"] is not None:
-                raise Erased.of_field("/athlete_id", "erased", ERASED_DETAIL)
+            check_named(training["athlete"], training["erased_at"])
             self._trainings.check(rights.BOOK, training, wish.athlete_id)
             if training["status"] == "cancelled":
                 raise WrongState("This training is cancelled.")

@@ -1,6 +1,6 @@
 """CRUD for all features: which statements run, in which transactions, with which errors."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Awaitable, Collection, Iterator, Mapping
 from functools import reduce
 from operator import or_
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ from app.core.resources.paging import ListQuery, PageOfJSON, Place, name_of_list
 from app.core.resources.queries import FULL, REACH, Queries, Start
 
 Create = TypeVar("Create", bound=Payload)
+Found = TypeVar("Found")
 Update = TypeVar("Update", bound=Payload)
 
 Versions = list[int] | None
@@ -337,6 +338,17 @@ class CRUD(Generic[Create, Update]):
     def _may_delete(self, reach: Reach, belongs: Mapping[str, Any]) -> bool:
         """Return whether a caller whose right has this reach may delete a row."""
         return reach.includes(**belongs)
+
+    async def _after_standby(self, row_id: UUID, found: Awaitable[Found]) -> Found:
+        """Await something; if that raises ``NotFound``, raise it once a standby has all writes.
+
+        The first request of a retry may have deleted the row.
+        """
+        try:
+            return await found
+        except NotFound:
+            await self._waits_for_standby(row_id)
+            raise
 
     async def _waits_for_standby(self, row_id: UUID) -> bool:
         """Return whether a row exists, once a synchronous standby has all earlier writes."""

@@ -162,6 +162,14 @@ def as_json(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.func.to_char(sa.func.timezone(_UTC, column), _RFC_3339)
 
 
+def reference(rows: sa.FromClause) -> sa.ColumnElement[Any]:
+    """Return the ``id`` and ``name`` of a row as JSON, as part of another resource."""
+    pairs: list[sa.ColumnElement[Any]] = []
+    for name in ("id", "name"):
+        pairs += [sa.literal_column(f"'{name}'"), rows.c[name]]
+    return sa.func.json_build_object(*pairs)
+
+
 def _lists(
     name: str,
     model: type[BaseModel],

@@ -18,9 +18,10 @@ from app.core.db.schema import table_of
 from app.core.db.statements import Statement
 from app.core.db.transactions import Reader, Runner
 from app.leaderboards.files.lines import COLUMNS
-from app.leaderboards.files.statements import ATHLETES, CATEGORIES, RESULTS, boards_query
+from app.leaderboards.files.statements import ATHLETES, CATEGORIES, boards_query
 from app.leaderboards.models import Ranking, Standing
 from app.leaderboards.refresh import refresh
+from app.results.locks import RESULTS
 
 ENTRIES_AT_ONCE = 500
 EXPORTED = (*COLUMNS, "place", "event_points", "rank", "points")

@@ -9,20 +9,19 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.athletes.models import Athlete
 from app.categories.models import Category
-from app.competitions.locks import BOARDS, COMPETITIONS, ENTRIES, EVENTS, published
+from app.competitions.locks import BOARDS, COMPETITION_ID, COMPETITIONS, ENTRIES, EVENTS, published
 from app.core.db.journal import ids_of, journal_cte, names_of, with_event_columns
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.resources.queries import next_version
-from app.results.models import SCORE, Result, ResultChange
-from app.workouts.models import Workout
+from app.results.locks import RESULTS, WORKOUTS
+from app.results.models import SCORE
+from app.results.queries import kept_cte
 
 ATHLETES, CATEGORIES = table_of(Athlete), table_of(Category)
-RESULTS, CHANGES, WORKOUTS = table_of(Result), table_of(ResultChange), table_of(Workout)
 WRITTEN = (*SCORE, "scaling")
 """The columns of a result that a file writes."""
 
-_COMPETITION_ID = sa.bindparam("competition_id", type_=sa.Uuid)
 _HOST: sa.ColumnElement[Any] = ids_of(sa.bindparam("host", type_=sa.Uuid))
 
 
@@ -53,7 +52,7 @@ def events_query() -> Statement:
             WORKOUTS.c.tie_break,
         )
         .join(WORKOUTS, WORKOUTS.c.id == EVENTS.c.workout_id)
-        .where(EVENTS.c.competition_id == _COMPETITION_ID)
+        .where(EVENTS.c.competition_id == COMPETITION_ID)
         .order_by(EVENTS.c.ordinal)
         .with_for_update(read=True, of=[EVENTS, WORKOUTS])
     )
@@ -98,7 +97,7 @@ def entries_query() -> Statement:
     columns = "id", "athlete_id", "category_id", "status", "withdrawn_before"
     return Statement(
         sa.select(*(ENTRIES.c[name] for name in columns)).where(
-            ENTRIES.c.competition_id == _COMPETITION_ID,
+            ENTRIES.c.competition_id == COMPETITION_ID,
             ENTRIES.c.athlete_id == sa.func.any(_ids("athlete_ids")),
         )
     )
@@ -120,7 +119,7 @@ def enter_query() -> Statement:
     """Insert entries of a locked competition: ``id`` of each."""
     columns = ENTRIES.c.id, ENTRIES.c.athlete_id, ENTRIES.c.category_id, ENTRIES.c.status
     incoming = _incoming([*columns, ENTRIES.c.withdrawn_before])
-    rows = sa.select(_COMPETITION_ID.label("competition_id"), *incoming.c)
+    rows = sa.select(COMPETITION_ID.label("competition_id"), *incoming.c)
     created = (
         sa.insert(ENTRIES)
         .from_select(["competition_id", *incoming.c.keys()], rows)
@@ -215,47 +214,15 @@ def correct_results_query() -> Statement:
         )
         .cte("updated")
     )
-    was = RESULTS.alias("was")
-    row = {
-        CHANGES.c.result_id: updated.c.id,
-        CHANGES.c.to_version: updated.c.version,
-        CHANGES.c.before: _values(was),
-        CHANGES.c.after: _values(updated),
-    }
-    kept = (
-        sa.insert(CHANGES)
-        .from_select(
-            list(row),
-            sa.select(*row.values()).join(was, was.c.id == updated.c.id),
-            include_defaults=False,
-        )
-        .cte("kept")
-    )
+    kept = kept_cte(updated, sa.null())
     event = journal_cte(updated, "result.updated", changed=updated.c.changed, centre_ids=_HOST)
     return Statement(sa.select(updated.c.id).add_cte(kept, event))
-
-
-def _values(rows: sa.FromClause) -> sa.ColumnElement[Any]:
-    """Return what decides the place of a result, as ``ChangeValues``."""
-    names = {
-        "score": "entered",
-        "tie_break": "tie_break_entered",
-        "scaling": "scaling",
-        "outcome": "outcome",
-        "review": "review",
-    }
-    pairs = [
-        part
-        for name, column in names.items()
-        for part in (sa.literal_column(f"'{name}'"), rows.c[column])
-    ]
-    return sa.func.jsonb_build_object(*pairs)
 
 
 @cache
 def boards_query() -> Statement:
     """Read the boards of a competition: ``category_id`` of each."""
-    boards = sa.select(BOARDS.c.category_id).where(BOARDS.c.competition_id == _COMPETITION_ID)
+    boards = sa.select(BOARDS.c.category_id).where(BOARDS.c.competition_id == COMPETITION_ID)
     return Statement(boards.order_by(BOARDS.c.category_id))
 
 
