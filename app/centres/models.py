@@ -43,6 +43,28 @@ Capacity = Annotated[
     ),
     JSONNumber,
 ]
+BookingWindow = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=365,
+        description="How many days before a training its booking opens, at the same local time;"
+        " null for no limit. Staff may book earlier.",
+        examples=[14],
+    ),
+    JSONNumber,
+]
+LateCancel = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=10_080,
+        description="A seat that an athlete cancels less than this many minutes before the start"
+        " is a late cancellation; null for none. Staff are exempt.",
+        examples=[120],
+    ),
+    JSONNumber,
+]
 
 
 class CentreBase(SQLModel):
@@ -53,6 +75,8 @@ class CentreBase(SQLModel):
     owner: Owner | None = None
     time_zone: Zone = "UTC"
     capacity: Capacity | None = None
+    booking_window_days: BookingWindow | None = None
+    late_cancel_minutes: LateCancel | None = None
 
 
 class Centre(CentreBase, Row, table=True):
@@ -62,6 +86,8 @@ class Centre(CentreBase, Row, table=True):
     __table_args__ = (
         Index(None, "created_at", "id"),
         sa.CheckConstraint("capacity BETWEEN 1 AND 100000", name="capacity"),
+        sa.CheckConstraint("booking_window_days BETWEEN 1 AND 365", name="booking_window_days"),
+        sa.CheckConstraint("late_cancel_minutes BETWEEN 1 AND 10080", name="late_cancel_minutes"),
     )
 
     name_key: str = derived_from("name", name_key, unique=True)
@@ -79,6 +105,8 @@ class CentreUpdate(Payload):
     owner: Owner | None = None
     time_zone: Zone = ABSENT
     capacity: Capacity | None = None
+    booking_window_days: BookingWindow | None = None
+    late_cancel_minutes: LateCancel | None = None
 
 
 class CentreRead(CentreBase, Row):
@@ -86,7 +114,7 @@ class CentreRead(CentreBase, Row):
 
 
 class CentrePublic(SQLModel):
-    """A centre, for everybody: without its owner and capacity."""
+    """A centre, for everybody: without its owner and the rules of its desk."""
 
     id: ExampleId
     name: Name

@@ -1,5 +1,6 @@
 """The training and its bookings: tables, request bodies and responses."""
 
+import datetime as dt
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -60,6 +61,13 @@ class TrainingBase(SQLModel):
     capacity: Capacity
 
 
+def _written_later(**column: Any) -> Any:
+    """Declare a nullable column that a new training does not have yet."""
+    return TableField(
+        default=None, sa_column_kwargs={"server_default": sa.FetchedValue()}, **column
+    )
+
+
 _RULES = {
     "ck_trainings_ends_at": Rule(
         Invalid, "ends_at", "span", "A training must end after its start, within 24 hours."
@@ -88,6 +96,12 @@ class Training(TrainingBase, Row, table=True):
     __table_args__ = (
         Index(None, "starts_at", "id", postgresql_include=["status"]),
         Index(None, "centre_id", "starts_at", "id", postgresql_include=["status"]),
+        Index(
+            None,
+            "series_id",
+            "series_date",
+            postgresql_where=sa.text("series_id IS NOT NULL"),
+        ),
         # The target of the foreign key of bookings.
         sa.UniqueConstraint("id", "starts_at", "ends_at"),
         sa.CheckConstraint("status IN ('scheduled', 'cancelled')", name="status"),
@@ -95,8 +109,20 @@ class Training(TrainingBase, Row, table=True):
             f"ends_at > starts_at AND ends_at - starts_at <= interval '{LONGEST}'", name="ends_at"
         ),
         sa.CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity"),
-        sa.CheckConstraint("taken BETWEEN 0 AND capacity", name="taken"),
+        sa.CheckConstraint("taken BETWEEN 0 AND capacity + over", name="taken"),
+        # A trigger lets it rise only while the capacity is lowered.
+        sa.CheckConstraint("over = greatest(taken - capacity, 0)", name="over"),
         sa.CheckConstraint("waiting >= 0", name="waiting"),
+        sa.CheckConstraint(
+            "(series_id IS NULL OR series_date IS NOT NULL) AND"
+            " (series_date IS NULL) = (series_version IS NULL)",
+            name="series",
+        ),
+        sa.CheckConstraint(
+            "(moved_at IS NULL) = (moved_from_starts_at IS NULL)"
+            " AND (moved_at IS NULL) = (moved_from_ends_at IS NULL)",
+            name="moved",
+        ),
         {"info": {RULES: _RULES}},
     )
 
@@ -106,8 +132,24 @@ class Training(TrainingBase, Row, table=True):
     )
     taken: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
     waiting: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
+    over: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
+    """How many seats more than the capacity are taken, because the capacity was lowered."""
+    series_id: UUID | None = _written_later(foreign_key="series.id", ondelete="SET NULL")
+    series_date: dt.date | None = _written_later()
+    """The local day that the series has it on. It stays when the training is moved by itself."""
+    series_version: int | None = _written_later()
+    """The version that its series wrote. Another one means that it was changed by itself."""
+    moved_at: datetime | None = _written_later()
+    """When it was last moved while somebody had booked it."""
+    moved_from_starts_at: datetime | None = _written_later()
+    moved_from_ends_at: datetime | None = _written_later()
+    moved_from_centre_id: UUID | None = _written_later(
+        foreign_key="centres.id", ondelete="SET NULL"
+    )
 
-    centre: Centre = Relationship(sa_relationship_kwargs={"lazy": "raise"})
+    centre: Centre = Relationship(
+        sa_relationship_kwargs={"lazy": "raise", "foreign_keys": "Training.centre_id"}
+    )
 
 
 class Booking(Row, table=True):
@@ -145,6 +187,7 @@ class Booking(Row, table=True):
         sa.CheckConstraint(
             "(status = 'cancelled') = (cancelled_at IS NOT NULL)", name="cancelled_at"
         ),
+        sa.CheckConstraint("NOT late OR status = 'cancelled'", name="late"),
         # Free space in each page: a promotion or check-in stays in the page of the booking (HOT
         # update), and writes to no index.
         {"postgresql_with": {"fillfactor": 90}},
@@ -159,6 +202,7 @@ class Booking(Row, table=True):
     checked_in_at: datetime | None
     checked_out_at: datetime | None
     cancelled_at: datetime | None
+    late: bool = TableField(sa_column_kwargs={"server_default": sa.false()})
 
     training: Training = Relationship(sa_relationship_kwargs={"lazy": "raise"})
     athlete: Athlete = Relationship(sa_relationship_kwargs={"lazy": "raise"})

@@ -5,7 +5,7 @@ JSON distinguishes text from numbers, so a value of the wrong type is rejected, 
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
@@ -44,6 +45,7 @@ _MOMENT = re.compile(
     r"(Z|[+-][0-9]{2}:[0-5][0-9])",
     re.IGNORECASE | re.ASCII,
 )
+_LOCAL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -105,6 +107,14 @@ def _moment(value: object) -> object:
             {"first": FIRST_YEAR, "last": LAST_YEAR},
         )
     return moment
+
+
+def _local_time(value: object) -> object:
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not _LOCAL_TIME.fullmatch(value):
+        raise PydanticCustomError("time_type", "Input should be a time like 18:00")
+    return time.fromisoformat(value)
 
 
 def _past(day: date) -> date:
@@ -277,6 +287,13 @@ PastDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_past
 
 CalendarDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_in_range)]
 """A day, in the years of a ``Moment``."""
+
+LocalTime = Annotated[
+    time,
+    BeforeValidator(_local_time),
+    WithJsonSchema({"type": "string", "pattern": f"^{_LOCAL_TIME.pattern}$"}),
+]
+"""A time of day like 18:00, in the time zone of a centre."""
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A date and time with an offset (RFC 3339); converted to UTC."""

@@ -1,0 +1,1 @@
+"""Attendance: present athletes, no-shows and visits at a centre."""

@@ -1,0 +1,1 @@
+"""The timetable: a week of a centre, by local days."""

@@ -1,0 +1,7 @@
+"""The endpoints of the timetable."""
+
+from fastapi import APIRouter
+
+from app.core.http.routes import ContractRoute
+
+router = APIRouter(tags=["trainings"], route_class=ContractRoute)

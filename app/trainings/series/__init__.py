@@ -1,0 +1,1 @@
+"""Series: the weekly trainings of a centre."""
