@@ -28,6 +28,8 @@ BOOK = """
     FROM booked WHERE booked.training_id = trainings.id
 """
 CANCEL = "UPDATE trainings SET status = 'cancelled' WHERE id = $1"
+INDEX_OF_TRAININGS = "ix_trainings_centre_id_starts_at_id"
+INDEX_OF_BOOKINGS = "uq_bookings_training_id_booked_at"
 NOTHING = {
     **{"trainings": 0, "capacity": 0, "taken": 0},
     **{"present": 0, "late": 0, "no_shows": 0, "waitlisted": 0},
@@ -345,7 +347,9 @@ class TestRefusals:
         assert not_found(await client.get(f"{API}/centres/{new_id()}/{of}?{days}"))
 
 
-async def test_no_plan_reads_a_whole_table(connection: asyncpg.Connection) -> None:
+async def test_every_plan_uses_the_index_of_the_centre_and_that_of_the_training(
+    connection: asyncpg.Connection,
+) -> None:
     """Plan for all values, and without statistics: the tables have never been analyzed."""
     await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     for statement in (report_query(), rows_query("trainings"), rows_query("athletes")):
@@ -354,4 +358,6 @@ async def test_no_plan_reads_a_whole_table(connection: asyncpg.Connection) -> No
         await connection.execute("DEALLOCATE prepared")
 
         plan = "\n".join(line for (line,) in lines)
+        used = set(re.findall(r"(?:using|Index Scan on) (\w+_(?:trainings|bookings)_\w+)", plan))
+        assert used == {INDEX_OF_TRAININGS, INDEX_OF_BOOKINGS}, plan
         assert not re.findall(r"Seq Scan on (?:trainings|bookings)", plan), plan
