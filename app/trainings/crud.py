@@ -12,15 +12,17 @@ from app.core.db.transactions import Runner, Transaction
 from app.core.errors import NotFound, WrongState
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.queries import FULL
-from app.trainings import rights, seats
+from app.trainings import moves, rights, seats
 from app.trainings.models import TrainingCreate, TrainingUpdate
 from app.trainings.occupancy import occupancy_query
 from app.trainings.queries import TRAINING_QUERIES
 
-FIXED = {"centre_id", "starts_at", "ends_at"}
-"""Fields that are frozen once a training has bookings."""
-RULED = {*FIXED, "capacity"}
+RULED = {*moves.PLACE, "capacity"}
 """Fields that the rules about seats and centre capacity depend on; changing them takes locks."""
+
+
+class CentreChanged(Exception):
+    """The training has moved to another centre while a transaction waited for it."""
 
 
 class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
@@ -63,12 +65,21 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
         """Return whether the caller sees a training, given its columns."""
         return rights.SEE[FULL].reach(self._caller).includes([training["centre_id"]])
 
-    def check(self, right: Right, training: Any, athlete_id: UUID | None = None) -> None:
+    def check(
+        self,
+        right: Right,
+        training: Any,
+        athlete_id: UUID | None = None,
+        *,
+        is_today: bool = False,
+    ) -> None:
         """Check a right for a training, or for a booking of it by an athlete, given its columns.
 
         Raise ``NotFound`` if the caller does not see the training, else ``Forbidden``.
         """
-        if not right.reach(self._caller).includes([training["centre_id"]], athlete_id):
+        centres = [training["centre_id"]]
+        today = centres if is_today else []
+        if not right.reach(self._caller).includes(centres, athlete_id, today):
             raise self.forbidden() if self.sees_row(training) else self.not_found()
 
     async def _check_creation(self, payload: TrainingCreate) -> None:
@@ -79,43 +90,64 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
             return await super()._update(fields, values)
 
         async def change(transaction: Transaction) -> Resource | None:
-            centres = {"centre_id": values.get("new_centre_id")}
-            training = await transaction.row(
-                seats.lock_training_at_centres_query(), {**values, **centres}
-            )
+            training = await self._lock(transaction, values)
             if training is None:
                 return None
             self.check(rights.CHANGE, training)
             if "centre_id" in fields:
                 await self._check_centre(transaction, values["new_centre_id"])
-            self._refuse_to_move(training, values)
-            changed = await self._write(transaction, self.queries.update_query(fields), values)
-            has_more = values.get("new_capacity", 0) > training["taken"]
-            if changed and has_more and training["waiting"]:
-                (now,) = await transaction.row(
-                    seats.lock_waiting_query(), {"training_id": changed.id}
-                )
-                if now < training["starts_at"]:
-                    await transaction.row(self.queries.promote_query(), values)
+            move = moves.Move.of(training, values)
+            written, new = set(fields), dict(values)
+            if "capacity" in fields:
+                new["new_over"] = max(training["taken"] - values["new_capacity"], 0)
+            if move is not None:
+                now = await moves.lock_booked(transaction, [training["id"]])
+                move.check_time(now)
+                written.add(moves.MOVED_FROM)
+                new |= move.former(now)
+            statement = self.queries.update_query(frozenset(written))
+            changed = await self._write(transaction, statement, new)
+            if changed is None:
+                return None
+            if move is not None:
+                await moves.refuse_if_busy(transaction, [changed.id], self._caller, move.field)
+            if await self._fill(transaction, training, values):
                 return await self._read(transaction, changed.id)
             return changed
 
-        return await self._database.transaction(change)
+        while True:
+            try:
+                return await self._database.transaction(change)
+            except CentreChanged:
+                continue  # the centre of the training is another one now
+
+    async def _lock(self, transaction: Transaction, values: Mapping[str, Any]) -> Any:
+        """Lock a training and its centres; None if it has no expected version."""
+        new_centre = {"centre_id": values.get("new_centre_id")}
+        query = seats.lock_training_at_centres_query()
+        training = await transaction.row(query, {**values, **new_centre})
+        if training is not None and training["centre_id"] not in training["locked"]:
+            raise CentreChanged
+        return training
+
+    async def _fill(
+        self, transaction: Transaction, training: Any, values: Mapping[str, Any]
+    ) -> bool:
+        """Give new seats of a locked training to its waitlist; return whether there were any."""
+        has_more = values.get("new_capacity", 0) > training["taken"]
+        if not (has_more and training["waiting"]):
+            return False
+        starts_at = values.get("new_starts_at", training["starts_at"])
+        (now,) = await transaction.row(seats.lock_waiting_query(), {"training_id": training["id"]})
+        if now < starts_at:
+            await transaction.row(self.queries.promote_query(), {"id": training["id"]})
+        return True
 
     async def _check_centre(self, runner: Runner, centre_id: UUID) -> None:
         """Raise ``Forbidden`` if the caller may not schedule trainings at a centre."""
         with suppress(NotFound):  # the write reports it
             centres = CentresCRUD(runner, self._caller)
             await centres.require_right(rights.CHANGE, centre_id)
-
-    @staticmethod
-    def _refuse_to_move(training: Any, values: Mapping[str, Any]) -> None:
-        """Raise ``WrongState`` if times or centre would change, and there are active bookings."""
-        moves = any(
-            values.get(f"new_{field}", training[field]) != training[field] for field in FIXED
-        )
-        if moves and training["taken"] + training["waiting"]:
-            raise WrongState("This training has bookings: its times and centre cannot change.")
 
 
 def refuse_after_start(training: Any, now: datetime) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import Field, StrictBool
+from pydantic import Field, RootModel, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 from sqlmodel import Field as TableField
 from sqlmodel import Index, Relationship, SQLModel
 
-from app.athletes.models import Athlete, AthleteReference, Enrolment
+from app.athletes.models import Athlete, AthleteReference, Enrolment, Reference
 from app.centres.errors import CentreFull
 from app.centres.models import Centre, CentreReference
 from app.core.db.constraints import RULES, Rule
@@ -20,8 +20,9 @@ from app.core.errors import Invalid
 from app.core.resources.fields import ExampleId, Id, JSONNumber, Moment, QueryBoolean, Text
 from app.core.resources.models import ABSENT, Payload, Row
 from app.core.resources.paging import ListQuery, Page
-from app.core.resources.projection import ReadAs
-from app.trainings.errors import TrainingFull
+from app.core.resources.projection import ReadAs, as_json, json_object, reference
+from app.workouts.models import ProgrammeOfDay
+from app.workouts.queries import programme_of_day
 
 LONGEST = "24 hours"
 """The maximum length of a training."""
@@ -61,19 +62,15 @@ class TrainingBase(SQLModel):
     capacity: Capacity
 
 
-def _written_later(**column: Any) -> Any:
-    """Declare a nullable column that a new training does not have yet."""
-    return TableField(
-        default=None, sa_column_kwargs={"server_default": sa.FetchedValue()}, **column
-    )
+def _written_later(source: str, **column: Any) -> Any:
+    """Declare a nullable column that a new training does not have yet, and its field."""
+    columns = {"server_default": sa.FetchedValue(), "info": {"source": source}}
+    return TableField(default=None, sa_column_kwargs=columns, **column)
 
 
 _RULES = {
     "ck_trainings_ends_at": Rule(
         Invalid, "ends_at", "span", "A training must end after its start, within 24 hours."
-    ),
-    "ck_trainings_taken": Rule(
-        TrainingFull, "capacity", "taken", "More seats than this are already taken."
     ),
     # A trigger on trainings and on centres reports this one.
     "ck_trainings_at_once": Rule(
@@ -132,19 +129,21 @@ class Training(TrainingBase, Row, table=True):
     )
     taken: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
     waiting: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
-    over: int = TableField(sa_column_kwargs={"server_default": sa.text("0")})
+    over: int = TableField(
+        sa_column_kwargs={"server_default": sa.text("0"), "info": {"source": "capacity"}}
+    )
     """How many seats more than the capacity are taken, because the capacity was lowered."""
-    series_id: UUID | None = _written_later(foreign_key="series.id", ondelete="SET NULL")
-    series_date: dt.date | None = _written_later()
+    series_id: UUID | None = _written_later("series", foreign_key="series.id", ondelete="SET NULL")
+    series_date: dt.date | None = _written_later("series")
     """The local day that the series has it on. It stays when the training is moved by itself."""
-    series_version: int | None = _written_later()
+    series_version: int | None = _written_later("series")
     """The version that its series wrote. Another one means that it was changed by itself."""
-    moved_at: datetime | None = _written_later()
+    moved_at: datetime | None = _written_later("moved_from")
     """When it was last moved while somebody had booked it."""
-    moved_from_starts_at: datetime | None = _written_later()
-    moved_from_ends_at: datetime | None = _written_later()
+    moved_from_starts_at: datetime | None = _written_later("moved_from")
+    moved_from_ends_at: datetime | None = _written_later("moved_from")
     moved_from_centre_id: UUID | None = _written_later(
-        foreign_key="centres.id", ondelete="SET NULL"
+        "moved_from", foreign_key="centres.id", ondelete="SET NULL"
     )
 
     centre: Centre = Relationship(
@@ -217,7 +216,7 @@ class TrainingCreate(TrainingBase, Payload):
 class TrainingUpdate(Payload):
     """The fields of a training to change. Absent fields stay unchanged.
 
-    Times and centre cannot change while the training has bookings that are not cancelled.
+    Before the start, times and centre may change too: all active bookings move along.
     """
 
     name: Name = ABSENT
@@ -229,7 +228,7 @@ class TrainingUpdate(Payload):
 
 
 def _available(training: sa.FromClause) -> sa.ColumnElement[int]:
-    free = training.c.capacity - training.c.taken
+    free = sa.func.greatest(training.c.capacity - training.c.taken, sa.literal_column("0"))
     return sa.case((training.c.status == "scheduled", free), else_=sa.literal_column("0"))
 
 
@@ -239,20 +238,108 @@ class Seats(SQLModel):
     capacity: Capacity
     taken: Annotated[Count, Field(description="Number of `reserved` and `checked_in` bookings.")]
     waiting: Annotated[Count, Field(description="Number of bookings in the waitlist.")]
+    over: Annotated[
+        Count,
+        Field(
+            description="How many seats more than `capacity` are taken, because it was lowered."
+            " While it is not 0, nobody gets a seat."
+        ),
+    ]
     available: Annotated[
         Count, ReadAs(_available), Field(description="Free seats; 0 if the training is cancelled.")
     ]
 
 
-class TrainingRead(TrainingBase, Row):
+class MovedFrom(SQLModel):
+    """When and where a training was to be before it was moved."""
+
+    starts_at: Occasion
+    ends_at: Occasion
+    centre: CentreReference | None
+
+
+def _changed_alone(training: sa.FromClause) -> sa.ColumnElement[bool]:
+    differs = training.c.version.is_distinct_from(training.c.series_version)
+    return sa.and_(training.c.series_id.is_not(None), differs)
+
+
+def _moved_from(training: sa.FromClause) -> sa.ColumnElement[Any]:
+    bookings, centres = table_of(Booking).alias("booked"), table_of(Centre).alias("former")
+    might_not_know = (
+        sa.select(bookings.c.id)
+        .where(
+            bookings.c.training_id == training.c.id,
+            bookings.c.cancelled_at.is_(None),
+            bookings.c.booked_at < training.c.moved_at,
+        )
+        .correlate(training)
+        .exists()
+    )
+    centre = (
+        sa.select(reference(centres))
+        .where(centres.c.id == training.c.moved_from_centre_id)
+        .correlate(training)
+        .scalar_subquery()
+    )
+    pairs = {
+        "starts_at": as_json(training.c.moved_from_starts_at),
+        "ends_at": as_json(training.c.moved_from_ends_at),
+        "centre": centre,
+    }
+    return sa.case((sa.and_(training.c.ends_at > NOW, might_not_know), json_object(pairs)))
+
+
+def _programme(training: sa.FromClause) -> sa.ColumnElement[Any]:
+    centres = table_of(Centre).alias("place")
+    zone = (
+        sa.select(centres.c.time_zone)
+        .where(centres.c.id == training.c.centre_id)
+        .correlate(training)
+        .scalar_subquery()
+    )
+    day = sa.cast(sa.func.timezone(zone, training.c.starts_at), sa.Date)
+    return programme_of_day(training.c.centre_id, day, correlated=training)
+
+
+class TrainingSummary(TrainingBase, Row):
     """A training, with its centre and its seats."""
 
     status: TrainingStatus
     centre: CentreReference
     seats: Seats
+    series_id: (
+        Annotated[ExampleId, Field(description="The series that the training is part of.")] | None
+    )
+    changed_alone: Annotated[
+        bool,
+        ReadAs(_changed_alone),
+        Field(description="It was changed apart from its series, so changes of that leave it."),
+    ]
+    moved_from: Annotated[
+        MovedFrom | None,
+        ReadAs(_moved_from),
+        Field(
+            description="When and where it was before it was moved. Null again once each active"
+            " booking is newer than the move, or the training has ended."
+        ),
+    ]
 
 
-class TrainingPage(Page[TrainingRead]):
+class TrainingRead(TrainingSummary):
+    """A training, with its centre, its seats and the programme of the day."""
+
+    programme: Annotated[
+        list[ProgrammeOfDay],
+        ReadAs(_programme),
+        Field(description="The published workouts of that day at the centre, by position."),
+    ]
+
+
+class TrainingView(RootModel[TrainingRead | TrainingSummary]):
+    """A training as the caller sees it: without a token, it has no programme."""
+
+
+class TrainingPage(Page[TrainingSummary]):
     """A page of trainings."""
 
 
@@ -265,6 +352,12 @@ class TrainingReference(SQLModel):
     ends_at: EndsAt
     status: TrainingStatus
     centre: CentreReference
+
+
+class CheckIn(Payload):
+    """An athlete at the door."""
+
+    reference: Reference
 
 
 class BookingCreate(Payload):
@@ -320,6 +413,13 @@ class BookingRead(Row):
         ReadAs(_expired),
         Field(description="It is `waitlisted`, and the training has started."),
     ]
+    late: Annotated[
+        bool,
+        Field(
+            description="The athlete cancelled the seat later than the centre's"
+            " `late_cancel_minutes` before the start."
+        ),
+    ]
     drop_in: Annotated[
         bool,
         ReadAs(_drop_in),
@@ -352,7 +452,7 @@ class Occupancy(SQLModel):
         ]
         | None
     )
-    trainings: list[TrainingRead]
+    trainings: list[TrainingSummary]
 
 
 class ScheduleQuery(ListQuery):

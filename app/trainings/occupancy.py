@@ -8,7 +8,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 from app.core.db.schema import NOW
 from app.core.db.statements import Statement
 from app.core.resources.projection import EMPTY_LIST, Projection, as_json
-from app.trainings.models import Training, TrainingRead
+from app.trainings.models import Training, TrainingSummary
 from app.trainings.seats import (
     BOOKINGS,
     CENTRES,
@@ -74,7 +74,7 @@ def occupancy_query() -> Statement:
     ).subquery("people")
     room = centre.c.capacity - people.c.present - people.c.reserved
     running = sa.select(near).where(runs).cte("running")
-    read = Projection(TrainingRead, Training).each(running)
+    read = Projection(TrainingSummary, Training).each(running)
     ordered = read.order_by(running.c.starts_at, running.c.id).subquery("ordered")
     trainings = sa.select(sa.func.coalesce(sa.func.json_agg(ordered.c.body), EMPTY_LIST))
     item = (

@@ -18,12 +18,21 @@ from app.core.resources.queries import (
     REACH_TODAY,
     Compare,
     Queries,
+    View,
     compiled_once,
     next_version,
 )
-from app.trainings import seats
-from app.trainings.models import Booking, BookingRead, Training, TrainingRead
+from app.trainings import rights, seats
+from app.trainings.models import (
+    Booking,
+    BookingRead,
+    BookingStatus,
+    Training,
+    TrainingRead,
+    TrainingSummary,
+)
 from app.trainings.seats import (
+    ATHLETES,
     BOOKINGS,
     CANCELLED,
     CENTRES,
@@ -34,12 +43,12 @@ from app.trainings.seats import (
     RESERVED,
     SCHEDULED,
     TRAININGS,
-    WAITLISTED,
 )
 
 _BOOKING_ID = sa.bindparam("id", type_=sa.Uuid)
 _TRAINING_ID = sa.bindparam("training_id", type_=sa.Uuid)
 _ATHLETE_ID = sa.bindparam("athlete_id", type_=sa.Uuid)
+_CHECKED_IN_AT = sa.bindparam("checked_in_at", type_=UTCDateTime())
 _GIVEN_TIME = sa.bindparam("now", type_=UTCDateTime())
 _NO_CENTRES: sa.ColumnElement[Any] = sa.literal_column("'{}'::uuid[]")
 
@@ -80,6 +89,7 @@ class TrainingQueries(Queries):
                     TRAININGS.c.status: CANCELLED,
                     TRAININGS.c.taken: NONE,
                     TRAININGS.c.waiting: NONE,
+                    TRAININGS.c.over: NONE,
                     **next_version(TRAININGS),
                 }
             )
@@ -94,9 +104,9 @@ class TrainingQueries(Queries):
 
     @compiled_once
     def promote_query(self) -> Statement:
-        """Give the free seats of a locked training to its waitlist."""
-        training_id = sa.bindparam("id", type_=sa.Uuid)
-        return Statement(sa.select(ONE).add_cte(*seats.queue_served_ctes(training_id, NONE)))
+        """Give the free seats of a locked training to its waitlist; return how many it takes."""
+        served, *others = seats.queue_served_ctes(_BOOKING_ID, NONE)
+        return Statement(sa.select(seats.number_of(served)).add_cte(served, *others))
 
 
 class BookingQueries(Queries):
@@ -121,11 +131,13 @@ class BookingQueries(Queries):
         }
 
     @compiled_once
-    def book_query(self, *, seat: bool) -> Statement:
-        """Book a place in the waitlist, or a ``seat``, and read the booking.
+    def book_query(self, status: BookingStatus) -> Statement:
+        """Book a place in the waitlist, or a seat, and read the booking.
 
-        No seat is booked if the athlete has one in a training that overlaps.
+        No seat is booked if the athlete has one in a training that overlaps. A ``checked_in``
+        booking needs the time of the check-in.
         """
+        seat = status != "waitlisted"
         # Even if the clock is set back, ``booked_at`` increases: it is the order of the waitlist.
         newest = sa.select(sa.func.max(BOOKINGS.c.booked_at)).where(
             BOOKINGS.c.training_id == _TRAINING_ID
@@ -137,9 +149,11 @@ class BookingQueries(Queries):
             BOOKINGS.c.athlete_id: _ATHLETE_ID,
             BOOKINGS.c.starts_at: TRAININGS.c.starts_at,
             BOOKINGS.c.ends_at: TRAININGS.c.ends_at,
-            BOOKINGS.c.status: RESERVED if seat else WAITLISTED,
+            BOOKINGS.c.status: sa.literal_column(f"'{status}'"),
             BOOKINGS.c.booked_at: sa.func.greatest(_GIVEN_TIME, later),
         }
+        if status == "checked_in":
+            booked[BOOKINGS.c.checked_in_at] = _CHECKED_IN_AT
         row = sa.select(*booked.values()).where(TRAININGS.c.id == _TRAINING_ID)
         if seat:
             others, keep = seats.seats_meanwhile(
@@ -160,10 +174,24 @@ class BookingQueries(Queries):
         return Statement(self.projection.each(made).add_cte(counted, event))
 
     @compiled_once
+    def seat_waiting_query(self) -> Statement:
+        """Check in an athlete ``id`` of a started training who waited, and read the booking.
+
+        Nothing changes if the athlete has a seat in a training that overlaps.
+        """
+        others, keep = seats.seats_meanwhile(
+            BOOKINGS.c.athlete_id, BOOKINGS.c.training_id, BOOKINGS.c.starts_at, BOOKINGS.c.ends_at
+        )
+        values = {BOOKINGS.c.status: CHECKED_IN, BOOKINGS.c.checked_in_at: _CHECKED_IN_AT}
+        is_free = ~sa.select(others.c.id).where(keep).correlate(BOOKINGS).exists()
+        read = self._changed_query(values, "checked_in", seats.waitlisted(BOOKINGS), is_free)
+        return Statement(read.add_cte(seats.counted_cte(_TRAINING_ID, ONE, -ONE)))
+
+    @compiled_once
     def active_query(self) -> Statement:
         """Find an athlete's active booking of a training: one that is not cancelled."""
         return Statement(
-            sa.select(BOOKINGS.c.id).where(
+            sa.select(BOOKINGS.c.id, BOOKINGS.c.status).where(
                 BOOKINGS.c.training_id == _TRAINING_ID,
                 BOOKINGS.c.athlete_id == _ATHLETE_ID,
                 BOOKINGS.c.cancelled_at.is_(None),
@@ -189,14 +217,70 @@ class BookingQueries(Queries):
         )
 
     @compiled_once
-    def cancel_query(self, *, seat: bool) -> Statement:
+    def cancel_query(self, *, seat: bool, late: bool = False) -> Statement:
         """Cancel a booking; if it holds a ``seat``, give that to the waitlist."""
-        read = self._changed_query(
-            {BOOKINGS.c.status: CANCELLED, BOOKINGS.c.cancelled_at: _GIVEN_TIME}, "cancelled"
-        )
+        values: dict[sa.Column[Any], sa.ColumnElement[Any]] = {
+            BOOKINGS.c.status: CANCELLED,
+            BOOKINGS.c.cancelled_at: _GIVEN_TIME,
+        }
+        if late:
+            values[BOOKINGS.c.late] = sa.true()
+        read = self._changed_query(values, "cancelled")
         if not seat:
             return Statement(read.add_cte(seats.counted_cte(_TRAINING_ID, NONE, -ONE)))
         return Statement(read.add_cte(*seats.queue_served_ctes(_TRAINING_ID, ONE)))
+
+    @compiled_once
+    def undo_check_in_query(self) -> Statement:
+        """Undo the check-in of a locked booking, which keeps its seat."""
+        values = {
+            BOOKINGS.c.status: RESERVED,
+            BOOKINGS.c.checked_in_at: sa.null(),
+            BOOKINGS.c.checked_out_at: sa.null(),
+        }
+        return Statement(self._changed_query(values, "check_in_undone"))
+
+    @compiled_once
+    def terms_query(self) -> Statement:
+        """Read the rules of the centre of a training: ``opens_at, late_from``, null for none."""
+        local = sa.func.timezone(CENTRES.c.time_zone, TRAININGS.c.starts_at)
+        days = sa.func.make_interval(NONE, NONE, NONE, CENTRES.c.booking_window_days)
+        minutes = sa.func.make_interval(NONE, NONE, NONE, NONE, NONE, CENTRES.c.late_cancel_minutes)
+        return Statement(
+            sa.select(
+                sa.func.timezone(CENTRES.c.time_zone, local - days, type_=UTCDateTime()).label(
+                    "opens_at"
+                ),
+                (TRAININGS.c.starts_at - minutes).label("late_from"),
+            )
+            .join(CENTRES, CENTRES.c.id == TRAININGS.c.centre_id)
+            .where(TRAININGS.c.id == _TRAINING_ID)
+        )
+
+    @compiled_once
+    def at_door_query(self) -> Statement:
+        """Find the athlete with a ``reference``, and their active booking of a training."""
+        booking = sa.and_(
+            BOOKINGS.c.athlete_id == ATHLETES.c.id,
+            BOOKINGS.c.training_id == _TRAINING_ID,
+            BOOKINGS.c.cancelled_at.is_(None),
+        )
+        return Statement(
+            sa.select(ATHLETES.c.id.label("athlete_id"), BOOKINGS.c.id, BOOKINGS.c.status)
+            .outerjoin(BOOKINGS, booking)
+            .where(ATHLETES.c.reference == sa.bindparam("reference"))
+        )
+
+    @compiled_once
+    def door_query(self) -> Statement:
+        """Read of a training what a check-in at the door depends on, and whether it is today."""
+        columns = TRAININGS.c.centre_id, TRAININGS.c.starts_at, TRAININGS.c.ends_at
+        door = (
+            sa.select(TRAININGS.c.id.label("training_id"), *columns)
+            .where(TRAININGS.c.id == _TRAINING_ID)
+            .subquery("door")
+        )
+        return Statement(sa.select(door, _is_today(door).label("is_today"), NOW.label("now")))
 
     @compiled_once
     def note_query(self, column: str) -> Statement:
@@ -283,6 +367,8 @@ def _schedule_of(table: sa.Table) -> dict[str, Compare]:
 TRAINING_QUERIES = TrainingQueries(
     Training,
     TrainingRead,
+    TrainingSummary,
+    views={rights.PUBLIC: View(TrainingSummary, TrainingSummary)},
     sorts={"starts_at": "starts_at"},
     filters={
         **_schedule_of(TRAININGS),

@@ -17,7 +17,10 @@ from app.core.access import (
 )
 from app.core.resources.queries import FULL
 
-SEE = {FULL: Right(OWNER, COACH, DESK, DEVICE, MEMBER, TIMETABLE)}
+PUBLIC = "public"
+"""The view of a training without the programme of the day."""
+
+SEE = {FULL: Right(OWNER, COACH, DESK, DEVICE, MEMBER), PUBLIC: Right(TIMETABLE)}
 CHANGE = Right(OWNER, COACH)
 """The right to create, change, cancel and delete trainings."""
 SEE_OCCUPANCY = Right(OWNER, COACH, DESK, DEVICE, MEMBER)
@@ -27,3 +30,7 @@ BOOK = Right(OWNER, COACH, DESK, SELF)
 """The right to book and to cancel, in trainings that the caller sees."""
 CHECK_IN = Right(OWNER, COACH, DESK, DEVICE_TODAY)
 """The right to check in and out."""
+STAFF = Right(OWNER, COACH, DESK)
+"""The right to correct attendance, and to book and cancel without the rules of the centre."""
+WALK_IN = CHECK_IN
+"""The right to book an athlete at the door, for a token with the scope ``trainings:write``."""

@@ -16,6 +16,7 @@ from app.core.http.openapi import (
     LISTS,
     LISTS_WITHIN,
     READS,
+    TAKES_BODY,
     creates,
     deletes,
     merged,
@@ -43,6 +44,7 @@ from app.trainings.models import (
     BookingRead,
     BookingsOfAthleteQuery,
     BookingsOfTrainingQuery,
+    CheckIn,
     Occupancy,
     OccupancyQuery,
     TrainingCreate,
@@ -50,6 +52,7 @@ from app.trainings.models import (
     TrainingRead,
     TrainingsQuery,
     TrainingUpdate,
+    TrainingView,
 )
 
 READ, WRITE = needs("trainings:read"), needs("trainings:write")
@@ -64,6 +67,7 @@ BOOKS = merged(
     READS,
 )
 MOVES = merged(ACTS, problems(WrongState))
+CHECKS_IN = merged(TAKES_BODY, MOVES, problems(TrainingFull, AthleteBusy, Erased))
 
 
 @router.post(
@@ -93,7 +97,7 @@ async def list_trainings(
 
 @router.get(
     "/trainings/{training_id}",
-    response_model=TrainingRead,
+    response_model=TrainingView,
     responses=GETS,
     dependencies=TIMETABLE_READ,
 )
@@ -105,7 +109,7 @@ async def get_training(training_id: Id, trainings: TrainingsDep, request: Reques
 @router.patch(
     "/trainings/{training_id}",
     response_model=TrainingRead,
-    responses=updates(TrainingsCRUD, CentreFull, TrainingFull, WrongState),
+    responses=updates(TrainingsCRUD, CentreFull, AthleteBusy, WrongState),
     dependencies=[WRITE],
 )
 async def update_training(
@@ -113,8 +117,11 @@ async def update_training(
 ) -> Response:
     """Change the given fields of a training.
 
-    Before the start, new seats go to the waitlist. `capacity` cannot be less than the seats taken.
-    While a training has bookings that are not cancelled, its times and centre cannot change.
+    Before the start, new seats go to the waitlist. `capacity` may be less than the seats taken:
+    nobody loses a seat, and nobody gets one until fewer are taken (`over` tells how many more).
+
+    Before the start, other times or another centre move all active bookings along. If that would
+    give an athlete two seats at one time, nothing changes, and the error names these athletes.
     """
     return resource_response(await trainings.update(training_id, payload, expected))
 
@@ -159,9 +166,31 @@ async def create_booking(
     """Book a training for an athlete: a seat, or a place in the waitlist if it is full.
 
     An athlete has at most one active booking of a training, and no seats in trainings that overlap.
-    Nothing can be booked after the start.
+    Before somebody new gets a free seat, the athletes in the waitlist who are free at that time get
+    theirs. Athletes book until the start, and at most `booking_window_days` of the centre ahead.
+
+    Staff may add a walk-in from the start until 7 days after the end, while there is a seat: the
+    booking is checked in. An athlete who still waits then keeps that booking.
     """
     return created_response(request, await bookings.book(training_id, payload), "bookings")
+
+
+@router.post(
+    "/trainings/{training_id}/check-in",
+    response_model=BookingRead,
+    responses=CHECKS_IN,
+    dependencies=[CHECK_IN],
+)
+async def check_in_at_training(
+    training_id: Id, payload: CheckIn, bookings: BookingsDep
+) -> Response:
+    """Check in the athlete with a reference, for a scanner at the door.
+
+    An athlete without a seat gets one if there is one, and if the token has the scope
+    `trainings:write`: a walk-in. The response says who it is, and for which training. Idempotent: a
+    booking that is checked in stays unchanged.
+    """
+    return resource_response(await bookings.check_in_at_door(training_id, payload.reference))
 
 
 @router.get(
@@ -197,7 +226,8 @@ async def get_booking(booking_id: Id, bookings: BookingsDep, request: Request) -
 async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Cancel a booking, before the training starts.
 
-    Its seat goes to the first athlete in the waitlist who has no seat in a training that overlaps.
+    If an athlete cancels a seat later than `late_cancel_minutes` of the centre before the start,
+    the booking reads `late`. Its seat goes to the first athlete in the waitlist who has no seat in a training that overlaps.
     Idempotent: a cancelled booking stays unchanged.
     """
     return resource_response(await bookings.cancel(booking_id))
@@ -212,9 +242,24 @@ async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
 async def check_in_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Check in an athlete with a seat, from an hour before the start until the end.
 
+    Staff may note a check-in until 7 days after the end; it then has the time of the start.
     Idempotent: a booking that is checked in stays unchanged.
     """
     return resource_response(await bookings.check_in(booking_id))
+
+
+@router.post(
+    "/bookings/{booking_id}/undo-check-in",
+    response_model=BookingRead,
+    responses=MOVES,
+    dependencies=[CHECK_IN],
+)
+async def undo_check_in_of_booking(booking_id: Id, bookings: BookingsDep) -> Response:
+    """Undo a check-in, until 7 days after the end; the booking keeps its seat.
+
+    Idempotent: a `reserved` booking stays unchanged.
+    """
+    return resource_response(await bookings.undo_check_in(booking_id))
 
 
 @router.post(

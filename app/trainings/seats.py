@@ -3,18 +3,20 @@
 **Lock order.** A transaction that needs several of these locks takes them in this order, to avoid
 deadlocks:
 
-1. The centres, by id: to schedule, move or resize a training there, or to change their capacity.
+1. The series: to change or cancel its trainings.
+2. The centres, by id: to schedule, move or resize trainings there, or to change their capacity.
    The trigger that adds up the trainings of a centre locks it too. It runs after a new training is
    inserted, but no other transaction can see that training yet, so the order holds.
-2. The training: to change its seats. All changes of its bookings need this lock, except check-in
-   and check-out.
-3. The athletes, by id: to give them a seat, in this or another training. These are the athlete who
-   books, or all athletes in the waitlist if a seat becomes free.
-4. The booking: to check in or out, which needs no other lock.
+3. The trainings, by id: to change their seats. All changes of their bookings need this lock, except
+   check-in and check-out.
+4. The athletes, by id, all in one statement: to give them a seat, or to move the one that they
+   have. These are the athlete who books, all athletes in the waitlist if there is a free seat, or
+   all athletes with an active booking of the trainings that are moved.
+5. The booking: to check in or out, and to undo that, which needs no other lock.
 
-In one case a deadlock is still possible: a transaction changes a training, and another one moves
-that training to another centre at the same time. The first has then locked the former centre.
-PostgreSQL ends the deadlock, and ``Database`` retries the transaction that failed.
+A training may be moved to another centre while a transaction waits for it. That transaction has
+then locked the former centre. It must not lock the new one after the training, so it begins again
+(``CentreChanged``).
 
 **Locks and snapshots.** A statement that waits for a lock continues with its old snapshot. So a
 statement of its own takes the locks, and the next statement reads what they protect. ``now`` is
@@ -48,6 +50,8 @@ def _constant(text: str) -> sa.ColumnElement[Any]:
 
 CHECK_IN_BEFORE = timedelta(minutes=60)
 """How long before the start check-in opens."""
+MENDABLE = timedelta(days=7)
+"""How long after the end staff may correct attendance."""
 SEATED = "reserved", "checked_in"
 """The statuses of a booking that holds a seat."""
 RESERVED, WAITLISTED, CHECKED_IN, CANCELLED, SCHEDULED = (
@@ -126,13 +130,17 @@ def counted_cte(
     taken: sa.ColumnElement[int],
     waiting: sa.ColumnElement[int],
 ) -> sa.CTE:
-    """Add to a training's numbers of taken seats and of bookings in the waitlist."""
-    return (
-        sa.update(TRAININGS)
-        .where(TRAININGS.c.id == training_id)
-        .values(taken=TRAININGS.c.taken + taken, waiting=TRAININGS.c.waiting + waiting)
-        .cte("counted")
-    )
+    """Add to a training's numbers of taken seats and of bookings in the waitlist.
+
+    The seats over its capacity become fewer as seats are freed, and never more.
+    """
+    over = sa.func.greatest(TRAININGS.c.taken + taken - TRAININGS.c.capacity, NONE)
+    values = {
+        TRAININGS.c.taken: TRAININGS.c.taken + taken,
+        TRAININGS.c.waiting: TRAININGS.c.waiting + waiting,
+        TRAININGS.c.over: sa.func.least(TRAININGS.c.over, over),
+    }
+    return sa.update(TRAININGS).where(TRAININGS.c.id == training_id).values(values).cte("counted")
 
 
 def queue_served_ctes(
@@ -142,9 +150,9 @@ def queue_served_ctes(
 
     ``freed`` is the number of seats that the same statement frees.
     """
-    free = sa.select(TRAININGS.c.capacity - TRAININGS.c.taken + freed).where(
-        TRAININGS.c.id == training_id
-    )
+    free = sa.select(
+        sa.func.greatest(TRAININGS.c.capacity - TRAININGS.c.taken + freed, NONE)
+    ).where(TRAININGS.c.id == training_id)
     served = promoted_cte(training_id, free.scalar_subquery())
     number = number_of(served)
     event = booking_event_cte(served, "promoted", "status")
@@ -173,7 +181,8 @@ def lock_training_query() -> Statement:
 def lock_training_at_centres_query() -> Statement:
     """Lock the centre of a training and the centre ``centre_id``, then the training ``id``.
 
-    The training is locked only if ``expected`` accepts its version.
+    The training is locked only if ``expected`` accepts its version. ``locked`` in the row has the
+    ids of the centres.
     """
     current = sa.select(TRAININGS.c.centre_id).where(TRAININGS.c.id == sa.bindparam("id"))
     new = sa.select(sa.bindparam("centre_id", type_=sa.Uuid))
@@ -184,7 +193,9 @@ def lock_training_at_centres_query() -> Statement:
         .with_for_update(key_share=True)
         .cte("locked_centres")
     )
-    return _locking_query(*as_expected(TRAININGS), number_of(centres) > 0)
+    training = _locked_training_cte(*as_expected(TRAININGS), number_of(centres) > 0)
+    locked = sa.select(sa.func.array_agg(centres.c.id, type_=ARRAY(sa.Uuid))).scalar_subquery()
+    return Statement(sa.select(training, locked.label("locked"), _NOW))
 
 
 @cache
@@ -199,14 +210,16 @@ def lock_training_and_athlete_query() -> Statement:
     """Lock the training ``training_id``, then the athlete ``athlete_id``.
 
     ``athlete`` is null in the row if the athlete does not exist, or the caller does not see them.
-    ``erased_at`` is of the athlete.
+    ``erased_at`` is of the athlete. If there is a free seat and a waitlist, the athlete is not
+    locked: ``lock_line_and_athlete_query`` must lock them with those in the waitlist.
     """
     training = _locked_training_cte(TRAININGS.c.id == sa.bindparam("training_id"))
+    alone = sa.or_(training.c.waiting == NONE, training.c.taken >= training.c.capacity)
     athlete = (
         sa.select(ATHLETES.c.id, ATHLETES.c.erased_at)
         .where(
             ATHLETES.c.id == sa.bindparam("athlete_id"),
-            sa.exists().select_from(training),
+            sa.exists().select_from(training).where(alone),
             ATHLETE_QUERIES.may_change(),  # within the reach of what the caller sees
         )
         .with_for_update(key_share=True)
@@ -217,6 +230,42 @@ def lock_training_and_athlete_query() -> Statement:
             training.outerjoin(athlete, sa.true())
         )
     )
+
+
+@cache
+def lock_line_and_athlete_query() -> Statement:
+    """Lock the athlete ``athlete_id`` and all in the waitlist of the locked ``training_id``.
+
+    It returns ``athlete, erased_at, now``, as ``lock_training_and_athlete_query``.
+    """
+    athlete_id = sa.bindparam("athlete_id", type_=sa.Uuid)
+    waiting = sa.select(BOOKINGS.c.athlete_id).where(
+        BOOKINGS.c.training_id == sa.bindparam("training_id"), waitlisted(BOOKINGS)
+    )
+    locked = _locked_athletes_cte(sa.union_all(waiting, sa.select(athlete_id)))
+    seen = (
+        sa.select(ATHLETES.c.id)
+        .where(ATHLETES.c.id == athlete_id, ATHLETE_QUERIES.may_change())
+        .cte("seen")
+    )
+    this = sa.select(locked.c.id, locked.c.erased_at).join(seen, seen.c.id == locked.c.id)
+    athlete = this.subquery("athlete")
+    one = sa.select(ONE.label("one")).subquery("one")
+    return Statement(
+        sa.select(
+            athlete.c.id.label("athlete"), athlete.c.erased_at, _now_after(locked)
+        ).select_from(one.outerjoin(athlete, sa.true()))
+    )
+
+
+@cache
+def lock_active_query() -> Statement:
+    """Lock all athletes with an active booking of the locked ``trainings``; return ``now``."""
+    active = sa.select(BOOKINGS.c.athlete_id).where(
+        BOOKINGS.c.training_id == sa.func.any(sa.bindparam("trainings", type_=ARRAY(sa.Uuid))),
+        BOOKINGS.c.cancelled_at.is_(None),
+    )
+    return Statement(sa.select(_now_after(_locked_athletes_cte(active))))
 
 
 @cache
@@ -265,12 +314,16 @@ def _locked_waiting_cte(*conditions: sa.ColumnElement[bool]) -> sa.CTE:
     waiting = sa.select(BOOKINGS.c.athlete_id).where(
         BOOKINGS.c.training_id == sa.bindparam("training_id"), waitlisted(BOOKINGS), *conditions
     )
+    return _locked_athletes_cte(waiting)
+
+
+def _locked_athletes_cte(ids: sa.SelectBase) -> sa.CTE:
     return (
-        sa.select(ATHLETES.c.id)
-        .where(ATHLETES.c.id == sa.func.any(sa.func.array(waiting.scalar_subquery())))
+        sa.select(ATHLETES.c.id, ATHLETES.c.erased_at)
+        .where(ATHLETES.c.id == sa.func.any(sa.func.array(ids.scalar_subquery())))
         .order_by(ATHLETES.c.id)
         .with_for_update(key_share=True)
-        .cte("athletes")
+        .cte("locked_athletes")
     )
 
 

@@ -289,6 +289,15 @@ class WorkoutContent(WorkoutReference):
     tie_break: TieBreak
 
 
+class ProgrammeOfDay(SQLModel):
+    """A workout in the programme of a day."""
+
+    id: ExampleId
+    position: Position
+    notes: Notes | None
+    workout: WorkoutContent
+
+
 class ProgrammeRead(ProgrammeBase, Row):
     """A workout in the programme of a centre."""
 

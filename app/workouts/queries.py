@@ -5,12 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, array
 
 from app.centres.models import Centre
 from app.core.db.schema import NOW, table_of
+from app.core.resources.projection import EMPTY_LIST, json_object
 from app.core.resources.queries import REACH_CENTRES, REACH_PUBLISHED, Compare, Queries
-from app.workouts.models import ProgrammedWorkout, ProgrammeRead, Workout, WorkoutRead
+from app.workouts.models import (
+    ProgrammedWorkout,
+    ProgrammeRead,
+    Workout,
+    WorkoutContent,
+    WorkoutRead,
+)
 
 _CENTRES, _WORKOUTS = table_of(Centre), table_of(Workout)
 _PROGRAMME = table_of(ProgrammedWorkout)
@@ -51,6 +58,33 @@ class ProgrammeQueries(Queries):
     def event_type(self, source: sa.CTE, verb: str) -> sa.ColumnElement[str]:
         """Return the type of events about workouts in a programme."""
         return sa.literal_column(f"'programmed_workout.{verb}'", sa.Text)
+
+
+def programme_of_day(
+    centre_id: sa.ColumnElement[Any], day: sa.ColumnElement[Any], correlated: sa.FromClause
+) -> sa.ColumnElement[Any]:
+    """Return the published programme of a centre on a local day, as JSON: ``ProgrammeOfDay``."""
+    programmed, workouts = _PROGRAMME.alias("programmed"), _WORKOUTS.alias("workout")
+    item = json_object(
+        {
+            **{name: programmed.c[name] for name in ("id", "position", "notes")},
+            "workout": json_object(
+                {name: workouts.c[name] for name in WorkoutContent.model_fields}
+            ),
+        }
+    )
+    items = (
+        sa.select(sa.func.json_agg(aggregate_order_by(item, programmed.c.position)))
+        .select_from(programmed.join(workouts, workouts.c.id == programmed.c.workout_id))
+        .where(
+            programmed.c.centre_id == centre_id,
+            programmed.c.date == day,
+            programmed.c.published_at <= NOW,
+        )
+        .correlate(correlated)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(items, EMPTY_LIST)
 
 
 WORKOUT_QUERIES = WorkoutQueries(

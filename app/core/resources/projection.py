@@ -164,9 +164,14 @@ def as_json(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def reference(rows: sa.FromClause) -> sa.ColumnElement[Any]:
     """Return the ``id`` and ``name`` of a row as JSON, as part of another resource."""
+    return json_object({name: rows.c[name] for name in ("id", "name")})
+
+
+def json_object(values: Mapping[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    """Return some values as a JSON object, by their names."""
     pairs: list[sa.ColumnElement[Any]] = []
-    for name in ("id", "name"):
-        pairs += [sa.literal_column(f"'{name}'"), rows.c[name]]
+    for name, value in values.items():
+        pairs += [sa.literal_column(f"'{name}'"), value]
     return sa.func.json_build_object(*pairs)
 
 
