@@ -50,6 +50,8 @@ DEVICE_SCOPES: tuple[ScopeName, ...] = (
     "checkin",
 )
 """The scopes of a device at a centre."""
+WALK_INS: ScopeName = "trainings:write"
+"""The scope of a device that may book walk-ins, besides those of all devices."""
 Scopes = Annotated[
     list[ScopeName],
     Field(min_length=1, max_length=len(SCOPES), examples=[["athletes:read", "trainings:read"]]),

@@ -253,7 +253,7 @@ def lock_line_and_athlete_query() -> Statement:
     one = sa.select(ONE.label("one")).subquery("one")
     return Statement(
         sa.select(
-            athlete.c.id.label("athlete"), athlete.c.erased_at, _now_after(locked)
+            athlete.c.id.label("athlete"), athlete.c.erased_at, now_after(locked)
         ).select_from(one.outerjoin(athlete, sa.true()))
     )
 
@@ -265,13 +265,13 @@ def lock_active_query() -> Statement:
         BOOKINGS.c.training_id == sa.func.any(sa.bindparam("trainings", type_=ARRAY(sa.Uuid))),
         BOOKINGS.c.cancelled_at.is_(None),
     )
-    return Statement(sa.select(_now_after(_locked_athletes_cte(active))))
+    return Statement(sa.select(now_after(_locked_athletes_cte(active))))
 
 
 @cache
 def lock_waiting_query() -> Statement:
     """Lock all athletes in the waitlist of the locked training ``training_id``; return ``now``."""
-    return Statement(sa.select(_now_after(_locked_waiting_cte())))
+    return Statement(sa.select(now_after(_locked_waiting_cte())))
 
 
 @cache
@@ -284,7 +284,7 @@ def lock_waiting_for_seat_query() -> Statement:
     of_id = this.c.id == sa.bindparam("id")
     has_seat = sa.select(this.c.id).where(of_id, seated(this)).exists()
     athletes = _locked_waiting_cte(has_seat)
-    return Statement(sa.select(this.c.status, _now_after(athletes)).where(of_id))
+    return Statement(sa.select(this.c.status, now_after(athletes)).where(of_id))
 
 
 @cache
@@ -302,7 +302,8 @@ def lock_booking_query() -> Statement:
 _NOW = sa.func.clock_timestamp().label("now")
 
 
-def _now_after(locked: sa.CTE) -> sa.ColumnElement[datetime]:
+def now_after(locked: sa.CTE) -> sa.ColumnElement[datetime]:
+    """Return the time after the rows of a CTE are locked."""
     return sa.case((number_of(locked) >= NONE, sa.func.clock_timestamp())).label("now")
 
 

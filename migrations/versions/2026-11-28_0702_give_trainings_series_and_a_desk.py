@@ -14,6 +14,7 @@ down_revision = "f73c0e9fda32"
 branch_labels = None
 depends_on = None
 
+INSTANT = """to_char(timezone('UTC', since), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 AT_ONCE = """
 CREATE OR REPLACE FUNCTION check_at_once(place uuid, since timestamptz, until timestamptz)
 RETURNS void
@@ -250,7 +251,7 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_trainings_taken"), "trainings", "taken BETWEEN 0 AND capacity + over"
     )
-    op.execute(AT_ONCE.format(seats="capacity + over", detail="since::text"))
+    op.execute(AT_ONCE.format(seats="capacity + over", detail=INSTANT))
     for statement in OVER.split(";\n\n"):
         op.execute(statement)
 

@@ -165,6 +165,7 @@ class TestDevices:
             "expires_at": shown["expires_at"],
             "last_used_at": None,
             "name": "Tablet",
+            "walk_ins": False,
             "centre": reference,
             "token": shown["token"],
         }
@@ -179,6 +180,26 @@ class TestDevices:
         }
         assert revoked.status_code == 204
         assert problem(used) == (401, "/problems/invalid-token", [])
+
+    async def test_a_device_may_book_walk_ins_if_its_maker_may_book(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        centre = (await client.post(f"{API}/centres", json={"name": "North"})).json()
+        devices = f"{API}/centres/{centre['id']}/devices"
+        payload = {"name": "Scanner", "walk_ins": True}
+        scopes = ["access:write", "centres:read", "trainings:read", "results:read", "checkin"]
+        limited = {"name": "Script", "scopes": scopes, "expires_in_days": 1}
+
+        made = await client.post(devices, json=payload)
+        me = (await client.get(f"{API}/me", headers=bearer(made))).json()
+        script = bearer(await client.post(f"{API}/tokens", json=limited))
+        refused = await client.post(devices, json=payload, headers=script)
+
+        assert made.json()["walk_ins"] is True
+        assert me["scopes"] == [
+            *("centres:read", "trainings:read", "results:read", "checkin", "trainings:write")
+        ]
+        assert problem(refused) == (403, "/problems/insufficient-scope", [])
 
     async def test_a_device_ends_with_its_centre(self, client: httpx.AsyncClient) -> None:
         centre = await client.post(f"{API}/centres", json={"name": "North"})

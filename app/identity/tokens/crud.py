@@ -9,13 +9,13 @@ from app.centres.crud import CentresCRUD
 from app.core.access import Caller
 from app.core.db.statements import new_values
 from app.core.db.transactions import Runner
-from app.core.errors import Forbidden, Invalid, NotFound, ReferenceMissing
+from app.core.errors import Forbidden, InsufficientScope, Invalid, NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.models import Payload
 from app.core.resources.paging import ListQuery, PageOfJSON
 from app.core.resources.queries import FULL
 from app.identity import rights
-from app.identity.models import DEVICE_SCOPES, SCOPES
+from app.identity.models import DEVICE_SCOPES, SCOPES, WALK_INS
 from app.identity.tokens.credentials import Credential, new_credential
 from app.identity.tokens.jwt import Issued, Issuer, issue
 from app.identity.tokens.models import (
@@ -184,9 +184,12 @@ class DevicesCRUD(TokensOfKind):
         return page
 
     async def make(self, centre_id: UUID, payload: DeviceCreate) -> WithSecret:
-        """Make a device at a centre; raise ``NotFound`` or ``Forbidden``."""
+        """Make a device at a centre; raise ``NotFound``, ``Forbidden`` or ``InsufficientScope``."""
         await self._centres.require_right(rights.DEVICES, centre_id)
-        fields = {"centre_id": centre_id, "name": payload.name, "scopes": list(DEVICE_SCOPES)}
+        scopes = [*DEVICE_SCOPES, *([WALK_INS] if payload.walk_ins else [])]
+        if not self._caller.scopes.issuperset(scopes):
+            raise InsufficientScope(f"The token lacks the scope {WALK_INS}.")
+        fields = {"centre_id": centre_id, "name": payload.name, "scopes": scopes}
         try:
             return await self.insert(self._database, datetime.now(UTC) + LONGEST_LIFETIME, fields)
         except ReferenceMissing:

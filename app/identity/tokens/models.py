@@ -3,15 +3,24 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+import sqlalchemy as sa
+from pydantic import Field, StrictBool
 from sqlmodel import SQLModel
 
 from app.centres.models import CentreReference
 from app.core.resources.fields import ExampleId, JSONNumber
 from app.core.resources.models import Payload, Row
 from app.core.resources.paging import Page
+from app.core.resources.projection import ReadAs
 from app.identity.accounts.models import AccountReference
-from app.identity.models import EmailAddress, Occasion, ScopeName, Scopes, TokenName
+from app.identity.models import (
+    WALK_INS,
+    EmailAddress,
+    Occasion,
+    ScopeName,
+    Scopes,
+    TokenName,
+)
 from app.identity.passwords import GivenPassword
 from app.identity.tokens.credentials import EXAMPLE, TOKEN_PATTERN
 
@@ -101,12 +110,28 @@ class DeviceCreate(Payload):
     """A new device at a centre, such as the tablet at the desk."""
 
     name: TokenName
+    walk_ins: Annotated[
+        StrictBool,
+        Field(
+            description="Whether it may book an athlete without a seat who checks in.",
+            examples=[True],
+        ),
+    ] = False
+
+
+def _walk_ins(token: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.literal_column(f"'{WALK_INS}'") == sa.func.any(token.c.scopes)
 
 
 class DeviceRead(LiveToken):
     """A device at a centre. Its token ends after 365 days."""
 
     name: TokenName
+    walk_ins: Annotated[
+        bool,
+        ReadAs(_walk_ins),
+        Field(description="Whether it may book an athlete without a seat who checks in."),
+    ]
     centre: CentreReference
 
 

@@ -137,7 +137,8 @@ async def create_device(
 ) -> Response:
     """Make a token for a device at a centre, such as the tablet at the desk.
 
-    It lives for 365 days. It is for check-in, and for reading.
+    It lives for 365 days. It is for check-in, and for reading. With `walk_ins`, it also books
+    athletes without a seat who check in by their reference.
     """
     resource, token = await devices.make(centre_id, payload)
     return secret_response(request, resource, "devices", "token", token)

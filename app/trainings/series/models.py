@@ -1,23 +1,32 @@
 """The series: its table, request bodies and responses."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictBool
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field as TableField
 from sqlmodel import Index, Relationship, SQLModel
 
-from app.centres.models import Centre
-from app.core.resources.fields import CalendarDate, JSONNumber, LocalTime
-from app.core.resources.models import Row, derived_from
+from app.centres.models import Centre, CentreReference
+from app.core.resources.fields import (
+    CalendarDate,
+    ExampleId,
+    Id,
+    JSONNumber,
+    LocalTime,
+    QueryBoolean,
+)
+from app.core.resources.models import ABSENT, Payload, Row, derived_from
+from app.core.resources.paging import NamedListQuery, Page
+from app.core.resources.projection import ReadAs
 from app.core.resources.text import name_key
 from app.trainings.models import Capacity, Coach, Name
+from app.workouts.models import ProgrammeCreate
 
-LONGEST = dt.timedelta(days=366)
-"""How far ahead of its first day, or of today, a series may end: a year."""
 MOST_PROGRAMMED = 100
 
 
@@ -105,3 +114,142 @@ class Series(SeriesBase, Row, table=True):
     name_key: str = derived_from("name", name_key)
 
     centre: Centre = Relationship(sa_relationship_kwargs={"lazy": "raise"})
+
+
+class ProgrammeOfSeries(ProgrammeCreate):
+    """A workout to add to the programme of the centre, on a day of the series."""
+
+
+class SeriesCreate(SeriesBase, Payload):
+    """A new series."""
+
+    centre_id: Annotated[ExampleId, Field(description="The centre where the trainings take place.")]
+    programme: Annotated[
+        list[ProgrammeOfSeries],
+        Field(
+            max_length=MOST_PROGRAMMED,
+            description="Workouts to add to the programme of the centre in the same transaction.",
+        ),
+    ] = []
+
+
+class SeriesUpdate(Payload):
+    """The fields of a series to change. Absent fields stay unchanged."""
+
+    name: Name = ABSENT
+    coach: Coach | None = None
+    weekdays: Weekdays = ABSENT
+    start: Start = ABSENT
+    minutes: Minutes = ABSENT
+    capacity: Capacity = ABSENT
+    ends_on: EndsOn = ABSENT
+    skip: Skip = ABSENT
+    include_booked: Annotated[
+        StrictBool,
+        Field(
+            description="Whether to change trainings with bookings too. They are moved with all"
+            " their bookings, or cancelled if the series has them no more.",
+            examples=[False],
+        ),
+    ] = False
+
+
+class SeriesCancel(Payload):
+    """From when on to cancel a series."""
+
+    from_: Annotated[
+        CalendarDate,
+        Field(
+            alias="from",
+            description="The first local day that is cancelled.",
+            examples=["2027-01-15"],
+        ),
+    ]
+
+
+def _start(series: sa.FromClause) -> sa.ColumnElement[str]:
+    return sa.func.to_char(series.c.start, sa.literal_column("'HH24:MI'"))
+
+
+class SeriesRead(Row):
+    """A series."""
+
+    name: Name
+    coach: Coach | None
+    weekdays: Weekdays
+    start: Annotated[Start, ReadAs(_start)]
+    minutes: Minutes
+    capacity: Capacity
+    starts_on: StartsOn
+    ends_on: Annotated[
+        EndsOn,
+        Field(description="The last local day; the day before the first if it was cancelled then."),
+    ]
+    skip: Skip
+    centre: CentreReference
+
+
+class SeriesPage(Page[SeriesRead]):
+    """A page of series."""
+
+
+Number = Annotated[int, Field(ge=0, examples=[3])]
+Instant = Annotated[dt.datetime, Field(examples=["2026-12-01T17:00:00.000000Z"])]
+
+
+class KeptTraining(SQLModel):
+    """A training of the series that a change left as it was."""
+
+    id: ExampleId
+    date: Annotated[dt.date, Field(description="The local day that the series has it on.")]
+    starts_at: Instant
+    reason: Annotated[
+        Literal["booked", "changed_alone"],
+        Field(description="It has bookings, or it was changed apart from the series."),
+    ]
+
+
+class ClockChange(SQLModel):
+    """A day on which the clocks change at the start of the series."""
+
+    date: dt.date
+    starts_at: Instant
+    clock: Annotated[
+        Literal["skipped", "repeated"],
+        Field(
+            description="`skipped`: the local time does not exist that day, so the training starts"
+            " later by the gap. `repeated`: it comes twice, and the first counts."
+        ),
+    ]
+
+
+class SeriesChange(SeriesRead):
+    """A series after a change, and what became of its trainings."""
+
+    created: Annotated[Number, Field(description="Trainings that were created.")]
+    changed: Annotated[Number, Field(description="Trainings that were changed or moved.")]
+    cancelled: Annotated[Number, Field(description="Trainings that were cancelled.")]
+    deleted: Annotated[Number, Field(description="Trainings that were deleted.")]
+    kept: Annotated[
+        list[KeptTraining], Field(description="Trainings that were left as they are, by date.")
+    ]
+    clock_changes: Annotated[
+        list[ClockChange],
+        Field(description="Days ahead on which the clocks change at the start of the series."),
+    ]
+
+
+class SeriesQuery(NamedListQuery):
+    """Query parameters of the list of series."""
+
+    centre_id: Id | SkipJsonSchema[None] = Field(
+        default=None, description="Only series at this centre."
+    )
+
+
+class SeriesDeletion(SQLModel):
+    """Query parameters of the deletion of a series."""
+
+    include_booked: QueryBoolean = Field(
+        default=False, description="Whether to cancel its trainings with bookings."
+    )
