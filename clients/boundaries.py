@@ -104,7 +104,7 @@ def _of_parameter(operation: Operation, number: int, parameter: Schema) -> Itera
 def _needed(operation: Operation) -> dict[str, str]:
     """Return the required query parameters, with ids that no row has."""
     pairs = (part.partition("=") for part in operation.needed("").strip("?").split("&") if part)
-    return {name: NOBODY for name, _, _ in pairs}
+    return {name: re.sub("<.*>", NOBODY, value) for name, _, value in pairs}
 
 
 def _type_of_body(operation: Operation) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Sample trainings: a week at each sample centre, with bookings."""
+"""Sample trainings: a week at each sample centre with bookings, and the days before it."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,8 @@ from app.core.resources.text import name_key
 Json = dict[str, Any]
 
 WEEK = timedelta(days=7)
+PAST = timedelta(days=6)
+"""The days before today that get trainings too."""
 
 
 class Service(Protocol):
@@ -64,20 +66,34 @@ CANCELLED = "Southern Cross Box", "Morning WOD", "5"
 VISITED = "Anvil CrossFit", "Partner WOD", "6"
 """The training with a drop-in: an athlete who is not enrolled at any centre."""
 NO_LIMIT = 1000
+MORE = 1.5
+"""How many times as many bookings a training has in the end as one of the coming week has now."""
+NO_SHOW = 1 / 9
+"""The chance that an athlete with a seat did not come."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """Some days of a centre, from one midnight to another."""
+
+    begin: datetime
+    end: datetime
+    are_past: bool
 
 
 @dataclass
 class Plan:
-    """A training to add, its bookings, and whether it is cancelled."""
+    """A training to add, its bookings, who of them did not come, and whether it is cancelled."""
 
     training: Json
     athlete_ids: list[str]
+    absent: set[str]
     is_cancelled: bool
 
 
 @dataclass
-class Week:
-    """The numbers of the week that begins tomorrow."""
+class Sums:
+    """The numbers of the trainings of some days."""
 
     trainings: int = 0
     new: int = 0
@@ -86,34 +102,42 @@ class Week:
     waiting: int = 0
 
 
-async def add_week(service: Service) -> Week:
-    """Add a week to each centre without a training in it; return the numbers of all of them."""
-    week = Week()
+async def add_trainings(service: Service) -> tuple[Sums, Sums]:
+    """Add the past days and the week from tomorrow to each centre without a training in them.
+
+    Return the numbers of the trainings of both.
+    """
+    past, week = Sums(), Sums()
     for name in COACHES:
         found = await service.items("centres", {"name_prefix": name})
         centre = next(one for one in found if name_key(one["name"]) == name_key(name))
         zone = ZoneInfo(centre["time_zone"])
-        tomorrow = datetime.combine(datetime.now(zone) + timedelta(days=1), time(), zone)
-        trainings = await _trainings(service, centre, tomorrow)
-        if not trainings:
-            members, visitors = await _members(service, centre), await _visitors(service)
-            for plan in _plans(name, centre, tomorrow, members, visitors):
-                await _carry_out(service, plan)
-            trainings = await _trainings(service, centre, tomorrow)
-            week.new += len(trainings)
-        week.trainings += len(trainings)
-        week.cancelled += sum(training["status"] == "cancelled" for training in trainings)
-        week.taken += sum(training["seats"]["taken"] for training in trainings)
-        week.waiting += sum(training["seats"]["waiting"] for training in trainings)
-    return week
+        today = datetime.combine(datetime.now(zone), time(), zone)
+        tomorrow = today + timedelta(days=1)
+        for days, sums in (
+            (Days(today - PAST, today, are_past=True), past),
+            (Days(tomorrow, tomorrow + WEEK, are_past=False), week),
+        ):
+            trainings = await _trainings(service, centre, days)
+            if not trainings:
+                members, visitors = await _members(service, centre), await _visitors(service)
+                for plan in _plans(name, centre, days, members, visitors):
+                    await _carry_out(service, plan)
+                trainings = await _trainings(service, centre, days)
+                sums.new += len(trainings)
+            sums.trainings += len(trainings)
+            sums.cancelled += sum(training["status"] == "cancelled" for training in trainings)
+            sums.taken += sum(training["seats"]["taken"] for training in trainings)
+            sums.waiting += sum(training["seats"]["waiting"] for training in trainings)
+    return past, week
 
 
 def _plans(
-    name: str, centre: Json, tomorrow: datetime, members: list[str], visitors: list[str]
+    name: str, centre: Json, days: Days, members: list[str], visitors: list[str]
 ) -> Iterator[Plan]:
     chance = random.Random(name)  # noqa: S311 - the same on every run
-    for number in range(WEEK.days):
-        day = tomorrow + timedelta(days=number)
+    for number in range((days.end - days.begin).days):
+        day = days.begin + timedelta(days=number)
         weekday = str(day.isoweekday())
         idle = iter(chance.sample(members, len(members)))  # at most one training a day for each
         for slot in TIMETABLE:
@@ -129,27 +153,37 @@ def _plans(
                 "ends_at": (begins + timedelta(minutes=slot.minutes)).isoformat(),
                 "capacity": seats,
             }
+            if days.are_past:
+                came = list(islice(idle, min(seats, round(seats * slot.asked_for * MORE))))
+                absent = {one for one in came if chance.random() < NO_SHOW}
+                yield Plan(training, came, absent, is_cancelled=False)
+                continue
             athlete_ids = list(islice(idle, round(seats * slot.asked_for)))
             this = name, slot.name, weekday
             if this == VISITED:
                 athlete_ids += visitors
-            yield Plan(training, athlete_ids, is_cancelled=this == CANCELLED)
+            yield Plan(training, athlete_ids, set(), is_cancelled=this == CANCELLED)
 
 
 async def _carry_out(service: Service, plan: Plan) -> None:
-    """Add a training and its bookings; do nothing if the centre has no room for it."""
+    """Add a training and its bookings; do nothing if the centre has no room for it.
+
+    After the start, a booking is checked in.
+    """
     training = await service.create("trainings", plan.training)
     if training is None:
         return
     path = f"trainings/{training['id']}"
     for athlete_id in plan.athlete_ids:  # one by one, for the order of the waitlist
-        await service.create(f"{path}/bookings", {"athlete_id": athlete_id})
+        booking = await service.create(f"{path}/bookings", {"athlete_id": athlete_id})
+        if booking is not None and athlete_id in plan.absent:
+            await service.act(f"bookings/{booking['id']}/undo-check-in")
     if plan.is_cancelled:
         await service.act(f"{path}/cancel")
 
 
-async def _trainings(service: Service, centre: Json, tomorrow: datetime) -> list[Json]:
-    times = {"from": tomorrow.isoformat(), "to": (tomorrow + WEEK).isoformat()}
+async def _trainings(service: Service, centre: Json, days: Days) -> list[Json]:
+    times = {"from": days.begin.isoformat(), "to": days.end.isoformat()}
     return await service.items("trainings", {"centre_id": centre["id"], **times})
 
 

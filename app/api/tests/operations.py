@@ -50,7 +50,7 @@ class Operation:
         """Return a query with the required parameters that it lacks, after ``?``."""
         given = {part.partition("=")[0] for part in query.split("&")}
         lacking = [
-            f"{one['name']}=<{one['name'].removesuffix('_id')}>"
+            f"{one['name']}={_needed_value(one['name'], one['schema'])}"
             for one in self.described.get("parameters", [])
             if one["in"] == "query" and one["required"] and one["name"] not in given
         ]
@@ -176,6 +176,11 @@ def kind_of(schema: Schema) -> str:
     if schema.get("type") == "string":
         return str(schema.get("format", "text"))
     return str(schema.get("type", "unknown"))
+
+
+def _needed_value(name: str, schema: Schema) -> str:
+    """Return a value of a required query parameter: the placeholder of a row if it is an id."""
+    return placeholder(name) if kind_of(schema) == "uuid" else usual_value(schema, name)
 
 
 def usual_value(schema: Schema, text: str) -> str:

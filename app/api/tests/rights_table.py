@@ -122,6 +122,18 @@ case(
     CENTRES,
     codes="200 | 200 403 | 200 403 | 200 403 | 200 403 | 200 404 | 404",
 )
+case(
+    "get_attendance",
+    "GET /centres/<centre>/attendance?from=2026-12-01&to=2026-12-31",
+    CENTRES,
+    codes="200 | 200 403 | 200 403 | 200 403 | 403 | 403 404 | 404",
+)
+case(
+    "export_attendance",
+    "GET /centres/<centre>/attendance/export?from=2026-12-01&to=2026-12-31",
+    CENTRES,
+    codes="200 | 200 403 | 200 403 | 200 403 | 403 | 403 404 | 404",
+)
 
 # Athletes.
 case(

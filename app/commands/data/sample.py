@@ -12,13 +12,13 @@ from app.commands.data.targets import on_service
 from app.commands.token import Remote
 from app.core.resources.text import name_key
 from app.leaderboards import sample as throwdown
-from app.trainings.sample import Week, add_week
+from app.trainings.sample import PAST, Sums, add_trainings
 from app.workouts.sample import BENCHMARKS, PLACE, programme
 
 
 def add_sample_data(where: Remote | None) -> None:
     """Add the sample data to a service or to the local database, and print the counts."""
-    report, week = on_service(where, _add)
+    report, past, week = on_service(where, _add)
     print(
         f"{len(LEVELS)} levels, {len(CENTRES)} centres and {ATHLETES - report.rejected} athletes:"
         f" {report.created} athletes are new, {report.updated} were reset to their sample values."
@@ -28,13 +28,17 @@ def add_sample_data(where: Remote | None) -> None:
     print(f"{len(BENCHMARKS)} benchmark workouts, and a week's programme at {PLACE}.")
     print(f"{throwdown.NAME}, a competition with {len(throwdown.WORKOUTS)} events.")
     print(
+        f"{past.trainings} trainings in the {PAST.days} days before today: {past.new} new;"
+        f" {past.taken} seats were taken."
+    )
+    print(
         f"{week.trainings} trainings in the week from tomorrow: {week.new} new,"
         f" {week.cancelled} cancelled; {week.taken} seats are taken, and {week.waiting} athletes"
         " wait in the waitlist."
     )
 
 
-async def _add(service: Service) -> tuple[ImportReport, Week]:
+async def _add(service: Service) -> tuple[ImportReport, Sums, Sums]:
     for level in LEVELS:
         await service.create("categories", level.model_dump(mode="json"))
     for centre in CENTRES:
@@ -42,7 +46,8 @@ async def _add(service: Service) -> tuple[ImportReport, Week]:
     await _add_workouts(service)
     report = await service.import_csv(athletes_csv())
     await _add_throwdown(service)
-    return report, await add_week(service)
+    past, week = await add_trainings(service)
+    return report, past, week
 
 
 async def _add_workouts(service: Service) -> None:

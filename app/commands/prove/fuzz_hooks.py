@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from schemathesis import Case, CheckContext, HookContext, Response, SerializationContext
 from schemathesis.generation.meta import TestPhase
 
+from app.attendance.models import MOST_DAYS
 from app.commands.token import VARIABLE
 from app.core.errors import PROBLEM_MEDIA_TYPE, AlreadyTaken
 from app.core.resources.fields import FIRST_YEAR, LAST_YEAR, new_id
@@ -173,6 +174,8 @@ class Rows:
             if not case.body.keys().isdisjoint(TIMES):
                 case.body = {**case.body, **self._valid_time(case, case.body)}
             case.body = {**case.body, **self._secrets(case, case.body)}
+        if "/attendance" in case.path:
+            case.query = {**case.query, **_of_few_days(case.query)}
         if "cursor" in case.query:
             case.query = {name: case.query[name] for name in case.query.keys() - PLACES}
             case.query = {**case.query, **self._cursor(case)}
@@ -448,6 +451,12 @@ def _of_one_kind(path: str, body: Json) -> Json:
         days = {"starts_on": "2026-12-05", "ends_on": "2026-12-05"}
         return {**kept, "points": "place"} | (days if path.endswith("/competitions") else {})
     return body
+
+
+def _of_few_days(query: Json) -> Json:
+    """Return the days of a report; JSON Schema cannot express which day may follow the first."""
+    first, last = (date.fromisoformat(query[name]) for name in ("from", "to"))
+    return {"to": str(first + abs(last - first) % timedelta(days=MOST_DAYS))}
 
 
 def _soon() -> Json:

@@ -1,6 +1,7 @@
 import asyncio
 import csv
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ REJECTED = (
 HOURS = """
     SELECT string_agg(DISTINCT to_char(starts_at AT TIME ZONE time_zone, 'HH24:MI'), ' ')
     FROM trainings JOIN centres ON centres.id = centre_id
+"""
+PAST_STATUSES = """
+    SELECT string_agg(DISTINCT status, ' ') FROM bookings WHERE ends_at < statement_timestamp()
 """
 DROP_INS = """
     SELECT count(*) FROM bookings JOIN trainings ON trainings.id = training_id
@@ -184,6 +188,7 @@ def test_sample_data_can_be_added_again_without_duplicates(
     add_sample_data(None)
     assert asyncio.run(ask(own_database, HOURS)) == "06:30 10:00 17:30 18:00"
     assert asyncio.run(ask(own_database, DROP_INS)) == 1
+    assert asyncio.run(ask(own_database, PAST_STATUSES)) == "checked_in reserved"
     assert asyncio.run(ask(own_database, "SELECT count(*) FROM programmed_workouts")) == 7
     asyncio.run(execute(own_database, A_WEEK_LATER_IN_MADRID))
     taken = tmp_path / "taken.csv"
@@ -197,6 +202,9 @@ def test_sample_data_can_be_added_again_without_duplicates(
     printed = capsys.readouterr().out.splitlines()
     workouts = "25 benchmark workouts, and a week's programme at Anvil CrossFit."
     throwdown = "Anvil Throwdown, a competition with 3 events."
+    past = r"(\d+) trainings in the 6 days before today: {} new; \d+ seats were taken\."
+    assert re.fullmatch(past.format(r"\1"), printed.pop(3))
+    assert re.fullmatch(past.format("0"), printed.pop(-2))
     assert printed[:4] == [
         f"{there}: 200 athletes are new, 0 were reset to their sample values.",
         workouts,

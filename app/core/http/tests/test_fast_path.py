@@ -354,6 +354,7 @@ async def test_every_endpoint_with_json_takes_the_fast_path(asking: FastAPI) -> 
     assert left == [
         "GET /api/v1/athletes/export",
         "POST /api/v1/athletes/import",
+        "GET /api/v1/centres/{centre_id}/attendance/export",
         "GET /api/v1/competitions/{competition_id}/export",
         "POST /api/v1/competitions/{competition_id}/import",
     ]
