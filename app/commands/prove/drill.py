@@ -75,6 +75,9 @@ STORED = """
     FROM entries JOIN athletes ON athletes.id = athlete_id
     UNION ALL SELECT 'result-' || athletes.name, results.id, results.entered
     FROM results JOIN athletes ON athletes.id = athlete_id
+    UNION ALL SELECT series.name, series.id, count(*) || ' at '
+        || string_agg(DISTINCT to_char(starts_at AT TIME ZONE 'UTC', 'HH24:MI'), ' ')
+    FROM series LEFT JOIN trainings ON series_id = series.id GROUP BY series.id
 """
 STANDBYS = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
 MISCOUNTED = """
@@ -98,7 +101,7 @@ class Written:
     id: UUID
     state: str = ""
     """The number of an athlete's enrolments, ``booked`` or ``cancelled`` for a booking, the score
-    of a result.
+    of a result, the number of trainings of a series and their time.
     """
 
 
@@ -338,10 +341,28 @@ class Writer:
             if random.random() < CANCELLED:  # noqa: S311 - no secret
                 await self._write(f"bookings/{booking}/cancel", f"booking-{name}", {}, "cancelled")
             entry = await self._write(entries, f"entry-{name}", {"athlete_id": str(athlete)})
+            await self._write_series(str(uuid4()))
             # One result for each entry: a second one could be replaced by a late first request.
             reps = str(random.randrange(300))  # noqa: S311 - no secret
             result = {"score": reps}
             await self._write(f"{results}/{entry}", f"result-{name}", result, reps, method="PUT")
+
+    async def _write_series(self, name: str) -> None:
+        """Create a series, and then move all its trainings."""
+        today = datetime.now(UTC).date()
+        series = {
+            "name": name,
+            "centre_id": self._parents.centre_ids[0],
+            "weekdays": [1, 2, 3, 4, 5, 6, 7],
+            "start": "18:00",
+            "minutes": 60,
+            "capacity": SEATS,
+            "starts_on": (today + timedelta(days=1)).isoformat(),
+            "ends_on": (today + timedelta(days=3)).isoformat(),
+        }
+        series_id = await self._write("series", name, series, "3 at 18:00")
+        move = {"start": "19:00"}
+        await self._write(f"series/{series_id}", name, move, "3 at 19:00", method="PATCH")
 
     async def _write(
         self, path: str, key: str, body: dict[str, Any], state: str = "", *, method: str = "POST"
