@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,7 @@ from app.trainings.series.models import ProgrammeOfSeries, SeriesCreate, SeriesU
 from app.trainings.series.queries import MOVED, SERIES_QUERIES
 from app.workouts.crud import ProgrammeCRUD
 
+TIMES = "start", "minutes"
 PATTERN = "weekdays", "start", "minutes", "starts_on", "ends_on", "skip"
 YEAR = dt.timedelta(days=366)
 """How long after its first day, or after today, a series may end."""
@@ -108,7 +109,7 @@ class SeriesCRUD(CRUD[SeriesCreate, SeriesUpdate]):
             created = await self._insert(transaction, new_values(self.queries.table, fields))
             report = Report()
             report.lay_out(slots)
-            report.created = await self._create(transaction, fields, slots, zone)
+            report.created = await self._create(transaction, fields, slots, zone, fields)
             await self._add_programme(transaction, payload.centre_id, payload.programme)
             return report.added_to(created)
 
@@ -134,19 +135,22 @@ class SeriesCRUD(CRUD[SeriesCreate, SeriesUpdate]):
                 return Report().added_to(await self._read(transaction, row_id))
             now, trainings = await self._lock_trainings(transaction, row_id)
             changed = await self._write_series(transaction, row_id, fields)
-            slots = [slot for slot in _pattern(after).slots(zone) if slot.starts_at > now]
+            slots = _pattern(after).slots(zone)
+            ahead = [slot for slot in slots if slot.starts_at > now]
             report = Report()
-            report.lay_out(slots)
-            laid = {slot.date for slot in _pattern(before).slots(zone)}
-            there = {one["series_date"] for one in trainings if one["status"] == "scheduled"}
-            new = [slot for slot in slots if slot.date not in laid | there]
-            report.created = await self._create(transaction, after, new, zone)
-            plan = _Plan.of(trainings, {slot.date: slot for slot in slots}, after)
+            report.lay_out(ahead)
+            plan = _Plan.of(trainings, {slot.date: slot for slot in slots}, after, now)
             if not include_booked:
                 plan.keep_booked(report)
             report.keep(plan.changed_alone, "changed_alone")
-            report.changed = await self._change(transaction, after, plan, now, zone)
+            report.keep(plan.past, "past")
+            # In this order, so that each training finds the room and the athletes that others free.
             report.deleted, report.cancelled = await self._remove(transaction, plan.removed, now)
+            report.changed = await self._change(transaction, after, plan.changed, zone, fields)
+            laid = {slot.date for slot in _pattern(before).slots(zone)}
+            laid |= {one["series_date"] for one in trainings if _is_in_place(one)}
+            new = [slot for slot in ahead if slot.date not in laid]
+            report.created = await self._create(transaction, after, new, zone, fields)
             return report.added_to(changed)
 
         return await self._changed(row_id, expected, change)
@@ -265,6 +269,7 @@ class SeriesCRUD(CRUD[SeriesCreate, SeriesUpdate]):
         series: Mapping[str, Any],
         slots: Sequence[Slot],
         zone: ZoneInfo,
+        given: Collection[str],
     ) -> int:
         """Create trainings of a series; return how many."""
         if not slots:
@@ -278,30 +283,33 @@ class SeriesCRUD(CRUD[SeriesCreate, SeriesUpdate]):
             "ends_ats": [slot.ends_at for slot in slots],
             **_shared(series),
         }
-        return await _fitting(transaction, self.queries.create_trainings_query(), values, zone)
+        statement = self.queries.create_trainings_query()
+        return await _fitting(transaction, statement, values, zone, given)
 
     async def _change(
         self,
         transaction: Transaction,
         series: Mapping[str, Any],
-        plan: "_Plan",
-        now: dt.datetime,
+        changes: Sequence[tuple[Any, Slot]],
         zone: ZoneInfo,
+        given: Collection[str],
     ) -> int:
         """Change and move locked trainings of a series; return how many."""
-        if not plan.changed:
+        booked = [one["id"] for one, _ in changes if _is_booked(one)]
+        now = await moves.lock_booked(transaction, booked)
+        # Those that have started while the transaction waited for athletes are left.
+        changes = [
+            (one, slot) for one, slot in changes if now < min(one["starts_at"], slot.starts_at)
+        ]
+        if not changes:
             return 0
-        booked = [one["id"] for one, _ in plan.changed if _is_booked(one)]
-        if booked:
-            now = await moves.lock_booked(transaction, booked)
         rows: dict[str, list[Any]] = {"ids": [], "starts_ats": [], "ends_ats": []}
         rows |= {f"{name}s": [] for name in MOVED}
         moved = []
-        for training, slot in plan.changed:
+        for training, slot in changes:
             times = {"new_starts_at": slot.starts_at, "new_ends_at": slot.ends_at}
             former = {f"new_{name}": training[name] for name in MOVED}
             if move := moves.Move.of(training, times):
-                move.check_time(now)
                 moved.append(training["id"])
                 former = move.former(now)
             rows["ids"].append(training["id"])
@@ -310,10 +318,12 @@ class SeriesCRUD(CRUD[SeriesCreate, SeriesUpdate]):
             for name in MOVED:
                 rows[f"{name}s"].append(former[f"new_{name}"])
         statement = self.queries.change_trainings_query()
-        changed = await _fitting(transaction, statement, {**rows, **_shared(series)}, zone)
+        values = {**rows, **_shared(series)}
+        changed = await _fitting(transaction, statement, values, zone, given)
         if moved:
-            await moves.refuse_if_busy(transaction, moved, self._caller, "start")
-        for training, _ in plan.changed:
+            field = next((name for name in TIMES if name in given), "include_booked")
+            await moves.refuse_if_busy(transaction, moved, self._caller, field)
+        for training, _ in changes:
             if training["waiting"] and training["taken"] < series["capacity"]:
                 await transaction.row(TRAINING_QUERIES.promote_query(), {"id": training["id"]})
         return changed
@@ -367,13 +377,18 @@ class _Plan:
     changed: list[tuple[Any, Slot]]
     removed: list[Any]
     changed_alone: list[Any]
+    past: list[Any]
 
     @classmethod
     def of(
-        cls, trainings: Iterable[Any], slots: Mapping[dt.date, Slot], series: Mapping[str, Any]
+        cls,
+        trainings: Iterable[Any],
+        slots: Mapping[dt.date, Slot],
+        series: Mapping[str, Any],
+        now: dt.datetime,
     ) -> "_Plan":
         """Compare trainings with the new layout of the series."""
-        plan = cls([], [], [])
+        plan = cls([], [], [], [])
         for training in trainings:
             slot = slots.get(training["series_date"])
             if _is_changed_alone(training):
@@ -382,6 +397,8 @@ class _Plan:
                 continue  # the series cancelled it
             elif slot is None:
                 plan.removed.append(training)
+            elif slot.starts_at <= now:
+                plan.past.append(training)
             elif _differs(training, slot, series):
                 plan.changed.append((training, slot))
         return plan
@@ -421,6 +438,11 @@ def _is_scheduled(training: Any) -> bool:
     return bool(training["status"] == "scheduled")
 
 
+def _is_in_place(training: Any) -> bool:
+    """Return whether a training stands for its day: the series did not cancel it."""
+    return _is_scheduled(training) or _is_changed_alone(training)
+
+
 def _check_end(ends_on: dt.date, starts_on: dt.date) -> None:
     """Raise ``Invalid`` for a last day before the first one, or too far ahead."""
     latest = max(starts_on, dt.datetime.now(dt.UTC).date()) + YEAR
@@ -433,9 +455,16 @@ def _check_end(ends_on: dt.date, starts_on: dt.date) -> None:
 
 
 async def _fitting(
-    transaction: Transaction, statement: Statement, values: Mapping[str, Any], zone: ZoneInfo
+    transaction: Transaction,
+    statement: Statement,
+    values: Mapping[str, Any],
+    zone: ZoneInfo,
+    given: Collection[str],
 ) -> int:
-    """Write trainings and return how many; raise ``CentreFull`` for the first that does not fit."""
+    """Write trainings and return how many; raise ``CentreFull`` for the first that does not fit.
+
+    The error points at the capacity only if that is one of the ``given`` fields of the request.
+    """
     try:
         (number,) = await transaction.row(statement, values)
     except CheckViolationError as error:
@@ -446,5 +475,7 @@ async def _fitting(
             f"The training of {begins:%Y-%m-%d} at {begins:%H:%M} does not fit: overlapping"
             " trainings would have more seats than the capacity of the centre."
         )
+        if "capacity" not in given:
+            raise CentreFull(detail) from None
         raise CentreFull.of_field("/capacity", "at_once", detail) from None
     return int(number)

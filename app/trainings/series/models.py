@@ -40,13 +40,13 @@ def _days_once_each(values: list[dt.date]) -> list[dt.date]:
 
 Weekdays = Annotated[
     list[Annotated[int, Field(ge=1, le=7), JSONNumber]],
-    AfterValidator(_once_each),
     Field(
         min_length=1,
         max_length=7,
         description="ISO weekdays: 1 is Monday, 7 is Sunday.",
         examples=[[1, 3, 5]],
     ),
+    AfterValidator(_once_each),
 ]
 Start = Annotated[
     LocalTime,
@@ -69,12 +69,12 @@ EndsOn = Annotated[
 ]
 Skip = Annotated[
     list[CalendarDate],
-    AfterValidator(_days_once_each),
     Field(
         max_length=366,
         description="Local days without a training, holidays for example.",
         examples=[["2026-12-25"]],
     ),
+    AfterValidator(_days_once_each),
 ]
 
 
@@ -204,8 +204,11 @@ class KeptTraining(SQLModel):
     date: Annotated[dt.date, Field(description="The local day that the series has it on.")]
     starts_at: Instant
     reason: Annotated[
-        Literal["booked", "changed_alone"],
-        Field(description="It has bookings, or it was changed apart from the series."),
+        Literal["booked", "changed_alone", "past"],
+        Field(
+            description="It has bookings, or it was changed apart from the series, or its new start"
+            " would be in the past."
+        ),
     ]
 
 
