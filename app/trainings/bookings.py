@@ -218,8 +218,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             status, waitlist = "checked_in", False
         try:
             if not (has_seat or waitlist):
-                if not checks_in:
-                    await self._refuse_another(transaction, ids)
+                await self._refuse_another(transaction, ids, may_wait=checks_in)
                 raise TrainingFull("This training is full.")
             new = {**ids, "id": new_id(), "now": now, "checked_in_at": checked_in_at}
             return await self._place(transaction, status, new, must_commit=served > 0)
@@ -281,12 +280,16 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         if terms["opens_at"] is not None and now < terms["opens_at"]:
             raise WrongState(f"It is too early: booking opens at {terms['opens_at']:{RFC_3339}}.")
 
-    async def _refuse_another(self, transaction: Transaction, ids: Mapping[str, UUID]) -> None:
+    async def _refuse_another(
+        self, transaction: Transaction, ids: Mapping[str, UUID], *, may_wait: bool = False
+    ) -> None:
         """Raise ``AlreadyTaken`` if the athlete has an active booking of the training.
 
-        This error takes precedence over ``TrainingFull`` and ``AthleteBusy``.
+        This error takes precedence over ``TrainingFull`` and ``AthleteBusy``. A walk-in
+        ``may_wait``: they keep that booking.
         """
-        if await transaction.row(self.queries.active_query(), ids):
+        active = await transaction.row(self.queries.active_query(), ids)
+        if active and not (may_wait and active["status"] == "waitlisted"):
             raise booked_already()
 
     async def _noted(
