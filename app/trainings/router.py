@@ -227,7 +227,8 @@ async def cancel_booking(booking_id: Id, bookings: BookingsDep) -> Response:
     """Cancel a booking, before the training starts.
 
     If an athlete cancels a seat later than `late_cancel_minutes` of the centre before the start,
-    the booking reads `late`. Its seat goes to the first athlete in the waitlist who has no seat in a training that overlaps.
+    the booking reads `late`. Its seat goes to the first athlete in the waitlist who has no seat in
+    a training that overlaps.
     Idempotent: a cancelled booking stays unchanged.
     """
     return resource_response(await bookings.cancel(booking_id))

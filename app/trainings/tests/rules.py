@@ -49,7 +49,7 @@ RULES = {
         WHERE ARRAY(SELECT version FROM events WHERE resource_id = written.id ORDER BY id)
             <> ARRAY(SELECT generate_series(1, written.version))
     """,
-    "a checked-in booking has the time of its check-in, and a reserved one none": """
+    "a checked-in booking has the time of its check-in, and a reserved one has none": """
         SELECT id FROM bookings
         WHERE (status = 'checked_in' AND checked_in_at IS NULL)
             OR (status = 'reserved' AND num_nonnulls(checked_in_at, checked_out_at) > 0)

@@ -380,7 +380,7 @@ class TestCheckIn:
         if status == 409:
             assert problem(response) == (409, "/problems/wrong-state", [])
 
-    async def test_check_in_requires_a_seat_and_check_out_or_undo_a_check_in(self, gym: Gym) -> None:
+    async def test_check_in_requires_a_seat_and_the_others_a_check_in(self, gym: Gym) -> None:
         training = await gym.training(capacity=1)
         seat, place = await gym.book(training, *await gym.athletes(2))
         (other,) = await gym.book(await gym.training(), await gym.athlete())

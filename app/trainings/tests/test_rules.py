@@ -73,9 +73,7 @@ def chosen(things: list[Any], number: int) -> Any:
 class World:
     """Two centres and their athletes; sends each step as a request."""
 
-    def __init__(
-        self, gym: Gym, name: str, centre_ids: list[str], athlete_ids: list[str]
-    ) -> None:
+    def __init__(self, gym: Gym, name: str, centre_ids: list[str], athlete_ids: list[str]) -> None:
         self.gym, self.name = gym, name
         self.centre_ids, self.athlete_ids = centre_ids, athlete_ids
         self.trainings: list[Json] = []
