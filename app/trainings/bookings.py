@@ -11,7 +11,14 @@ from app.athletes.crud import AthletesCRUD, check_named
 from app.core.access import Caller, Reach, Right
 from app.core.db.statements import Statement
 from app.core.db.transactions import Runner, Transaction
-from app.core.errors import RFC_3339, AlreadyTaken, Conflict, NotFound, WrongState
+from app.core.errors import (
+    RFC_3339,
+    AlreadyTaken,
+    Conflict,
+    NotFound,
+    ReferenceMissing,
+    WrongState,
+)
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
@@ -121,8 +128,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         """Check in the athlete with a reference (idempotent); book a walk-in if there is a seat.
 
         A walk-in is enrolled at the centre, or the caller sees them. It needs the scope
-        ``trainings:write``. Raise ``NotFound``, ``Forbidden``, ``TrainingFull``, ``AthleteBusy`` or
-        ``WrongState``.
+        ``trainings:write``. Raise ``NotFound``, ``Forbidden``, ``TrainingFull``, ``AthleteBusy``,
+        ``WrongState`` or ``Erased``.
         """
         named = {"training_id": training_id, "reference": reference}
         training = await self._database.row(self.queries.door_query(), named)
@@ -133,8 +140,9 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         athlete = await self._database.row(self.queries.at_door_query(), named)
         if athlete is not None and athlete["status"] in SEATED:
             return await self.check_in(athlete["id"])
+        nobody = NotFound("No athlete with this reference has a seat in this training.")
         if athlete is None or "trainings:write" not in self._caller.scopes:
-            raise NotFound("No athlete with this reference has a seat in this training.")
+            raise nobody
         ids = {"training_id": training_id, "athlete_id": athlete["athlete_id"]}
         whom = self._athletes.reach() | Reach(centres=frozenset([training["centre_id"]]))
 
@@ -145,6 +153,8 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
 
         try:
             return _booked_or_refused(await self._database.transaction(work))
+        except ReferenceMissing:
+            raise nobody from None
         except AlreadyTaken:
             # The waitlist has just given them a seat, or another request has.
             athlete = await self._database.row(self.queries.at_door_query(), named)
@@ -218,8 +228,7 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
             status, waitlist = "checked_in", False
         try:
             if not (has_seat or waitlist):
-                if not checks_in:
-                    await self._refuse_another(transaction, ids)
+                await self._refuse_another(transaction, ids, may_wait=checks_in)
                 raise TrainingFull("This training is full.")
             new = {**ids, "id": new_id(), "now": now, "checked_in_at": checked_in_at}
             return await self._place(transaction, status, new, must_commit=served > 0)
@@ -281,12 +290,16 @@ class BookingsCRUD(CRUD[BookingCreate, Payload]):
         if terms["opens_at"] is not None and now < terms["opens_at"]:
             raise WrongState(f"It is too early: booking opens at {terms['opens_at']:{RFC_3339}}.")
 
-    async def _refuse_another(self, transaction: Transaction, ids: Mapping[str, UUID]) -> None:
+    async def _refuse_another(
+        self, transaction: Transaction, ids: Mapping[str, UUID], *, may_wait: bool = False
+    ) -> None:
         """Raise ``AlreadyTaken`` if the athlete has an active booking of the training.
 
-        This error takes precedence over ``TrainingFull`` and ``AthleteBusy``.
+        This error takes precedence over ``TrainingFull`` and ``AthleteBusy``. A walk-in
+        ``may_wait``: they keep that booking.
         """
-        if await transaction.row(self.queries.active_query(), ids):
+        active = await transaction.row(self.queries.active_query(), ids)
+        if active and not (may_wait and active["status"] == "waitlisted"):
             raise booked_already()
 
     async def _noted(

@@ -104,7 +104,7 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
                 now = await moves.lock_booked(transaction, [training["id"]])
                 move.check_time(now)
                 written.add(moves.MOVED_FROM)
-                new |= move.former(now)
+                new |= move.former(now, is_told=await moves.is_told(transaction, training))
             statement = self.queries.update_query(frozenset(written))
             changed = await self._write(transaction, statement, new)
             if changed is None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.core.access import Caller
 from app.core.db.statements import Statement
@@ -52,13 +53,14 @@ class Move:
         if now >= self.place["starts_at"]:
             raise WrongState("This training has bookings: it cannot be moved into the past.")
 
-    def former(self, now: datetime) -> dict[str, Any]:
+    def former(self, now: datetime, *, is_told: bool = True) -> dict[str, Any]:
         """Return the new values of the columns that say from where it was moved.
 
-        After several moves, this is the first place, unless the training is back there.
+        After several moves, this is the first place, unless the training is back there, or the
+        earlier moves are not ``is_told`` any more.
         """
         before = {name: self.training[name] for name in PLACE}
-        if self.training["moved_at"] is not None:
+        if self.training["moved_at"] is not None and is_told:
             first = {name: self.training[f"moved_from_{name}"] for name in PLACE}
             if first != self.place:
                 before = first
@@ -73,6 +75,15 @@ async def lock_booked(transaction: Transaction, training_ids: Sequence[UUID]) ->
     (now,) = await transaction.row(seats.lock_active_query(), {"trainings": training_ids})
     assert isinstance(now, datetime)
     return now
+
+
+async def is_told(transaction: Transaction, training: Any) -> bool:
+    """Return whether an active booking of a locked training is older than its last move."""
+    if training["moved_at"] is None:
+        return False
+    values = {"training_id": training["id"], "moved_at": training["moved_at"]}
+    (told,) = await transaction.row(_told_query(), values)
+    return bool(told)
 
 
 async def refuse_if_busy(
@@ -107,6 +118,17 @@ def _detail(busy: Any, *, sees: bool) -> str:
         f'{athlete} has a seat in "{busy["name"]}" ({busy["id"]}):'
         f" from {busy['starts_at']:{RFC_3339}} to {busy['ends_at']:{RFC_3339}}."
     )
+
+
+@cache
+def _told_query() -> Statement:
+    """Find out whether an active booking of a training is older than ``moved_at``."""
+    older = sa.select(BOOKINGS.c.id).where(
+        BOOKINGS.c.training_id == sa.bindparam("training_id", type_=sa.Uuid),
+        BOOKINGS.c.cancelled_at.is_(None),
+        BOOKINGS.c.booked_at < sa.bindparam("moved_at", type_=UTCDateTime()),
+    )
+    return Statement(sa.select(older.exists()))
 
 
 @cache

@@ -1,16 +1,23 @@
 """A gym, whose rows are created over the API, and a fixture that lets time pass by SQL."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
-from app.conftest import API, Create, Json
+from app.api.tests.gym import ROLES
+from app.conftest import API, Create, Json, client_of
 from app.core.errors import RFC_3339
+from app.core.http.tests.document import Document
+from app.identity.models import DEVICE_SCOPES, SCOPES
+from app.identity.tests.callers import ADD_ONE, Known
 
 SOON = timedelta(minutes=30)
 HOUR = timedelta(hours=1)
@@ -77,6 +84,11 @@ class Gym:
             bookings.append(response.json())
         return bookings
 
+    async def come(self, training: Json, reference: str, client: AsyncClient) -> Response:
+        """Check in at the door, as some caller."""
+        url = f"{API}/trainings/{training['id']}/check-in"
+        return await client.post(url, json={"reference": reference})
+
     async def act(self, booking: Json, action: str) -> Response:
         """Cancel a booking, or check in or out."""
         return await self.client.post(f"{API}/bookings/{booking['id']}/{action}")
@@ -130,3 +142,58 @@ def let_pass(connection: Any) -> Pass:
         await connection.execute("ALTER TABLE trainings ENABLE TRIGGER still_at_once")
 
     return pass_by
+
+
+async def add_role(
+    connection: Any,
+    gym: Gym,
+    role: str,
+    athlete_id: str | None = None,
+    scopes: Sequence[str] | None = None,
+) -> Known:
+    """Add an account with a role at the gym's centre, one of an athlete, or a device there."""
+    known = ROLES[role]
+    is_device = role == "device"
+    if not is_device:
+        await connection.execute(
+            "INSERT INTO accounts (id, email, email_key, is_admin, athlete_id)"
+            " VALUES ($1, $2, $3, false, $4)",
+            known.id,
+            known.email,
+            known.email,
+            athlete_id and UUID(athlete_id),
+        )
+    if role in ("owner", "coach", "desk"):
+        await connection.execute(
+            "INSERT INTO staff (id, account_id, centre_id, role) VALUES ($1, $1, $2, $3)",
+            known.id,
+            gym.centre_id,
+            role,
+        )
+    await connection.execute(
+        ADD_ONE,
+        known.id,
+        "device" if is_device else "session",
+        known.secret_hash,
+        None if is_device else known.id,
+        gym.centre_id if is_device else None,
+        list(scopes or (DEVICE_SCOPES if is_device else SCOPES)),
+    )
+    return known
+
+
+LogIn = Callable[..., Awaitable[AsyncClient]]
+
+
+@pytest.fixture
+async def log_in(
+    app: FastAPI, document: Document, connection: Any, gym: Gym
+) -> AsyncIterator[LogIn]:
+    """Return a function that adds a role at the gym's centre and makes a client of it."""
+    async with AsyncExitStack() as clients:
+
+        async def log_in(role: str, **fields: Any) -> AsyncClient:
+            known = await add_role(connection, gym, role, **fields)
+            return await clients.enter_async_context(client_of(app, document, caller=known))
+
+        yield log_in

@@ -11,9 +11,11 @@ TAKEN, STATE, INVALID = "409 already-taken", "409 wrong-state", "422 invalid"
 
 ACTIVE = {"reserved", "waitlisted", "checked_in"}
 SEATED = {"reserved", "checked_in"}
+MENDABLE = 7 * 24 * 60
+"""How long after the end attendance may be corrected."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Centre:
     """A centre and its capacity; None for no limit."""
 
@@ -48,6 +50,11 @@ class Training:
         return sum(booking.status in SEATED for booking in self.bookings)
 
     @property
+    def over(self) -> int:
+        """The number of seats that are taken over the capacity."""
+        return max(self.taken - self.capacity, 0)
+
+    @property
     def waiting(self) -> int:
         """The number of bookings in the waitlist."""
         return sum(booking.status == "waitlisted" for booking in self.bookings)
@@ -76,11 +83,9 @@ class Model:
 
     def resize(self, training: Training, capacity: int) -> str:
         """Change the capacity of a training."""
-        before, training.capacity = training.capacity, capacity
-        if training.taken > capacity:
-            training.capacity = before
-            return FULL
-        grows = training.status == "scheduled" and capacity > before
+        before, counted = training.capacity, training.capacity + training.over
+        training.capacity = capacity
+        grows = training.status == "scheduled" and capacity + training.over > counted
         if grows and not self._has_room(
             training.centre, self.trainings, training.start, training.end
         ):
@@ -89,20 +94,30 @@ class Model:
         self._promote(training)
         return OK
 
-    def move(self, training: Training, start: int) -> str:
-        """Change the start of a training, but not its end."""
-        if start != training.start and training.taken + training.waiting:
+    def move(self, training: Training, start: int, end: int | None, centre: Centre | None) -> str:
+        """Change the start of a training, and maybe its end and its centre."""
+        before = training.start, training.end, training.centre
+        after = start, training.end if end is None else end, centre or training.centre
+        if after == before:
+            return OK
+        if training.taken + training.waiting and min(training.start, start) <= self.now:
             return STATE
-        if not 0 < training.end - start <= 24 * 60:
+        if not 0 < after[1] - start <= 24 * 60:
             return INVALID
-        before, training.start = training.start, start
-        moves = training.status == "scheduled" and start != before
-        if moves and not self._has_room(
+        training.start, training.end, training.centre = after
+        refused = None
+        if training.status == "scheduled" and not self._has_room(
             training.centre, self.trainings, training.start, training.end
         ):
-            training.start = before
-            return NO_ROOM
-        return OK
+            refused = NO_ROOM
+        elif any(
+            one.status in SEATED and self._is_busy(one.athlete, training)
+            for one in training.bookings
+        ):
+            refused = BUSY
+        if refused:
+            training.start, training.end, training.centre = before
+        return refused or OK
 
     def limit(self, centre: Centre, capacity: int | None) -> str:
         """Change the capacity of a centre."""
@@ -128,20 +143,33 @@ class Model:
 
     def book(self, training: Training, athlete: int, *, waitlist: bool) -> str:
         """Book a training."""
-        if training.status == "cancelled" or training.start <= self.now:
+        if training.status == "cancelled":
             return STATE
-        if any(one.athlete == athlete and one.status in ACTIVE for one in training.bookings):
+        if training.start <= self.now:
+            return self._walk_in(training, athlete)
+        self._promote(training)
+        if self._active(training, athlete):
             return TAKEN
         has_seat = training.taken < training.capacity
         if not has_seat and not waitlist:
             return FULL
         if has_seat and self._is_busy(athlete, training):
             return BUSY
-        status = "reserved" if has_seat else "waitlisted"
-        booking = Booking(athlete, training, status)
-        training.bookings.append(booking)
-        self.bookings.append(booking)
+        self._add(Booking(athlete, training, "reserved" if has_seat else "waitlisted"))
         return CREATED
+
+    def come(self, training: Training, athlete: int) -> str:
+        """Check in an athlete at the door."""
+        booking = self._active(training, athlete)
+        if booking is None or booking.status == "waitlisted":
+            if training.status == "cancelled" or self.now < training.start - 60:
+                return STATE
+            self._promote(training)
+            booking = self._active(training, athlete)
+        if booking is not None and booking.status in SEATED:
+            return self.check_in(booking)
+        walked_in = self._walk_in(training, athlete)
+        return OK if walked_in == CREATED else walked_in
 
     def cancel(self, booking: Booking) -> str:
         """Cancel a booking."""
@@ -157,9 +185,20 @@ class Model:
         """Check an athlete in."""
         if booking.status != "checked_in":
             training = booking.training
-            if booking.status != "reserved" or not training.start - 60 <= self.now < training.end:
+            if booking.status != "reserved" or self.now < training.start - 60:
                 return STATE
-            booking.status, booking.in_at = "checked_in", self.now
+            if self._is_settled(training):
+                return STATE
+            booking.status, booking.in_at = "checked_in", self._time_of_check_in(training)
+        return OK
+
+    def undo_check_in(self, booking: Booking) -> str:
+        """Undo a check-in."""
+        if booking.status == "reserved":
+            return OK
+        if booking.status != "checked_in" or self._is_settled(booking.training):
+            return STATE
+        booking.status, booking.in_at, booking.out_at = "reserved", None, None
         return OK
 
     def check_out(self, booking: Booking) -> str:
@@ -170,11 +209,43 @@ class Model:
             booking.out_at = self.now
         return OK
 
+    def _walk_in(self, training: Training, athlete: int) -> str:
+        if self._is_settled(training):
+            return STATE
+        booking = self._active(training, athlete)
+        if booking is not None and booking.status in SEATED:
+            return TAKEN
+        if training.taken >= training.capacity:
+            return FULL
+        if self._is_busy(athlete, training):
+            return BUSY
+        if booking is None:
+            booking = self._add(Booking(athlete, training, "checked_in"))
+        booking.status, booking.in_at = "checked_in", self._time_of_check_in(training)
+        return CREATED
+
+    def _add(self, booking: Booking) -> Booking:
+        booking.training.bookings.append(booking)
+        self.bookings.append(booking)
+        return booking
+
+    def _time_of_check_in(self, training: Training) -> int:
+        return self.now if self.now < training.end else training.start
+
+    def _is_settled(self, training: Training) -> bool:
+        return self.now >= training.end + MENDABLE
+
+    @staticmethod
+    def _active(training: Training, athlete: int) -> Booking | None:
+        """Return the athlete's booking that is not cancelled."""
+        active = (one for one in training.bookings if one.status in ACTIVE)
+        return next((one for one in active if one.athlete == athlete), None)
+
     def _promote(self, training: Training) -> None:
         if training.start <= self.now:
             return
         for booking in training.bookings:
-            if training.taken == training.capacity:
+            if training.taken >= training.capacity:
                 break
             if booking.status == "waitlisted" and not self._is_busy(booking.athlete, training):
                 booking.status = "reserved"
@@ -193,6 +264,7 @@ class Model:
         """Return whether the centre has room for its trainings at each minute of a time span."""
         there = [one for one in trainings if one.centre is centre and one.status == "scheduled"]
         return centre.capacity is None or all(
-            sum(one.capacity for one in there if one.start <= minute < one.end) <= centre.capacity
-            for minute in range(start, end)
+            sum(one.capacity + one.over for one in there if one.start <= minute < one.end)
+            <= centre.capacity
+            for minute in sorted({start, *(one.start for one in there if start < one.start < end)})
         )

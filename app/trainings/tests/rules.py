@@ -7,9 +7,13 @@ RULES = {
         SELECT training_id, athlete_id FROM bookings WHERE status <> 'cancelled'
         GROUP BY 1, 2 HAVING count(*) > 1
     """,
-    "at most as many seats taken as the capacity, and counters that match the bookings": """
-        SELECT id FROM trainings t WHERE taken > capacity
-            OR taken <> (
+    "at most as many seats taken as the capacity, and those over it counted": """
+        SELECT id FROM trainings
+        WHERE taken > capacity + over OR over <> greatest(taken - capacity, 0)
+    """,
+    "counters that match the bookings": """
+        SELECT id FROM trainings t
+        WHERE taken <> (
                 SELECT count(*) FROM bookings b
                 WHERE b.training_id = t.id AND b.status IN ('reserved', 'checked_in')
             )
@@ -27,7 +31,7 @@ RULES = {
     "no more seats at one time than the centre holds": """
         SELECT c.id, t.id FROM trainings t JOIN centres c ON c.id = t.centre_id
         WHERE t.status = 'scheduled' AND t.ends_at > now() AND c.capacity < (
-            SELECT sum(o.capacity) FROM trainings o
+            SELECT sum(o.capacity + o.over) FROM trainings o
             WHERE o.centre_id = t.centre_id AND o.status = 'scheduled'
                 AND o.starts_at <= t.starts_at AND o.ends_at > t.starts_at
         )
@@ -44,6 +48,11 @@ RULES = {
         ) written
         WHERE ARRAY(SELECT version FROM events WHERE resource_id = written.id ORDER BY id)
             <> ARRAY(SELECT generate_series(1, written.version))
+    """,
+    "a checked-in booking has the time of its check-in, and a reserved one has none": """
+        SELECT id FROM bookings
+        WHERE (status = 'checked_in' AND checked_in_at IS NULL)
+            OR (status = 'reserved' AND num_nonnulls(checked_in_at, checked_out_at) > 0)
     """,
     "a booking has the times of its training": """
         SELECT b.id FROM bookings b JOIN trainings t ON t.id = b.training_id

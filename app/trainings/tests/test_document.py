@@ -15,4 +15,5 @@ def test_a_created_booking_links_to_the_operations_on_bookings(
         "check_in_booking",
         "check_out_booking",
         "get_booking",
+        "undo_check_in_of_booking",
     ]

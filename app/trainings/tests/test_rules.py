@@ -26,7 +26,10 @@ Step = tuple[str, tuple[Any, ...]]
 
 MINUTES = [30, 90, 150, 210]
 """When trainings start. Time passes in steps of 20 minutes, so it never equals a start."""
-PASSING = 20
+BEGUN = -30
+"""A start in the past."""
+PASSING = [20, 20, 100, 7 * 24 * 60]
+"""Times that pass: from one training to the next, and until attendance is settled."""
 
 centres = st.integers(0, 1)
 athletes = st.integers(0, 4)
@@ -39,12 +42,19 @@ STEPS: dict[str, st.SearchStrategy[tuple[Any, ...]]] = {
     "book": st.tuples(some, athletes, st.sampled_from([True, True, False])),
     "cancel": st.tuples(some),
     "check_in": st.tuples(some),
+    "undo_check_in": st.tuples(some),
     "check_out": st.tuples(some),
+    "come": st.tuples(some, athletes),
     "resize": st.tuples(some, sizes),
-    "move": st.tuples(some, minutes),
+    "move": st.tuples(
+        some,
+        st.sampled_from([BEGUN, *MINUTES]),
+        st.sampled_from([None, 60, 120]),
+        st.none() | centres,
+    ),
     "limit": st.tuples(centres, st.none() | st.integers(3, 12)),
     "cancel_training": st.tuples(some),
-    "wait": st.just(()),
+    "wait": st.tuples(st.sampled_from(PASSING)),
 }
 BEGIN: list[Step] = [("schedule", (number % 2, 30 + number * 30, 60, 2)) for number in range(4)]
 
@@ -63,8 +73,9 @@ def chosen(things: list[Any], number: int) -> Any:
 class World:
     """Two centres and their athletes; sends each step as a request."""
 
-    def __init__(self, gym: Gym, centre_ids: list[str], athlete_ids: list[str]) -> None:
-        self.gym, self.centre_ids, self.athlete_ids = gym, centre_ids, athlete_ids
+    def __init__(self, gym: Gym, name: str, centre_ids: list[str], athlete_ids: list[str]) -> None:
+        self.gym, self.name = gym, name
+        self.centre_ids, self.athlete_ids = centre_ids, athlete_ids
         self.trainings: list[Json] = []
         self.bookings: list[Json] = []
 
@@ -73,7 +84,8 @@ class World:
         """Create the centres and athletes, with a name that no other world has."""
         gym = await Gym.opened_by(client, create, name)
         second = await create("centres", {"name": f"{name}, second"})
-        return cls(gym, [gym.centre_id, second["id"]], await gym.athletes(5))
+        athlete_ids = [await gym.athlete(reference=f"{name}, {number}") for number in range(5)]
+        return cls(gym, name, [gym.centre_id, second["id"]], athlete_ids)
 
     async def take(self, step: Step) -> Response | None:
         """Send the request of a step; return None if no training or booking exists for it yet."""
@@ -88,7 +100,7 @@ class World:
             case "limit", (centre, capacity):
                 url = f"{API}/centres/{self.centre_ids[centre]}"
                 response = await client.patch(url, json={"capacity": capacity})
-            case (("book" | "resize" | "move" | "cancel_training"), (number, *_)):
+            case (("book" | "come" | "resize" | "move" | "cancel_training"), (number, *_)):
                 if not self.trainings:
                     return None
                 response = await self._change(name, chosen(self.trainings, number), *what[1:])
@@ -107,17 +119,30 @@ class World:
             response = await self.gym.ask(training, athlete_id, waitlist=waitlist)
             self._keep(self.bookings, response)
             return response
+        if name == "come":
+            reference = {"reference": f"{self.name}, {what[0]}"}
+            response = await self.gym.client.post(f"{url}/check-in", json=reference)
+            self._keep(self.bookings, response)
+            return response
         if name == "cancel_training":
             return await self.gym.client.post(f"{url}/cancel")
         if name == "resize":
             return await self.gym.client.patch(url, json={"capacity": what[0]})
-        start = self.gym.opened + timedelta(minutes=what[0])
-        return await self.gym.client.patch(url, json={"starts_at": at(start)})
+        begin, length, centre = what
+        start = self.gym.opened + timedelta(minutes=begin)
+        place = {"starts_at": at(start)}
+        if length is not None:
+            place["ends_at"] = at(start + timedelta(minutes=length))
+        if centre is not None:
+            place["centre_id"] = self.centre_ids[centre]
+        return await self.gym.client.patch(url, json=place)
 
     @staticmethod
     def _keep(things: list[Json], response: Response) -> None:
-        if response.status_code == 201:
-            things.append(response.json())
+        if response.status_code < 300:
+            found = response.json()
+            if all(one["id"] != found["id"] for one in things):
+                things.append(found)
 
 
 def expected(model: Model, step: Step) -> str | None:
@@ -133,11 +158,19 @@ def expected(model: Model, step: Step) -> str | None:
             return model.book(chosen(model.trainings, number), athlete, waitlist=waitlist)
         case "resize", (number, capacity) if model.trainings:
             return model.resize(chosen(model.trainings, number), capacity)
-        case "move", (number, start) if model.trainings:
-            return model.move(chosen(model.trainings, number), start + model.now)
+        case "come", (number, athlete) if model.trainings:
+            return model.come(chosen(model.trainings, number), athlete)
+        case "move", (number, start, length, centre) if model.trainings:
+            start += model.now
+            end = None if length is None else start + length
+            there = None if centre is None else model.centres[centre]
+            return model.move(chosen(model.trainings, number), start, end, there)
         case "cancel_training", (number,) if model.trainings:
             return model.cancel_training(chosen(model.trainings, number))
-        case (("cancel" | "check_in" | "check_out"), (number,)) if model.bookings:
+        case (
+            ("cancel" | "check_in" | "undo_check_in" | "check_out"),
+            (number,),
+        ) if model.bookings:
             change: Callable[..., str] = getattr(model, name)
             return change(chosen(model.bookings, number))
     return None
@@ -169,26 +202,39 @@ async def test_each_response_matches_the_model(
 
     for step in [*BEGIN, *taken]:
         if step[0] == "wait":
-            model.now += PASSING
-            await let_pass(timedelta(minutes=PASSING))
+            (passing,) = step[1]
+            model.now += passing
+            await let_pass(timedelta(minutes=passing))
         else:
             assert kind(await world.take(step)) == expected(model, step), step
 
     for training, told in zip(world.trainings, model.trainings, strict=True):
         found = await world.gym.read(f"trainings/{training['id']}")
         seats = found["seats"]
-        assert (found["status"], seats["capacity"], seats["taken"], seats["waiting"]) == (
-            told.status,
+        assert found["centre"]["id"] == world.centre_ids[model.centres.index(told.centre)]
+        assert found["status"] == told.status
+        assert [seats[name] for name in ("capacity", "taken", "waiting", "over")] == [
             told.capacity,
             told.taken,
             told.waiting,
-        )
+            told.over,
+        ]
         page = await world.gym.read(f"trainings/{training['id']}/bookings?limit=100")
         assert [
-            (one["athlete"]["id"], one["status"], bool(one["checked_out_at"]))
+            (
+                one["athlete"]["id"],
+                one["status"],
+                bool(one["checked_in_at"]),
+                bool(one["checked_out_at"]),
+            )
             for one in page["items"]
         ] == [
-            (world.athlete_ids[one.athlete], one.status, one.out_at is not None)
+            (
+                world.athlete_ids[one.athlete],
+                one.status,
+                one.in_at is not None,
+                one.out_at is not None,
+            )
             for one in told.bookings
         ]
 
@@ -256,12 +302,19 @@ def any_step(chance: random.Random) -> Step:
         "book": lambda: (chance.randrange(30), chance.randrange(5), chance.random() < 0.8),
         "cancel": lambda: (chance.randrange(30),),
         "check_in": lambda: (chance.randrange(30),),
+        "undo_check_in": lambda: (chance.randrange(30),),
         "check_out": lambda: (chance.randrange(30),),
+        "come": lambda: (chance.randrange(30), chance.randrange(5)),
         "resize": lambda: (chance.randrange(30), chance.randint(1, 4)),
-        "move": lambda: (chance.randrange(30), chance.choice(MINUTES)),
+        "move": lambda: (
+            chance.randrange(30),
+            chance.choice([BEGUN, *MINUTES]),
+            chance.choice([None, 60]),
+            chance.choice([None, 0, 1]),
+        ),
         "limit": lambda: (chance.randrange(2), chance.choice([None, 4, 8, 12])),
         "cancel_training": lambda: (chance.randrange(30),),
     }
-    often = {"book": 10, "cancel": 5, "check_in": 3, "resize": 3}
+    often = {"book": 10, "cancel": 5, "check_in": 3, "resize": 3, "move": 3, "come": 2}
     (name,) = chance.choices(list(what), [often.get(one, 1) for one in what])
     return name, what[name]()
