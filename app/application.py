@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
 from app.api import v1
+from app.calendars.building import Calendars
 from app.core.csv.streaming import FileLimits
 from app.core.db.pool import connected
 from app.core.http import health, openapi
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.callers = Callers(app.state.issuer, settings.public_read)
     app.state.passwords = Passwords()
     app.state.refreshes = Refreshes()
+    app.state.calendars = Calendars()
     documentation = [route.path or "" for route in iter_route_contexts(app.routes)]
     app.include_router(health.router)
     app.include_router(identity.keys)

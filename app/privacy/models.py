@@ -46,6 +46,10 @@ class StoredBooking(Row):
     cancelled_at: Occasion | None
 
 
+class StoredCalendarFeed(Row):
+    """The calendar feed of an athlete, without its secret."""
+
+
 class StoredEntry(Row):
     """An entry in a competition."""
 
@@ -107,6 +111,9 @@ class PersonalData(SQLModel):
     athlete: StoredAthlete
     enrolments: list[StoredEnrolment]
     bookings: list[StoredBooking]
+    calendar_feed: Annotated[
+        StoredCalendarFeed | None, Field(description="Since when the athlete has one, if any.")
+    ]
     entries: list[StoredEntry]
     results: list[StoredResult]
     account: Annotated[AccountRead | None, Field(description="The account of the athlete.")]

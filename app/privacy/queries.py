@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from app.athletes.models import ERASED_NAME, Athlete, Enrolment
+from app.calendars.models import CalendarFeed
 from app.centres.models import Centre
 from app.competitions.models import Entry
 from app.core.db.journal import EVENTS, Event, journal_cte, with_event_columns
@@ -23,6 +24,7 @@ from app.journal.models import EventRead
 from app.privacy.models import (
     StoredAthlete,
     StoredBooking,
+    StoredCalendarFeed,
     StoredEntry,
     StoredInvitation,
     StoredReset,
@@ -36,7 +38,7 @@ _ATHLETES, _ENROLMENTS, _CENTRES = table_of(Athlete), table_of(Enrolment), table
 _BOOKINGS, _KEYS = table_of(Booking), table_of(IdempotencyKey)
 _ENTRIES, _RESULTS, _CHANGES = table_of(Entry), table_of(Result), table_of(ResultChange)
 _ACCOUNTS, _STAFF, _TOKENS = table_of(Account), table_of(Staff), table_of(Token)
-_CODES, _LIMITS = table_of(Code), table_of(LoginLimit)
+_CODES, _LIMITS, _FEEDS = table_of(Code), table_of(LoginLimit), table_of(CalendarFeed)
 
 _ID = sa.bindparam("id", type_=sa.Uuid)
 """The id of the athlete."""
@@ -64,6 +66,9 @@ def data_query() -> Statement:
         "athlete": _first("athlete", StoredAthlete, Athlete, _ATHLETES.c.id == _ID),
         "enrolments": _enrolments(),
         "bookings": _all("bookings", StoredBooking, Booking, _BOOKINGS.c.athlete_id == _ID),
+        "calendar_feed": _first(
+            "feed", StoredCalendarFeed, CalendarFeed, _FEEDS.c.athlete_id == _ID
+        ),
         "entries": _all("entries", StoredEntry, Entry, _ENTRIES.c.athlete_id == _ID),
         "results": _all("results", StoredResult, Result, _RESULTS.c.athlete_id == _ID),
         "account": _first("account", AccountRead, Account, _OF_ATHLETE),
@@ -175,6 +180,8 @@ def erase_query() -> Statement:
     )
     codes = sa.delete(_CODES).where(_IS_INVITATION)
     codes_gone = codes.returning(*with_event_columns(_CODES, ())).cte("invitations")
+    feeds = sa.delete(_FEEDS).where(_FEEDS.c.athlete_id == _ID)
+    feed_gone = feeds.returning(*with_event_columns(_FEEDS, ())).cte("feed")
     enrolled = sa.select(_ENROLMENTS.c.centre_id).where(_ENROLMENTS.c.athlete_id == _ID)
     events = (
         journal_cte(
@@ -186,6 +193,7 @@ def erase_query() -> Statement:
         journal_cte(results, "result.updated", changed=of_results),
         _deleted_event_cte(account_gone, "account.deleted"),
         _deleted_event_cte(codes_gone, type_of(codes_gone, "deleted")),
+        _deleted_event_cte(feed_gone, "calendar_feed.deleted"),
     )
     is_theirs = _KEYS.c.owner.in_(_ACCOUNT_ID)
     given = sa.func.unnest(sa.bindparam("limits", type_=ARRAY(sa.Text)))
@@ -210,7 +218,7 @@ def erase_query() -> Statement:
         )
         .cte("limits_of_addresses"),
     )
-    gone = account_gone, codes_gone, results
+    gone = account_gone, codes_gone, feed_gone, results
     return Statement(sa.select(athlete.c.id).add_cte(*gone, *others, *events))
 
 

@@ -45,7 +45,7 @@ async def erase_athlete(athlete_id: Id, privacy: PrivacyDep) -> None:
 
     The name becomes `erased`, and the other fields are blanked. Bookings of trainings that have not
     started are cancelled; the others are kept, for the count. The account of the athlete and its
-    tokens are deleted, and so are enrolments, invitations and stored responses. Nothing changes an
-    erased athlete any more: such requests get 409 `erased`.
+    tokens are deleted, and so are enrolments, the calendar feed, invitations and stored responses.
+    Nothing changes an erased athlete any more: such requests get 409 `erased`.
     """
     await privacy.erase(athlete_id)

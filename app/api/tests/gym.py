@@ -93,6 +93,8 @@ _ADD = """
             ('{booking[foreign]}', '{training[foreign]}', '{athlete[foreign]}', 4)
         ) booking (id, training_id, athlete_id, number)
         JOIN trainings ON trainings.id = training_id::uuid;
+    INSERT INTO calendar_feeds (id, athlete_id, secret_hash)
+        VALUES ('{athlete[self]}', '{athlete[self]}', sha256('a secret'));
     INSERT INTO workouts (id, name, name_key, benchmark, score_type, best, tie_break) VALUES
         ('{workout[own]}', 'Hills', 'hills', false, 'time', 'lowest', 'none'),
         ('{workout[benchmark]}', 'Fran', 'fran', true, 'time', 'lowest', 'none'),

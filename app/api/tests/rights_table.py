@@ -443,6 +443,27 @@ case(
     "409 404 404 409 | 404 404 404 403 | 409 404 404 409 | 404",
 )
 
+# Calendars: that of an athlete is public, as its URL has a secret.
+case(
+    "get_calendar_of_centre",
+    "GET /centres/<centre>/calendar.ics",
+    CENTRES,
+    codes="200 | 200 403 | 200 403 | 200 403 | 200 403 | 200 404 | 404",
+)
+case(
+    "create_calendar_feed",
+    "POST /athletes/<athlete>/calendar-feed",
+    ATHLETES,
+    codes="201 | 403 403 404 403 | 403 403 404 403 | 403 403 404 403 | 404 404 404 201 | 403 | 404",
+)
+case(
+    "delete_calendar_feed",
+    "DELETE /athletes/<athlete>/calendar-feed",
+    ATHLETES,
+    codes="404 404 404 204 | 403 403 404 403 | 403 403 404 403 | "
+    "403 403 404 403 | 404 404 404 204 | 403 | 404",
+)
+
 # Competitions, their events and entries.
 NEW_COMPETITION = {"name": "New", "starts_on": "2026-12-05", "ends_on": "2026-12-06"}
 COMPETITIONS = "own foreign draft"

@@ -5,7 +5,7 @@ The lists, with their filters and sorts, are those of the OpenAPI document. The 
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain, combinations
@@ -21,6 +21,7 @@ from sqlmodel import SQLModel
 from app.api.tests.features import modules
 from app.api.tests.operations import operations, usual_value
 from app.application import create_app
+from app.calendars.queries import athlete_query, centre_query, secret_query
 from app.conftest import Databases
 from app.core.access import Caller
 from app.core.db.statements import Statement
@@ -336,6 +337,17 @@ async def test_no_list_of_staff_scans_a_large_table(
                     bad.append(f"{role} at {centres} centres: {text}\n{plan}")
 
     assert not bad, f"{len(bad)} plans are bad, for example {bad[0]}"
+
+
+@pytest.mark.parametrize("statement", [secret_query, centre_query, athlete_query])
+async def test_a_calendar_scans_no_large_table(
+    filled: asyncpg.Connection, statement: Callable[[], Statement]
+) -> None:
+    await filled.execute("SET plan_cache_mode = force_generic_plan")
+
+    plan = await plan_of(filled, statement().text)
+
+    assert not await large_tables(filled) & set(re.findall(r"Seq Scan on (\w+)", plan)), plan
 
 
 def test_an_index_gives_the_order_of_every_list(statements: list[Asked]) -> None:

@@ -112,6 +112,8 @@ TAKES_BODY = merged(
 LOOKS_UP = merged(TAKES_BODY, READS, _with_headers(200, _OK, ETag=_TAG))
 ACTS = merged(READS, _with_headers(200, _OK, ETag=_TAG))
 """A `POST` without a body that changes the state of a row."""
+ISSUES = merged(_QUERIES, _with_headers(201, _OK, Location="The relative URL of the new row."))
+"""A `POST` without a body that makes a secret."""
 IMPORTS = TAKES_BODY
 EXPORTS = _QUERIES
 
@@ -132,8 +134,7 @@ def creates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:
 
 def issues(*more: type[DomainError]) -> Responses:
     """Document an endpoint that makes a secret, which is never stored, with its own errors."""
-    created = _with_headers(201, _OK, Location="The relative URL of the new row.")
-    return merged(TAKES_BODY, created, problems(*more))
+    return merged(TAKES_BODY, ISSUES, problems(*more))
 
 
 def updates(crud: type[CRUD[Any, Any]], *more: type[DomainError]) -> Responses:

@@ -52,8 +52,12 @@ def secret_response(
     """
     prefix = request.app.state.settings.api_v1_prefix
     location = {"Location": f"{prefix}/{collection}/{resource.id}"}
-    body = f'{resource.body.removesuffix("}")}, "{name}": "{secret}"}}'
-    return Response(body.encode(), HTTPStatus.CREATED, location, JSON)
+    return Response(with_secret(resource, name, secret), HTTPStatus.CREATED, location, JSON)
+
+
+def with_secret(resource: Resource, name: str, secret: str) -> bytes:
+    """Return the JSON of a resource and of a secret by its name; the secret is URL-safe text."""
+    return f'{resource.body.removesuffix("}")}, "{name}": "{secret}"}}'.encode()
 
 
 def page_response(request: Request, page: PageOfJSON) -> Response:
@@ -89,8 +93,12 @@ def computed_response(
     )
 
 
-def _unless_known(request: Request, response: Response) -> Response:
-    tag = response.headers["ETag"]
+def not_modified(request: Request, tag: str) -> Response | None:
+    """Return the 304 for a client whose copy has this ETag, or None."""
     if is_known(tag, request):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
-    return response
+    return None
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    return not_modified(request, response.headers["ETag"]) or response

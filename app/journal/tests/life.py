@@ -117,6 +117,9 @@ class Life:
         await self.send(
             "DELETE", f"devices/{await self.create(f'centres/{centre}/devices', name='Tablet')}"
         )
+        feed = f"athletes/{athlete}/calendar-feed"
+        for method in ("POST", "POST", "DELETE", "POST"):
+            await self.send(method, feed)
         # These end with their centre, or with their athlete.
         await self.create(f"centres/{centre}/devices", name="Kiosk")
         await self.create("invitations", email="max@example.com", athlete_id=athlete)

@@ -47,6 +47,7 @@ async def test_every_write_of_every_kind_of_row_has_one_event_without_values(
             f"booking.{verb}"
             for verb in ("created", "cancelled", "checked_in", "checked_out", "promoted")
         ),
+        *(f"calendar_feed.{verb}" for verb in ("created", "replaced", "deleted")),
         *(f"account.{verb}" for verb in ("created", "updated", "password_changed")),
         *(f"staff.{verb}" for verb in ("created", "updated", "deleted")),
         *(f"session.{verb}" for verb in ("created", "revoked", "deleted")),

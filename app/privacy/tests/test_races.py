@@ -21,6 +21,7 @@ LEFT = """
         + (SELECT count(*) FROM enrolments WHERE athlete_id = $1)
         + (SELECT count(*) FROM accounts WHERE athlete_id = $1)
         + (SELECT count(*) FROM codes WHERE athlete_id = $1)
+        + (SELECT count(*) FROM calendar_feeds WHERE athlete_id = $1)
 """
 
 
@@ -55,6 +56,7 @@ async def test_what_waits_for_an_erasure_is_refused(
             client.put(f"{athlete}/centres/{gym.centre_id}"),
             client.patch(f"{API}/accounts/{MEMBER.id}", json=person),
             client.post(f"{API}/invitations", json={"email": "lea@example.com", **person}),
+            client.post(f"{athlete}/calendar-feed"),
         )
     ]
     await lock_waiters(other, 1 + len(waiting))
@@ -85,6 +87,7 @@ async def test_an_erasure_during_other_requests_leaves_nothing_active(
                 client.post(f"{API}/athletes/{mara}/erase"),
                 *(gym.ask(training, rival) for training in trainings),
                 client.put(f"{API}/athletes/{mara}/centres/{gym.centre_id}"),
+                client.post(f"{API}/athletes/{mara}/calendar-feed"),
             )
         )
 

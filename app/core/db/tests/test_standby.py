@@ -58,6 +58,8 @@ FIRST = {
     "POST /bookings/{booking_id}/cancel": 200,
     "POST /bookings/{booking_id}/check-in": 200,
     "POST /bookings/{booking_id}/check-out": 200,
+    "POST /athletes/{athlete_id}/calendar-feed": 201,
+    "DELETE /athletes/{athlete_id}/calendar-feed": 204,
     "POST /competitions": 201,
     "PATCH /competitions/{competition_id}": 200,
     "DELETE /competitions/{competition_id}": 204,
@@ -106,7 +108,7 @@ READS = {"POST /athletes/lookup", "POST /sessions/current/jwt"}
 """Operations that only read, though their method may write."""
 NO_RETRY = {"DELETE /sessions/current"}
 """Operations whose retry gets 401, as the first request has ended the token."""
-SECRETS = ("/sessions", "/accept", "/invitations", "/tokens", "/devices")
+SECRETS = ("/sessions", "/accept", "/invitations", "/tokens", "/devices", "/calendar-feed")
 """The ends of the paths of operations with a secret, which take no key."""
 
 Requests = Mapping[str, Callable[[], Awaitable[Response]]]
@@ -308,6 +310,12 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     checked_in = await booking()
     await setup.post(f"{API}/bookings/{checked_in}/check-in")
     add("POST /bookings/{booking_id}/check-out", checked_in)
+
+    feed = "/athletes/{athlete_id}/calendar-feed"
+    add(f"POST {feed}", await athlete())
+    fed = await athlete()
+    await setup.post(f"{API}/athletes/{fed}/calendar-feed")
+    add(f"DELETE {feed}", fed)
 
     async def competition(*acts: str) -> str:
         made = await created("competitions", starts_on="2026-12-05", ends_on="2026-12-06")

@@ -22,6 +22,7 @@ PUBLIC_OPERATIONS = {
     "get_liveness",
     "get_readiness",
     "get_keys",
+    "get_calendar_of_athlete",
     "create_session",
     "accept_invitation",
     "accept_reset",
