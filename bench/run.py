@@ -18,6 +18,7 @@ from bench.load import NotLoaded, require_wrk
 from bench.memory import memory
 from bench.report import tell
 from bench.results import Comparison, Target
+from bench.timetable import timetable
 
 
 class Measurement(StrEnum):
@@ -31,6 +32,7 @@ class Measurement(StrEnum):
     BOOKINGS = "bookings"
     CALLERS = "callers"
     LEADERBOARDS = "leaderboards"
+    TIMETABLE = "timetable"
     ALL = "all"
 
 
@@ -41,6 +43,7 @@ PARTS: dict[Measurement, Callable[[], list[Target]]] = {
     Measurement.GROWTH: growth,
     Measurement.CALLERS: callers,
     Measurement.LEADERBOARDS: leaderboards,
+    Measurement.TIMETABLE: timetable,
     Measurement.IMPORT: imports,
     Measurement.CONNECTIONS: connections,
     Measurement.MEMORY: memory,

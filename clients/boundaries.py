@@ -17,9 +17,11 @@ from app.api.tests.hostile.values import (
     BAD_MOMENTS,
     BAD_TEXTS,
     BAD_URLS,
+    BAD_WEEKS,
     BAD_ZONES,
     GOOD_MOMENTS,
     GOOD_TEXTS,
+    GOOD_WEEKS,
     INVISIBLE_NAMES,
 )
 from app.api.tests.operations import (
@@ -369,5 +371,6 @@ FORMATS: dict[str, tuple[Values, Values]] = {
     "password": ({}, {"a common password": "passwordpassword"}),
     "time-zone": (_ZONES, {}),
     "uri": (_URLS, {}),
+    "week": ({}, {**BAD_WEEKS, **GOOD_WEEKS}),
 }
 """By format: contents of JSON strings in which ``MARK`` stands for a marker, and plain texts."""

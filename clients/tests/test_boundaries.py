@@ -32,6 +32,7 @@ REFUSED_WITHOUT_A_WORD = {
     ("email", "(?!255 characters).*"): "ajv has no idn-email, and jsonschema only looks for an @",
     ("encoding", ".*"): "the names of an encoding are those that Python knows",
     ("int_parsing", ".*"): "20.0 is the integer 20 in JSON, but not in a URL",
+    ("no_such_week", ".*"): "no keyword knows which years have 53 weeks",
     ("no_such_moment", "a leap second|the year 0000"): "PostgreSQL and Python have neither",
     ("not_valid", ".*"): "only the service knows which codes are open",
     ("reused", ".*"): "an idempotency key is refused because of an earlier request",

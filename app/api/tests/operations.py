@@ -194,6 +194,7 @@ def usual_value(schema: Schema, text: str) -> str:
         "uuid": NOBODY,
         "date": "2026-12-01",
         "date-time": "2100-01-01T18:00:00Z",
+        "week": "2026-W49",
         "idn-email": "x@example.com",
     }
     return usual.get(kind, text)

@@ -134,6 +134,18 @@ case(
     CENTRES,
     codes="200 | 200 403 | 200 403 | 200 403 | 403 | 403 404 | 404",
 )
+case(
+    "get_timetable",
+    "GET /centres/<centre>/timetable",
+    CENTRES,
+    codes="200 | 200 403 | 200 403 | 200 403 | 200 403 | 200 404 | 404",
+)
+case(
+    "get_timetable",
+    "GET /centres/<centre own>/timetable?athlete_id=<athlete>",
+    ATHLETES,
+    codes="200 | 200 200 404 200 | 200 200 404 200 | 200 200 404 200 | 404 404 404 200 | 403 | 404",
+)
 
 # Athletes.
 case(

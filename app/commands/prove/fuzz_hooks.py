@@ -583,6 +583,9 @@ schemathesis.openapi.format(
     "date", st.dates(date(1900, 1, 1), datetime.now(UTC).date()).map(date.isoformat)
 )
 schemathesis.openapi.format(
+    "week", st.builds("{}-W{:02}".format, st.integers(FIRST_YEAR, LAST_YEAR), st.integers(1, 52))
+)
+schemathesis.openapi.format(
     "idn-email",
     st.builds(
         "{}@{}".format,

@@ -48,6 +48,10 @@ class Savepoints:
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
         return await self._transaction.row_by_id(statement, row_id)
 
+    async def shared_row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement and return its first row, or None."""
+        return await self._transaction.row(statement, values)
+
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run several statements; undo them, and no others, if they raise an error."""
         await self._transaction.rows(_SAVE, {})

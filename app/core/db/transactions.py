@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core.db.batching import Batches
+from app.core.db.batching import Batches, SharedReads
 from app.core.db.statements import Statement
 from app.core.errors import Unavailable
 from app.core.limits import Limit
@@ -83,6 +83,9 @@ class Runner(Reader, Protocol):
     async def row_by_id(self, statement: Statement, row_id: UUID) -> Any:
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
 
+    async def shared_row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement that only reads, maybe once for several requests; return its row."""
+
     async def transaction(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
         """Run several statements in one transaction."""
 
@@ -132,6 +135,10 @@ class Transaction:
         """Run a statement over ``ids`` for one of them, and return its row, or None."""
         return await self.row(statement, {"ids": [row_id]})
 
+    async def shared_row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement and return its first row, or None."""
+        return await self.row(statement, values)
+
     async def transaction(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
         """Run several statements within this transaction."""
         return await work(self)
@@ -172,6 +179,7 @@ class Database:
         self._wait = wait
         self.costly = LimitedReader(self, costly or Limit(1, 60))
         self._batches: dict[Statement, Batches] = {}
+        self._shared_reads = SharedReads()
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
         """Run one statement in its own transaction, and return its first row, or None."""
@@ -191,6 +199,15 @@ class Database:
             batches = Batches(lambda ids: self.rows(statement, {"ids": ids}))
             self._batches[statement] = batches
         return await batches.row(row_id)
+
+    async def shared_row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement that only reads, and return its first row, or None.
+
+        Concurrent calls with equal values, which must be hashable, may share one run of it. It
+        always begins after this call.
+        """
+        key = statement, *statement.arguments(values)
+        return await self._shared_reads.result(key, lambda: self.row(statement, values))
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run some work in one transaction, which is committed before this returns."""

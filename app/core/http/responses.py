@@ -1,5 +1,6 @@
 """Responses whose JSON the database built."""
 
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -91,6 +92,22 @@ def computed_response(
     return _unless_known(
         request, Response(content, headers={**tag, **(headers or {})}, media_type=JSON)
     )
+
+
+def shared_response(request: Request, body: str) -> Response:
+    """Return the response to a GET of computed JSON that several requests share.
+
+    It is encoded and hashed once for all of them.
+    """
+    content, tag = _tagged(body)
+    return _unless_known(request, Response(content, headers={"ETag": tag}, media_type=JSON))
+
+
+@lru_cache(maxsize=16)
+def _tagged(body: str) -> tuple[bytes, str]:
+    """Return the bytes of JSON, and their ETag; cached, as that costs more than finding them."""
+    content = body.encode()
+    return content, tag_of_body(content)
 
 
 def not_modified(request: Request, tag: str) -> Response | None:

@@ -310,6 +310,11 @@ class CheckedRunner:
         await self.confirm()
         return await self._database.row_by_id(statement, row_id)
 
+    async def shared_row(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        """Run a statement that only reads, maybe once for several requests; return its row."""
+        await self.confirm()
+        return await self._database.shared_row(statement, values)
+
     async def transaction(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run several statements in one transaction."""
         await self.confirm()

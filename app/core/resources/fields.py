@@ -46,6 +46,7 @@ _MOMENT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _LOCAL_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_WEEK = re.compile(r"(19|20|21)[0-9]{2}-W(0[1-9]|[1-4][0-9]|5[0-3])", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -115,6 +116,23 @@ def _local_time(value: object) -> object:
     if not isinstance(value, str) or not _LOCAL_TIME.fullmatch(value):
         raise PydanticCustomError("time_type", "Input should be a time like 18:00")
     return time.fromisoformat(value)
+
+
+def _week(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not _WEEK.fullmatch(value):
+        raise PydanticCustomError(
+            "week_type",
+            "Input should be a week like 2026-W48, in the years {first} to {last}",
+            {"first": FIRST_YEAR, "last": LAST_YEAR},
+        )
+    try:
+        return date.fromisocalendar(int(value[:4]), int(value[6:]), 1)
+    except ValueError:
+        raise PydanticCustomError(
+            "no_such_week", "The year {year} has 52 weeks", {"year": value[:4]}
+        ) from None
 
 
 def _past(day: date) -> date:
@@ -294,6 +312,13 @@ LocalTime = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_LOCAL_TIME.pattern}$"}),
 ]
 """A time of day like 18:00, in the time zone of a centre."""
+
+Week = Annotated[
+    date,
+    BeforeValidator(_week),
+    WithJsonSchema({"type": "string", "format": "week", "pattern": f"^{_WEEK.pattern}$"}),
+]
+"""A week like 2026-W48 (ISO 8601), in the years of a ``Moment``; becomes its Monday."""
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A date and time with an offset (RFC 3339); converted to UTC."""

@@ -7,7 +7,14 @@ from uuid import UUID
 
 from app.api.tests.hostile.features import every_feature
 from app.api.tests.hostile.requests import MARK, Hostile, hostile
-from app.api.tests.hostile.values import BAD_DATES, BAD_IDS, BAD_MOMENTS, GOOD_MOMENTS
+from app.api.tests.hostile.values import (
+    BAD_DATES,
+    BAD_IDS,
+    BAD_MOMENTS,
+    BAD_WEEKS,
+    GOOD_MOMENTS,
+    GOOD_WEEKS,
+)
 from app.api.tests.operations import (
     NOBODY,
     Document,
@@ -188,13 +195,15 @@ def _of_parameter(
     operation: Operation, name: str, schema: Schema, words: Words
 ) -> Iterator[Hostile]:
     breaks = f"?{name}"
+    named = {f"{API}/{one}" for feature in every_feature() for one in feature.named}
     for kind, bad in _bad(name, schema, words).items():
         yield _asking(operation, f"{name} {kind}", f"{name}={bad}", 422, breaks)
     for kind, bad in NOT_UTF_8.items():
         yield _asking(operation, f"{name} {kind}", f"{name}={bad}", 400)
     for kind, good in _good(schema).items():
-        # A row that a required parameter names may not exist.
-        found = {200, 404} if f"{name}=" in operation.needed("") else 200
+        # A row that a parameter names may not exist.
+        names_row = f"{name}=" in operation.needed("") or f"{operation.target}?{name}" in named
+        found = {200, 404} if names_row else 200
         yield _asking(operation, f"{name} {kind}", f"{name}={good}", found)
     once = f"{name}={quote(_sample(name, schema), safe=':<>')}"
     escaped = f"%{ord(name[0]):x}{once[1:]}"
@@ -242,6 +251,8 @@ def _bad(name: str, schema: Schema, words: Words) -> Values:
         return {kind: quote(bad) for kind, bad in BAD_IDS.items()}
     if kind == "date":
         return {kind: quote(bad.strip('"')) for kind, bad in BAD_DATES.items()}
+    if kind == "week":
+        return {kind: quote(bad) for kind, bad in BAD_WEEKS.items()}
     if kind == "date-time":
         bad = {kind: quote(bad) for kind, bad in BAD_MOMENTS.items()}
         return bad | {"a plus that is a space": OFFSET}
@@ -278,6 +289,8 @@ def _good(schema: Schema) -> Values:
         return {kind: quote(good) for kind, good in GOOD_MOMENTS.items()}
     if kind == "uuid":
         return {"of nobody": NOBODY}
+    if kind == "week":
+        return GOOD_WEEKS
     if kind == "text" and "pattern" in schema:
         longest = schema["maxLength"]
         return {

@@ -105,6 +105,8 @@ class Feature:
     """Invalid queries that do not follow from the document, by the path of the GET."""
     good_filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Unusual but valid queries, by the path of the GET."""
+    named: frozenset[str] = frozenset()
+    """Optional query parameters that name a row, 404 if there is none: ``path?parameter``."""
     requests: Callable[[], Iterator[Hostile]] = lambda: iter(())
     """Yields requests that are specific to this feature."""
     bodies: Mapping[str, dict[str, object]] = field(default_factory=dict)

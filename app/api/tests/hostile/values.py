@@ -109,6 +109,30 @@ BAD_ZONES: dict[str, str] = {
     "a line break": "Europe/Madrid\\n",
     "a zone that is not set": "Factory",
 }
+BAD_WEEKS: dict[str, str] = {
+    "nothing": "",
+    "a date": "2026-11-23",
+    "a day of a week": "2026-W48-1",
+    "no hyphen": "2026W48",
+    "one digit": "2026-W1",
+    "week 0": "2026-W00",
+    "week 54": "2026-W54",
+    "week 53 of a year of 52": "2025-W53",
+    "a year too early": "1899-W52",
+    "a year too late": "2200-W01",
+    "a small letter": "2026-w48",
+    "other digits": "2026-W\uff14\uff18",
+    "a line break": "2026-W48\n",
+    "a space before it": " 2026-W48",
+    "NUL": "2026-W48\0",
+    "a number": "202648",
+}
+"""Weeks."""
+GOOD_WEEKS: dict[str, str] = {
+    "the first": "1900-W01",
+    "the last": "2199-W52",
+    "week 53": "2026-W53",
+}
 BAD_DATES: dict[str, str] = {
     "zeros": '"0000-00-00"',
     "no such day": '"2023-02-29"',

@@ -8,7 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from app.conftest import API, not_found
-from app.core.db.batching import LARGEST, Batches
+from app.core.db.batching import LARGEST, Batches, SharedReads
 from app.core.errors import Unavailable
 from app.core.resources.fields import new_id
 
@@ -134,3 +134,110 @@ async def test_concurrent_reads_each_get_their_own_row(pooled_client: AsyncClien
 
     assert [response.json() for response in found] == created
     assert not_found(absent)
+
+
+class Board:
+    """A document that changes: each read returns how often it was written before the read began."""
+
+    def __init__(self) -> None:
+        self.reads: list[int] = []
+        self.written = 0
+        self.go_on = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def read(self) -> int:
+        written = self.written
+        self.reads.append(written)
+        await self.go_on.wait()
+        if self.error is not None:
+            raise self.error
+        return written
+
+
+async def readers(shared: SharedReads, board: Board, number: int = 1, key: str = "a") -> list[Any]:
+    """Request a document, and return when all requests wait."""
+    tasks = [asyncio.create_task(shared.result(key, board.read)) for _ in range(number)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_requests_share_the_next_read_which_sees_all_earlier_writes() -> None:
+    shared, board = SharedReads(), Board()
+
+    early = await readers(shared, board)
+    board.written = 1
+    late = await readers(shared, board, 3)
+    board.go_on.set()
+
+    assert await asyncio.gather(*early, *late) == [0, 1, 1, 1]
+    assert board.reads == [0, 1]
+    assert await shared.result("a", board.read) == 1
+    assert board.reads == [0, 1, 1]
+
+
+async def test_reads_of_different_documents_do_not_wait_for_each_other() -> None:
+    shared, board, other = SharedReads(), Board(), Board()
+    other.go_on.set()
+
+    waiting = await readers(shared, board)
+    assert await shared.result("b", other.read) == 0
+    board.go_on.set()
+
+    assert await asyncio.gather(*waiting) == [0]
+
+
+async def test_a_disconnected_client_does_not_cancel_a_shared_read() -> None:
+    shared, board = SharedReads(), Board()
+    first, second = await readers(shared, board, 2)
+    third, fourth = await readers(shared, board, 2)
+
+    first.cancel()
+    third.cancel()
+    board.go_on.set()
+    results = await asyncio.gather(first, second, third, fourth, return_exceptions=True)
+
+    assert [type(result) for result in results] == [asyncio.CancelledError, int] * 2
+
+
+async def test_a_failing_read_fails_for_those_that_share_it_and_not_for_the_next() -> None:
+    shared, board = SharedReads(), Board()
+    board.error = ValueError()
+    tasks = await readers(shared, board, 2)
+    later = await readers(shared, board)
+    board.go_on.set()
+
+    failed = await asyncio.gather(*tasks, *later, return_exceptions=True)
+    board.error = None
+
+    assert [type(error) for error in failed] == [ValueError] * 3
+    assert len(board.reads) == 2
+    assert await shared.result("a", board.read) == 0
+
+
+async def test_an_unavailable_database_is_read_once_for_all_that_wait() -> None:
+    shared, board = SharedReads(), Board()
+    board.error = Unavailable("The database does not answer.")
+    tasks = [*await readers(shared, board, 2), *await readers(shared, board, 2)]
+    board.go_on.set()
+
+    failed = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(error) for error in failed] == [Unavailable] * 4
+    assert len(board.reads) == 1
+
+
+async def test_concurrent_reads_of_a_timetable_see_the_writes_before_them(
+    pooled_client: AsyncClient,
+) -> None:
+    centre = (await pooled_client.post(f"{API}/centres", json={"name": "Box"})).json()
+    url = f"{API}/centres/{centre['id']}"
+    waiting = [asyncio.create_task(pooled_client.get(f"{url}/timetable")) for _ in range(20)]
+
+    for number in range(10):
+        await pooled_client.patch(url, json={"name": f"Box {number}"})
+        seen = await asyncio.gather(*(pooled_client.get(f"{url}/timetable") for _ in range(5)))
+        names = {response.json()["centre"]["name"] for response in seen}
+        assert names == {f"Box {number}"}
+
+    assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}
