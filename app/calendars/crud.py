@@ -22,8 +22,7 @@ from app.core.errors import NotFound, ReferenceMissing
 from app.core.resources.crud import CRUD, Resource
 from app.core.resources.fields import new_id
 from app.core.resources.models import Payload
-from app.core.resources.queries import FULL
-from app.trainings.rights import SEE
+from app.trainings.rights import SEE_ANY
 
 SECRET_BYTES = 32
 """The length of a secret: 256 random bits."""
@@ -86,7 +85,7 @@ class CalendarsCRUD:
     async def of_centre(self, centre_id: UUID) -> str:
         """Read the trainings of a centre; raise ``NotFound`` or ``Forbidden``."""
         centres = CentresCRUD(self._database, self._caller)
-        await centres.require_right(SEE[FULL], centre_id)
+        await centres.require_right(SEE_ANY, centre_id)
         body = await self._body(centre_query(), {"centre_id": centre_id})
         if body is None:
             raise centres.not_found()

@@ -10,7 +10,7 @@ from app.core.errors import Forbidden, Unauthenticated
 from app.core.resources.queries import FULL
 from app.timetable.models import TimetableQuery
 from app.timetable.queries import timetable_query
-from app.trainings.rights import SEE, SEE_BOOKINGS
+from app.trainings.rights import SEE_ANY, SEE_BOOKINGS
 from app.workouts.rights import SEE_PROGRAMME
 
 
@@ -27,7 +27,7 @@ class TimetableCRUD:
         Raise ``NotFound`` or ``Forbidden``; with an athlete, also ``Unauthenticated``.
         """
         centres = CentresCRUD(self._database, self._caller)
-        await centres.require_right(SEE[FULL], centre_id)
+        await centres.require_right(SEE_ANY, centre_id)
         if query.athlete_id is not None:
             await self._require_bookings(centre_id, query.athlete_id)
         programme = SEE_PROGRAMME[FULL].reach(self._caller)

@@ -12,8 +12,17 @@ from sqlmodel import SQLModel
 from app.centres.models import CentreReference
 from app.core.resources.fields import ExampleId, Id, LocalTime, Week
 from app.core.resources.projection import ReadAs
-from app.trainings.models import BookingStatus, Coach, EndsAt, Name, Seats, StartsAt, TrainingStatus
-from app.workouts.models import Notes, Position, WorkoutContent
+from app.trainings.models import (
+    BookingStatus,
+    Coach,
+    EndsAt,
+    Moved,
+    Name,
+    Seats,
+    StartsAt,
+    TrainingStatus,
+)
+from app.workouts.models import ProgrammeOfDay
 
 
 class TimetableBooking(SQLModel):
@@ -44,6 +53,7 @@ class TimetableTraining(SQLModel):
     status: TrainingStatus
     seats: Seats
     series_id: Annotated[UUID | None, Field(description="The series that scheduled it.")]
+    moved_from: Moved
     booking: Annotated[
         TimetableBooking | None,
         ReadAs(lambda training: training.c.booking),
@@ -54,21 +64,12 @@ class TimetableTraining(SQLModel):
     ]
 
 
-class TimetableWorkout(SQLModel):
-    """A published workout in the programme of a day."""
-
-    id: ExampleId
-    position: Position
-    notes: Notes | None
-    workout: WorkoutContent
-
-
 class TimetableDay(SQLModel):
     """A local day of a centre."""
 
     date: Annotated[dt.date, Field(examples=["2026-11-23"])]
     programme: Annotated[
-        list[TimetableWorkout],
+        list[ProgrammeOfDay],
         Field(
             description="The published workouts, in their order; empty for callers who do not see"
             " the programme."

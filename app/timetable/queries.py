@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from app.core.db.schema import NOW, table_of
 from app.core.db.statements import Statement
 from app.core.resources.projection import EMPTY_LIST, Projection, as_json
-from app.timetable.models import TimetableTraining, TimetableWorkout
+from app.timetable.models import TimetableTraining
 from app.trainings.models import Training
 from app.trainings.seats import BOOKINGS, CENTRES, TRAININGS
-from app.workouts.models import ProgrammedWorkout
+from app.workouts.models import ProgrammedWorkout, ProgrammeOfDay
 
 _PROGRAMME = table_of(ProgrammedWorkout)
 
@@ -162,7 +162,7 @@ def _programme(centre: sa.CTE) -> sa.Select[Any]:
         )
         .subquery("found")
     )
-    body = Projection(TimetableWorkout, ProgrammedWorkout).each(found)
+    body = Projection(ProgrammeOfDay, ProgrammedWorkout).each(found)
     return body.add_columns(found.c.date, found.c.position.label("place"))
 
 

@@ -301,6 +301,16 @@ def _programme(training: sa.FromClause) -> sa.ColumnElement[Any]:
     return programme_of_day(training.c.centre_id, day, correlated=training)
 
 
+Moved = Annotated[
+    MovedFrom | None,
+    ReadAs(_moved_from),
+    Field(
+        description="When and where it was before it was moved. Null again once each active"
+        " booking is newer than the move, or the training has ended."
+    ),
+]
+
+
 class TrainingSummary(TrainingBase, Row):
     """A training, with its centre and its seats."""
 
@@ -315,14 +325,7 @@ class TrainingSummary(TrainingBase, Row):
         ReadAs(_changed_alone),
         Field(description="It was changed apart from its series, so changes of that leave it."),
     ]
-    moved_from: Annotated[
-        MovedFrom | None,
-        ReadAs(_moved_from),
-        Field(
-            description="When and where it was before it was moved. Null again once each active"
-            " booking is newer than the move, or the training has ended."
-        ),
-    ]
+    moved_from: Moved
 
 
 class TrainingRead(TrainingSummary):

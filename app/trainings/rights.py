@@ -21,6 +21,8 @@ PUBLIC = "public"
 """The view of a training without the programme of the day."""
 
 SEE = {FULL: Right(OWNER, COACH, DESK, DEVICE, MEMBER), PUBLIC: Right(TIMETABLE)}
+SEE_ANY = SEE[FULL] | SEE[PUBLIC]
+"""The right to see trainings in any view."""
 CHANGE = Right(OWNER, COACH)
 """The right to create, change, cancel and delete trainings."""
 SEE_OCCUPANCY = Right(OWNER, COACH, DESK, DEVICE, MEMBER)

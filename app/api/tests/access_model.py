@@ -229,8 +229,12 @@ class World:
                 "capacity": 100,
                 "taken": taken,
                 "waiting": sum(each.status == "waitlisted" for each in active),
+                "over": 0,
                 "available": 0 if one.is_cancelled else 100 - taken,
             },
+            "series_id": None,
+            "changed_alone": False,
+            "moved_from": None,
         }
 
     def booking(self, number: int) -> Json:
@@ -256,6 +260,7 @@ class World:
             "cancelled_at": text(MADE) if one.status == "cancelled" else None,
             "no_show": one.status == "reserved" and training.start + LENGTH <= 0,
             "expired": one.status == "waitlisted" and training.start <= 0,
+            "late": False,
             "drop_in": training.centre not in self.athletes[one.athlete].centres,
         }
 

@@ -66,16 +66,16 @@ async def test_it_has_the_trainings_and_the_published_programme_of_each_day(
     await programmed(1, "2026-01-01T00:00:00Z", "29")
 
     def training(made: Json, start: str, end: str, taken: int = 0, **fields: Any) -> Json:
-        seats = {"capacity": 2, "taken": taken, "waiting": 0, "available": 2 - taken}
+        seats = {"capacity": 2, "taken": taken, "waiting": 0, "over": 0, "available": 2 - taken}
         names = "id", "name", "coach", "starts_at", "ends_at", "status"
-        more = {"seats": seats, "series_id": None, "booking": None}
+        more = {"seats": seats, "series_id": None, "moved_from": None, "booking": None}
         return {**{name: made[name] for name in names}, "start": start, "end": end, **more} | fields
 
     def workout_of(made: Json) -> Json:
         return {name: made[name] for name in ("id", "position", "notes", "workout")}
 
     booked = {"id": booking["id"], "status": "reserved"}
-    no_seats = {"capacity": 2, "taken": 0, "waiting": 0, "available": 0}
+    no_seats = {"capacity": 2, "taken": 0, "waiting": 0, "over": 0, "available": 0}
     days: list[Json] = [
         {"date": f"2100-11-{day}", "programme": [], "trainings": []} for day in range(22, 29)
     ]
