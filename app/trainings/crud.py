@@ -11,7 +11,6 @@ from app.core.access import Right
 from app.core.db.transactions import Runner, Transaction
 from app.core.errors import NotFound, WrongState
 from app.core.resources.crud import CRUD, Resource
-from app.core.resources.queries import FULL
 from app.trainings import moves, rights, seats
 from app.trainings.models import TrainingCreate, TrainingUpdate
 from app.trainings.occupancy import occupancy_query
@@ -63,7 +62,7 @@ class TrainingsCRUD(CRUD[TrainingCreate, TrainingUpdate]):
 
     def sees_row(self, training: Any) -> bool:
         """Return whether the caller sees a training, given its columns."""
-        return rights.SEE[FULL].reach(self._caller).includes([training["centre_id"]])
+        return self.reach().includes([training["centre_id"]])
 
     def check(
         self,

@@ -384,7 +384,7 @@ case(
     "PATCH /trainings/<training>",
     "foreign",
     {"centre_id": "<centre own>"},
-    codes="409 | 404 | 404 | 404 | 404 | 403 | 404",
+    codes="200 | 404 | 404 | 404 | 404 | 403 | 404",
 )
 case(
     "delete_training",
@@ -446,6 +446,34 @@ case(
     BOOKINGS,
     codes="200 | 200 404 404 200 | 200 404 404 200 | "
     "200 404 404 200 | 404 404 404 403 | 200 404 404 200 | 404",
+)
+case(
+    "undo_check_in_of_booking",
+    "POST /bookings/<booking>/undo-check-in",
+    BOOKINGS,
+    codes="200 | 200 404 404 200 | 200 404 404 200 | "
+    "200 404 404 200 | 404 404 404 403 | 403 404 404 403 | 404",
+)
+case(
+    "check_in_at_training",
+    "POST /trainings/<training>/check-in",
+    CENTRES,
+    {"reference": "M-1"},  # has a seat at the own centre, and at that time in no other
+    codes="200 409 | 200 404 | 200 404 | 200 404 | 403 404 | 200 404 | 404",
+)
+case(
+    "check_in_at_training",
+    "POST /trainings/<training>/check-in",
+    CENTRES,
+    {"reference": "M-2"},  # is enrolled at both, with a seat elsewhere
+    codes="409 200 | 409 404 | 409 404 | 409 404 | 403 404 | 404 | 404",
+)
+case(
+    "check_in_at_training",
+    "POST /trainings/<training>/check-in",
+    CENTRES,
+    {"reference": "M-3"},  # is unknown at the own centre
+    codes="409 200 | 404 | 404 | 404 | 403 404 | 404 | 404",
 )
 case(
     "check_out_booking",

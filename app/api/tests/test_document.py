@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,10 @@ BEFORE = {"reopen_competition": ("open", "close")}
 """The acts without a body that come before the example of an operation, at the same row."""
 
 
+IN_TIME = {"check_in_at_training"}
+"""Operations that a training must be about to start for."""
+
+
 async def test_each_example_body_is_accepted(client: AsyncClient, document: Document) -> None:
     ids = known()
     for operation in operations(document.content):
@@ -147,6 +152,12 @@ async def test_each_example_body_is_accepted(client: AsyncClient, document: Docu
             continue  # a code is valid once, so no example of one is
         for act in BEFORE.get(operation.id, ()):
             await client.post(f"{url.rpartition('/')[0]}/{act}")
+        if operation.id in IN_TIME:
+            start = datetime.now(UTC) + timedelta(minutes=30)
+            ends_at = start + timedelta(hours=1)
+            times = {"starts_at": start.isoformat(), "ends_at": ends_at.isoformat()}
+            moved = await client.patch(url.rpartition("/")[0], json=times)
+            assert moved.is_success, moved.text
         body = json.dumps(own_example(operation, ids)) if operation.body else operation.example
         declared = {"Content-Type": operation.takes}
         response = await client.request(operation.method, url, content=body, headers=declared)

@@ -64,7 +64,9 @@ OF_A_SCORE = {
 """The fields of a result that depend on its workout and on one another, or on the present."""
 OF_AN_EVENT = {"points_table", "opens_at", "closes_at"}
 OF_DAYS = {"starts_on", "ends_on", "points"}
-CHECK_IN, CHECK_OUT = "/check-in", "/check-out"
+CHECK_IN = "/check-in"
+AFTER_CHECK_IN = "/check-out", "/undo-check-in"
+AT_DOOR = "/trainings/{training_id}/check-in"
 ERASE = "/erase"
 OF_A_SESSION = (
     "/sessions/current",
@@ -159,6 +161,8 @@ class Rows:
                 case.path_parameters = self._scored(case.path)
             if case.path.endswith("/lookup") and isinstance(case.body, dict):
                 case.body = {**case.body, **self._looked_up(case, case.body)}
+            if case.path.endswith(AT_DOOR) and isinstance(case.body, dict):
+                case.body = {**case.body, **self._who_comes()}
 
     def make_acceptable(self, case: Case[Any]) -> None:
         """Change the parts of a request whose valid values only the service knows.
@@ -259,8 +263,9 @@ class Rows:
         # /bookings/{booking_id}/cancel, for example; any account can be reset
         if case.method == "POST" and not case.path.endswith("/reset"):
             made = self._with_ids(case.path_parameters, self._create)
-            if case.path.endswith(CHECK_OUT):
-                self._service.post((case.path.removesuffix(CHECK_OUT) + CHECK_IN).format(**made))
+            if case.path.endswith(AFTER_CHECK_IN):
+                booking = case.path.rpartition("/")[0]
+                self._service.post(f"{booking}{CHECK_IN}".format(**made))
             return made
         return {}
 
@@ -355,6 +360,12 @@ class Rows:
             return {}
         row = self._service.get(f"{collection}/{self._an_id(collection)}").json()
         return {name: row[name] for name in body if row.get(name) is not None}
+
+    def _who_comes(self) -> Json:
+        """Return the reference of a known athlete, if they have one."""
+        athletes = self._collections["athlete_id"]
+        row = self._service.get(f"{athletes}/{self._an_id(athletes)}").json()
+        return {"reference": row["reference"]} if row.get("reference") else {}
 
     def _with_ids(self, values: Json, choose: Callable[[str], str] | None = None) -> Json:
         """Replace ids by ids of rows; ``choose`` gets a collection's path and returns an id."""

@@ -91,8 +91,11 @@ def _times() -> Iterator[Hostile]:
 def _changes() -> Iterator[Hostile]:
     full = f"{API}/trainings/<training>"
     for kind, (answer, fields) in {
-        "another start": (409, {"starts_at": "2100-01-01T18:00:00.000001Z"}),
-        "an end before the start": (409, {"ends_at": "2100-01-01T17:00:00Z"}),
+        "a start in the past": (
+            409,
+            {"starts_at": "2026-11-27T18:00:00Z", "ends_at": "2026-11-27T19:00:00Z"},
+        ),
+        "an end before the start": (422, {"ends_at": "2100-01-01T17:00:00Z"}),
         "as it is, from elsewhere": (200, {"starts_at": "2100-01-02T08:00:00+14:00"}),
     }.items():
         yield hostile(kind, "PATCH", full, answer, JSON, body=json.dumps(fields))
@@ -122,6 +125,16 @@ def _bookings() -> Iterator[Hostile]:
         "a centre": (404, path.replace("<training>", "<centre>"), athlete),
     }.items():
         yield hostile(f"book {kind}", "POST", target, answer, JSON, body=text)
+    door = f"{API}/trainings/<training>/check-in"
+    for kind, (answer, target, text) in {
+        "nobody": (404, door, '{"reference": "nobody"}'),
+        "an id": (404, door, '{"reference": "<athlete>"}'),
+        "several": (422, door, '{"reference": ["nobody"]}'),
+        "an athlete": (422, door, '{"reference": "nobody", "athlete_id": "<athlete>"}'),
+        "a time": (422, door, '{"reference": "nobody", "checked_in_at": "2100-01-01T18:00:00Z"}'),
+        "at a centre": (404, door.replace("<training>", "<centre>"), '{"reference": "nobody"}'),
+    }.items():
+        yield hostile(f"check in {kind}", "POST", target, answer, JSON, body=text)
     free, escaped = path.replace("<training>", "<free>"), '{"\\u0061thlete_id": "<athlete>"}'
     yield hostile("book with an escaped name", "POST", free, 201, JSON, body=escaped)
 
@@ -133,6 +146,8 @@ def _acts() -> Iterator[Hostile]:
         ("bookings/<given up>/cancel", 200),
         ("bookings/<given up>/check-in", 409),
         ("bookings/<booking>/check-in", 409),
+        ("bookings/<booking>/undo-check-in", 200),
+        ("bookings/<given up>/undo-check-in", 409),
         ("bookings/<booking>/check-out", 409),
     ):
         target = f"{API}/{act}"
@@ -145,7 +160,10 @@ def _acts() -> Iterator[Hostile]:
     for target in (
         f"{API}/trainings/<booking>/cancel",
         f"{API}/trainings/<centre>/cancel",
-        *(f"{API}/bookings/<training>/{act}" for act in ("cancel", "check-in", "check-out")),
+        *(
+            f"{API}/bookings/<training>/{act}"
+            for act in ("cancel", "check-in", "undo-check-in", "check-out")
+        ),
         f"{API}/bookings/<booking>/CANCEL",
         f"{API}/bookings/<booking>/check_in",
         f"{API}/bookings/<booking>/check-in/",

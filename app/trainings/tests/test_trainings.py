@@ -1,17 +1,31 @@
 """Trainings: scheduling, reading, listing, changing, cancelling and deleting them."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from httpx import AsyncClient
 
-from app.conftest import API, Create, Json, conflict, not_found, problem
+from app.conftest import API, Create, Json, client_of, conflict, not_found, problem
 from app.core.resources.fields import new_id
-from app.trainings.tests.conftest import HOUR, SOON, Gym, Pass, at
+from app.core.settings import Settings
+from app.identity.tokens.callers import Callers
+from app.trainings.tests.conftest import HOUR, SOON, Gym, LogIn, Pass, at
 
 URL = f"{API}/trainings"
 DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def timetable(app: FastAPI, client: AsyncClient) -> Iterator[None]:
+    """Let everybody read the timetable."""
+    before = app.state.settings
+    app.state.settings = Settings.model_construct(public_read=("timetable",))
+    app.state.callers = Callers(app.state.issuer, app.state.settings.public_read)
+    yield
+    app.state.settings = before
 
 
 def names(page: Json) -> list[str]:
@@ -480,6 +494,87 @@ class TestCancel:
         await gym.client.post(f"{URL}/{training['id']}/cancel")
 
         await gym.book(other, booking["athlete"]["id"])
+
+
+class TestProgramme:
+    """A single training has the published workouts of its day at its centre."""
+
+    @pytest.fixture
+    async def training(self, gym: Gym, create: Create) -> Json:
+        url = f"{API}/centres/{gym.centre_id}"
+        await gym.client.patch(url, json={"time_zone": "Pacific/Auckland"})
+        other = await create("centres", {"name": "Other"})
+        # One in the morning of 2 June there.
+        times: Json = {"starts_at": "2099-06-01T13:00:00Z", "ends_at": "2099-06-01T14:00:00Z"}
+        training = await gym.training(**times)
+        self.workouts = [
+            await create("workouts", {"name": name, "score_type": "time", "time_cap_ms": 600_000})
+            for name in ("Fran", "Hills")
+        ]
+        self.programmed = []
+        for centre_id, workout, date, position, published_at in (
+            (gym.centre_id, 1, "2099-06-02", 2, "2026-11-01T00:00:00Z"),
+            (gym.centre_id, 0, "2099-06-02", 1, "2026-11-01T00:00:00Z"),
+            (gym.centre_id, 0, "2099-06-02", 3, None),
+            (gym.centre_id, 0, "2099-06-02", 4, "2099-06-02T00:00:00Z"),
+            (gym.centre_id, 0, "2099-06-01", 1, "2026-11-01T00:00:00Z"),
+            (other["id"], 0, "2099-06-02", 1, "2026-11-01T00:00:00Z"),
+        ):
+            row = {
+                "workout_id": self.workouts[workout]["id"],
+                "date": date,
+                "position": position,
+                "published_at": published_at,
+                "notes": f"Notes {position}",
+            }
+            self.programmed.append(await create(f"centres/{centre_id}/programme", row))
+        return training
+
+    async def test_it_is_that_of_the_local_day_by_position(self, gym: Gym, training: Json) -> None:
+        found = await gym.read(f"trainings/{training['id']}")
+
+        content = "id", "name", "description", "score_type", "best", "time_cap_ms", "total_reps"
+        assert found == training | {
+            "programme": [
+                {
+                    "id": self.programmed[number]["id"],
+                    "position": position,
+                    "notes": f"Notes {position}",
+                    "workout": {name: workout[name] for name in (*content, "tie_break")},
+                }
+                for number, position, workout in zip((1, 0), (1, 2), self.workouts, strict=True)
+            ]
+        }
+        renamed = await gym.client.patch(f"{URL}/{training['id']}", json={"name": "New"})
+        assert renamed.json()["programme"] == found["programme"]
+        (listed,) = (await gym.read("trainings"))["items"]
+        assert listed == {
+            name: value for name, value in renamed.json().items() if name != "programme"
+        }
+
+    async def test_readers_of_the_public_timetable_get_none(
+        self, app: FastAPI, gym: Gym, training: Json, log_in: LogIn, timetable: None
+    ) -> None:
+        elsewhere = await gym.create("centres", {"name": "Elsewhere"})
+        foreign = await gym.training(2 * DAY, centre_id=elsewhere["id"])
+        athlete_id = await gym.athlete(centre_ids=[gym.centre_id])
+        member = await log_in("member", athlete_id=athlete_id)
+
+        async with client_of(app, caller=None) as anybody:
+            read = [
+                (await client.get(f"{URL}/{one['id']}")).json()
+                for client in (anybody, member)
+                for one in (training, foreign)
+            ]
+
+        assert ["programme" in one for one in read] == [False, False, True, False]
+        public = {name: value for name, value in training.items() if name != "programme"}
+        assert read[0] == public
+        # What the timetable shows can be booked, and not changed.
+        booked = f"{URL}/{foreign['id']}/bookings"
+        assert (await member.post(booked, json={"athlete_id": athlete_id})).status_code == 201
+        refused = await member.post(f"{URL}/{foreign['id']}/cancel")
+        assert problem(refused) == (403, "/problems/forbidden", [])
 
 
 class TestDelete:

@@ -52,11 +52,14 @@ FIRST = {
     "POST /trainings": 201,
     "PATCH /trainings/{training_id}": 200,
     "PATCH /trainings/{training_id}, its capacity": 200,
+    "PATCH /trainings/{training_id}, its time": 200,
     "DELETE /trainings/{training_id}": 204,
     "POST /trainings/{training_id}/cancel": 200,
     "POST /trainings/{training_id}/bookings": 201,
+    "POST /trainings/{training_id}/check-in": 200,
     "POST /bookings/{booking_id}/cancel": 200,
     "POST /bookings/{booking_id}/check-in": 200,
+    "POST /bookings/{booking_id}/undo-check-in": 200,
     "POST /bookings/{booking_id}/check-out": 200,
     "POST /athletes/{athlete_id}/calendar-feed": 201,
     "DELETE /athletes/{athlete_id}/calendar-feed": 204,
@@ -225,8 +228,8 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     async def training() -> str:
         return await created("trainings", centre_id=centre, **times)
 
-    async def booking() -> str:
-        path = f"{API}/trainings/{await training()}/bookings"
+    async def booking(training_id: str | None = None) -> str:
+        path = f"{API}/trainings/{training_id or await training()}/bookings"
         response = await setup.post(path, json={"athlete_id": await athlete()})
         return str(response.json()["id"])
 
@@ -298,6 +301,10 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     add("POST /trainings", json=name | times | {"centre_id": centre})
     add("PATCH /trainings/{training_id}", await training(), json=name)
     add("PATCH /trainings/{training_id}, its capacity", await training(), json={"capacity": 2})
+    booked = await training()
+    await booking(booked)
+    later = {"ends_at": (end + timedelta(minutes=30)).isoformat()}
+    add("PATCH /trainings/{training_id}, its time", booked, json=later)
     add("DELETE /trainings/{training_id}", await training())
     add("POST /trainings/{training_id}/cancel", await training())
     add(
@@ -307,9 +314,13 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     )
     add("POST /bookings/{booking_id}/cancel", await booking())
     add("POST /bookings/{booking_id}/check-in", await booking())
-    checked_in = await booking()
-    await setup.post(f"{API}/bookings/{checked_in}/check-in")
-    add("POST /bookings/{booking_id}/check-out", checked_in)
+    for act in ("undo-check-in", "check-out"):
+        checked_in = await booking()
+        await setup.post(f"{API}/bookings/{checked_in}/check-in")
+        add(f"POST /bookings/{{booking_id}}/{act}", checked_in)
+    walk_in = {"reference": f"{unique} walk-in"}
+    await athlete(**walk_in)
+    add("POST /trainings/{training_id}/check-in", await training(), json=walk_in)
 
     feed = "/athletes/{athlete_id}/calendar-feed"
     add(f"POST {feed}", await athlete())
