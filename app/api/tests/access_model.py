@@ -17,6 +17,9 @@ Answer = tuple[int, Any]
 
 ZONES = "UTC", "Pacific/Kiritimati", "America/St_Johns"
 LENGTH = 60
+SETTLED = 7 * 24 * 60
+"""Minutes after the end until which staff corrects attendance."""
+SEATED = "reserved", "checked_in"
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 DETAILS = {
     "email": "me@example.com",
@@ -171,7 +174,9 @@ class World:
         }
         if view == "public":
             return shown
-        return {**self._row("centre", number), **shown, "owner": "Ana Torres", "capacity": None}
+        names = "capacity", "booking_window_days", "late_cancel_minutes"
+        rules = dict.fromkeys(names)
+        return {**self._row("centre", number), **shown, "owner": "Ana Torres", **rules}
 
     def athlete(self, who: Person, number: int, view: str | None) -> Json | None:
         """Return an athlete in a view: ``full``, ``training``, or ``list``; None if it is None."""
@@ -237,6 +242,13 @@ class World:
             "moved_from": None,
         }
 
+    def training_in_full(self, who: Person, number: int) -> Json | None:
+        """Return a training as somebody reads it: only with a token, its programme too."""
+        if not self.sees_training(who, number):
+            return None
+        programme: Json = {"programme": []} if who.has_token else {}
+        return {**self.training(number), **programme}
+
     def booking(self, number: int) -> Json:
         """Return a booking."""
         one = self.bookings[number]
@@ -297,7 +309,7 @@ class World:
             "category": lambda: self._full_category(number) if self._sees_names(who) else None,
             "centre": lambda: self.centre(number, self.sees_centre(who, number)),
             "athlete": lambda: self.athlete(who, number, self.athlete_view(who, number)),
-            "training": lambda: self.training(number) if self.sees_training(who, number) else None,
+            "training": lambda: self.training_in_full(who, number),
             "booking": lambda: self.booking(number) if self.sees_booking(who, number) else None,
         }
         body = bodies[kind]()
@@ -467,10 +479,14 @@ class World:
             return OK
         if not who.is_admin and centre not in who.at("owner", "coach"):
             return FORBIDDEN
-        has_bookings = any(
-            one.training == number and one.status != "cancelled" for one in self.bookings
-        )
-        return CONFLICT if has_bookings else OK
+        training = self.trainings[number]
+        booked = [
+            one for one in self.bookings if one.training == number and one.status != "cancelled"
+        ]
+        if booked and training.start <= 0:
+            return CONFLICT
+        seats = [one.athlete for one in booked if one.status in SEATED]
+        return CONFLICT if any(self._is_busy(athlete, number) for athlete in seats) else OK
 
     def _cancel_training(self, who: Person, number: int) -> Answer:
         one = self.trainings[number]
@@ -495,20 +511,31 @@ class World:
             return CONFLICT
         if not (who.is_admin or training.centre in who.roles or athlete == who.athlete):
             return FORBIDDEN
-        if training.is_cancelled or training.start <= 0:
+        if training.is_cancelled:
+            return CONFLICT
+        is_staff = who.is_admin or training.centre in who.roles
+        if training.start <= 0 and not (is_staff and training.start + LENGTH + SETTLED > 0):
             return CONFLICT
         active = [
-            one for one in self.bookings if one.athlete == athlete and one.status != "cancelled"
+            one
+            for one in self.bookings
+            if (one.training, one.athlete) == (number, athlete) and one.status != "cancelled"
         ]
-        if any(one.training == number for one in active):
+        waits = any(one.status == "waitlisted" for one in active)
+        if active and not (waits and training.start <= 0):
             return CONFLICT
-        others = [
-            self.trainings[one.training]
-            for one in active
-            if one.status in ("reserved", "checked_in")
-            and abs(self.trainings[one.training].start - training.start) < LENGTH
-        ]
-        return CONFLICT if others else CREATED
+        return CONFLICT if self._is_busy(athlete, number) else CREATED
+
+    def _is_busy(self, athlete: int, number: int) -> bool:
+        """Return whether an athlete has a seat in another training that overlaps."""
+        start = self.trainings[number].start
+        return any(
+            one.athlete == athlete
+            and one.training != number
+            and one.status in SEATED
+            and abs(self.trainings[one.training].start - start) < LENGTH
+            for one in self.bookings
+        )
 
     def _cancel(self, who: Person, number: int) -> Answer:
         booking = self.bookings[number]
@@ -524,7 +551,9 @@ class World:
             return NOT_FOUND
         if not (who.is_admin or training.centre in who.roles or who.device is not None):
             return FORBIDDEN
-        is_open = training.start - 60 <= 0 < training.start + LENGTH
+        is_staff = who.is_admin or training.centre in who.roles
+        length = LENGTH + SETTLED if is_staff else LENGTH
+        is_open = training.start - 60 <= 0 < training.start + length
         fits = booking.status == "checked_in" or (booking.status == "reserved" and is_open)
         return OK if fits else CONFLICT
 
