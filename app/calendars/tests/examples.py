@@ -10,7 +10,7 @@ from app.conftest import API
 
 
 async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: Connection) -> None:
-    """Read a calendar twice, and without its token, revoke its feed, and make one for an erased athlete."""
+    """Read a calendar in all ways, revoke its feed, and make one for an erased athlete."""
     athlete = f"{API}/athletes/{ids['<athlete>']}"
     calendar = (await feed_of(client, ids["<athlete>"]))["url"]
     read = await client.get(calendar)
