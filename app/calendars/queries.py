@@ -21,7 +21,7 @@ from app.trainings.models import Booking, Training
 BACK, AHEAD = timedelta(weeks=4), timedelta(weeks=12)
 """A calendar has the trainings that start in this time before and after now."""
 MOST_EVENTS = 5000
-"""How many events a calendar has at most, the first ones: to build them takes about 0.9 s."""
+"""How many events a calendar has at most, the first ones: to build them takes about a second."""
 
 _FEEDS, _ATHLETES, _CENTRES = table_of(CalendarFeed), table_of(Athlete), table_of(Centre)
 _BOOKINGS, _TRAININGS = table_of(Booking), table_of(Training)

@@ -181,8 +181,9 @@ class TestTimeZones:
         [
             ("Europe/Lisbon", ["2026-10-25", "2027-03-28"]),
             ("Australia/Lord_Howe", ["2026-10-03", "2027-04-03"]),  # by half an hour
+            ("Africa/Cairo", ["2022-12-01"]),  # set forward for the first time in the next year
         ],
-        ids=["Lisbon", "Lord Howe"],
+        ids=["Lisbon", "Lord Howe", "Cairo"],
     )
     def test_the_instants_are_right_when_clocks_change(self, zone: str, days: list[str]) -> None:
         rows = [

@@ -12,10 +12,12 @@ from httpx import AsyncClient
 
 from app.api.tests.gym import IDS, ROLES, add_gym
 from app.application import create_app
+from app.calendars.crud import NewFeed
 from app.calendars.tests.conftest import NEVER, feed_of, read
 from app.commands.tests.launcher import launched
 from app.conftest import API, client_of, not_found, problem
 from app.core.http.tests.document import Document
+from app.core.resources.crud import Resource
 from app.core.resources.fields import new_id
 from app.core.settings import Settings
 from app.identity.tests.callers import ADMIN
@@ -158,6 +160,7 @@ class TestSecret:
 
         assert problem(refused) == (401, "/problems/invalid-token", [])
         assert problem(elsewhere) == (422, "/problems/invalid", [("?token", "extra_forbidden")])
+        assert token not in repr(NewFeed(Resource(new_id(), 1, "{}"), token))
         stored = await connection.fetchval("SELECT calendar_feeds::text FROM calendar_feeds")
         assert token not in stored
         assert token.encode().hex() not in stored
