@@ -10,11 +10,7 @@ from app.conftest import API
 
 
 async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: Connection) -> None:
-<<<<<<< HEAD
-    """Read a calendar twice, and without its token; revoke its feed; erase its athlete."""
-=======
     """Read a calendar in all ways, revoke its feed, and make one for an erased athlete."""
->>>>>>> 053fa320f1a81bb7f620b56a84231a15261b757f
     athlete = f"{API}/athletes/{ids['<athlete>']}"
     calendar = (await feed_of(client, ids["<athlete>"]))["url"]
     read = await client.get(calendar)
