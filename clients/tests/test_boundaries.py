@@ -32,8 +32,8 @@ REFUSED_WITHOUT_A_WORD = {
     ("email", "(?!255 characters).*"): "ajv has no idn-email, and jsonschema only looks for an @",
     ("encoding", ".*"): "the names of an encoding are those that Python knows",
     ("int_parsing", ".*"): "20.0 is the integer 20 in JSON, but not in a URL",
-    ("no_such_week", ".*"): "no keyword knows which years have 53 weeks",
     ("no_such_moment", "a leap second|the year 0000"): "PostgreSQL and Python have neither",
+    ("no_such_week", ".*"): "no keyword knows which years have 53 weeks",
     ("not_valid", ".*"): "only the service knows which codes are open",
     ("reused", ".*"): "an idempotency key is refused because of an earlier request",
     ("role_at_centre", ".*"): "the rule is about two fields",
@@ -61,7 +61,7 @@ READ_OTHERWISE = {
     ("ajv", "an offset of hours"): "ajv-formats allows it; RFC 3339 does not",
     ("ajv", "an offset without a colon"): "ajv-formats allows it; RFC 3339 does not",
     ("ajv", "as a URN"): "ajv-formats allows the prefix; RFC 9562 has it in URNs only",
-    ("jsonschema", "a line break"): "rfc3339-validator overlooks one at the end",
+    ("jsonschema", "a line break"): "rfc3339-validator and Python's $ overlook one at the end",
     ("jsonschema", "with another script's digits"): "Python reads digits of every script",
 }
 """Validators that read JSON Schema otherwise than its specification, and than the service."""

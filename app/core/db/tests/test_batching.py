@@ -5,10 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
+from asyncpg import Connection
 from httpx import AsyncClient
 
 from app.conftest import API, not_found
 from app.core.db.batching import LARGEST, Batches, SharedReads
+from app.core.db.savepoints import Savepoints
+from app.core.db.statements import Statement
+from app.core.db.transactions import Transaction
 from app.core.errors import Unavailable
 from app.core.resources.fields import new_id
 
@@ -225,6 +230,15 @@ async def test_an_unavailable_database_is_read_once_for_all_that_wait() -> None:
 
     assert [type(error) for error in failed] == [Unavailable] * 4
     assert len(board.reads) == 1
+
+
+async def test_a_transaction_runs_its_shared_reads_itself(connection: Connection) -> None:
+    transaction = Transaction(connection)
+    statement = Statement(sa.select(sa.func.pg_current_xact_id().label("id")))
+    here = await transaction.row(statement, {})
+
+    for runner in (transaction, Savepoints(transaction)):
+        assert await runner.shared_row(statement, {}) == here
 
 
 async def test_concurrent_reads_of_a_timetable_see_the_writes_before_them(
