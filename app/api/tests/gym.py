@@ -30,6 +30,7 @@ IDS: dict[str, dict[str, UUID]] = {
     "centre": {"own": _id(10), "foreign": _id(11)},
     "athlete": {"own": _id(20), "shared": _id(21), "foreign": _id(22), "self": _id(23)},
     "training": {"own": _id(30), "foreign": _id(31), "unbooked": _id(32)},
+    "series": {"own": _id(140), "foreign": _id(141)},
     "workout": {"own": _id(80), "benchmark": _id(81), "unused": _id(82)},
     "programmed": {"published": _id(90), "draft": _id(91), "foreign": _id(92)},
     "booking": {"own": _id(40), "shared": _id(41), "foreign": _id(42), "self": _id(43)},
@@ -75,6 +76,12 @@ _ADD = """
         ('{athlete[own]}', '{centre[own]}'), ('{athlete[self]}', '{centre[own]}'),
         ('{athlete[shared]}', '{centre[own]}'), ('{athlete[shared]}', '{centre[foreign]}'),
         ('{athlete[foreign]}', '{centre[foreign]}');
+    INSERT INTO series (id, centre_id, name, name_key, weekdays, start, minutes, capacity,
+        starts_on, ends_on, skip) VALUES
+        ('{series[own]}', '{centre[own]}', 'Weekly', 'weekly', '{{1}}', '18:00', 60, 5,
+         '2100-01-04', '2100-01-10', '{{}}'),
+        ('{series[foreign]}', '{centre[foreign]}', 'Weekly', 'weekly', '{{1}}', '18:00', 60, 5,
+         '2100-01-04', '2100-01-10', '{{}}');
     INSERT INTO trainings (id, centre_id, name, starts_at, ends_at, capacity, taken)
         SELECT id::uuid, centre_id::uuid, 'WOD', now() + starts, now() + starts + interval '1 hour',
             12, taken

@@ -399,6 +399,51 @@ case(
     codes="200 | 200 404 | 403 404 | 200 404 | 403 404 | 403 | 404",
 )
 
+# Series.
+NEW_SERIES = {
+    "name": "Evening",
+    "weekdays": [1],
+    "start": "18:00",
+    "minutes": 60,
+    "capacity": 5,
+    "starts_on": "2100-01-04",
+    "ends_on": "2100-01-04",
+}
+case(
+    "create_series",
+    "POST /series",
+    CENTRES,
+    {**NEW_SERIES, "centre_id": "<centre>"},
+    codes="201 | 201 403 | 403 | 201 403 | 403 | 403 | 403",
+)
+case("list_series", "GET /series", codes="200 | 200 | 200 | 200 | 200 | 200 | 200")
+case(
+    "get_series",
+    "GET /series/<series>",
+    CENTRES,
+    codes="200 | 200 404 | 200 404 | 200 404 | 404 | 404 | 404",
+)
+case(
+    "update_series",
+    "PATCH /series/<series>",
+    CENTRES,
+    {"name": "Other"},
+    codes="200 | 200 404 | 403 404 | 200 404 | 404 | 403 | 404",
+)
+case(
+    "cancel_series",
+    "POST /series/<series>/cancel",
+    CENTRES,
+    {"from": "2100-01-04"},
+    codes="200 | 200 404 | 403 404 | 200 404 | 404 | 403 | 404",
+)
+case(
+    "delete_series",
+    "DELETE /series/<series>",
+    CENTRES,
+    codes="204 | 204 404 | 403 404 | 204 404 | 404 | 403 | 404",
+)
+
 # Bookings.
 case(
     "create_booking",

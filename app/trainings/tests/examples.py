@@ -7,6 +7,7 @@ from asyncpg import Connection
 from httpx import AsyncClient
 
 from app.conftest import API
+from app.trainings.series.tests.examples import give_series_answers
 
 
 async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: Connection) -> None:
@@ -29,3 +30,4 @@ async def give_answers(client: AsyncClient, ids: Mapping[str, str], connection: 
     await connection.execute(started, created.json()["id"])
     await client.post(f"{API}/bookings/{again.json()['id']}/cancel")
     await client.post(f"{training}/cancel")
+    await give_series_answers(client, ids)

@@ -7,6 +7,7 @@ from app.api.tests.hostile.bodies import NOT_READ, TOO_LONG
 from app.api.tests.hostile.headers import BAD_KEYS, STALE_TAGS
 from app.api.tests.hostile.requests import JSON, MARK, Feature, Hostile, Thing, hostile
 from app.conftest import API
+from app.trainings.series.tests import hostile as series
 
 LATER = {"starts_at": "2100-01-01T18:00:00Z", "ends_at": "2100-01-01T19:00:00Z"}
 """The usual times of trainings: in the future, as nothing can be booked after the start."""
@@ -66,6 +67,7 @@ def _requests() -> Iterator[Hostile]:
     yield from _changes()
     yield from _bookings()
     yield from _acts()
+    yield from series.requests()
 
 
 def _times() -> Iterator[Hostile]:
@@ -212,7 +214,9 @@ FEATURE = Feature(
             "bookings/<given up>",
         ),
         Thing("<given up>", "bookings/<given up>/cancel", {}, None),
+        *series.THINGS,
     ),
+    bodies=series.BODIES,
     filters=BAD_FILTERS,
     good_filters=GOOD_FILTERS,
     requests=_requests,

@@ -3,7 +3,10 @@
 There are 20 000 trainings, three quarters of them in the past, and 40 000 bookings of athletes.
 """
 
+from app.trainings.series.tests.many_rows import ROWS as SERIES_ROWS
+
 ROWS = {
+    **SERIES_ROWS,
     "trainings": """
         INSERT INTO trainings (id, name, centre_id, capacity, status, starts_at, ends_at)
         SELECT lpad(to_hex(g), 32, '0')::uuid, g, lpad(to_hex(g % 200 + 1), 32, '0')::uuid, 12,

@@ -67,8 +67,8 @@ SLOW_INSERTS = """
 EMPTY = """
     DELETE FROM results; DELETE FROM entries; DELETE FROM competition_events;
     DELETE FROM competitions; DELETE FROM programmed_workouts; DELETE FROM workouts;
-    DELETE FROM bookings; DELETE FROM trainings; DELETE FROM athletes; DELETE FROM centres;
-    DELETE FROM categories; DELETE FROM idempotency_keys;
+    DELETE FROM bookings; DELETE FROM trainings; DELETE FROM series; DELETE FROM athletes;
+    DELETE FROM centres; DELETE FROM categories; DELETE FROM idempotency_keys;
 """
 SLEEPING = """
     SELECT count(*) FROM pg_stat_activity

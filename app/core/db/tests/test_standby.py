@@ -55,6 +55,10 @@ FIRST = {
     "PATCH /trainings/{training_id}, its time": 200,
     "DELETE /trainings/{training_id}": 204,
     "POST /trainings/{training_id}/cancel": 200,
+    "POST /series": 201,
+    "PATCH /series/{series_id}": 200,
+    "POST /series/{series_id}/cancel": 200,
+    "DELETE /series/{series_id}": 204,
     "POST /trainings/{training_id}/bookings": 201,
     "POST /trainings/{training_id}/check-in": 200,
     "POST /bookings/{booking_id}/cancel": 200,
@@ -307,6 +311,17 @@ async def every_write(client: AsyncClient, setup: AsyncClient, unique: str) -> R
     add("PATCH /trainings/{training_id}, its time", booked, json=later)
     add("DELETE /trainings/{training_id}", await training())
     add("POST /trainings/{training_id}/cancel", await training())
+    day = {"weekdays": [1], "starts_on": "2100-01-04", "ends_on": "2100-01-04"}
+    weekly = {**day, "start": "18:00", "minutes": 60, "capacity": 1}
+
+    async def series() -> str:
+        # Each at a centre of its own: writes of one centre wait for one another.
+        return await created("series", centre_id=await created("centres"), **weekly)
+
+    add("POST /series", json=name | weekly | {"centre_id": await created("centres")})
+    add("PATCH /series/{series_id}", await series(), json=name)
+    add("POST /series/{series_id}/cancel", await series(), json={"from": "2100-01-04"})
+    add("DELETE /series/{series_id}", await series())
     add(
         "POST /trainings/{training_id}/bookings",
         await training(),
