@@ -28,6 +28,10 @@ UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT = (401, None), (403, None), (404
 OK, CREATED, DONE = (200, None), (201, None), (204, None)
 
 
+SEATED = "reserved", "checked_in"
+"""The statuses of a booking that holds a seat."""
+
+
 def row_id(kind: str, number: int) -> UUID:
     """Return the id of a row."""
     kinds = "category", "centre", "athlete", "training", "booking", "caller", "device"
@@ -125,11 +129,13 @@ class World:
 
     def sees_training(self, who: Person, number: int) -> bool:
         """Return whether a caller sees a training."""
+        return self.is_public or self.belongs_to(who, number)
+
+    def belongs_to(self, who: Person, number: int) -> bool:
+        """Return whether a caller sees a training as somebody who belongs to its centre."""
         centre = self.trainings[number].centre
         member = who.athlete is not None and centre in self.athletes[who.athlete].centres
-        return (
-            who.is_admin or self.is_public or member or centre in who.roles or who.device == centre
-        )
+        return who.is_admin or member or centre in who.roles or who.device == centre
 
     def sees_booking(self, who: Person, number: int) -> bool:
         """Return whether a caller sees a booking."""
@@ -171,7 +177,8 @@ class World:
         }
         if view == "public":
             return shown
-        return {**self._row("centre", number), **shown, "owner": "Ana Torres", "capacity": None}
+        rules = dict.fromkeys(("capacity", "booking_window_days", "late_cancel_minutes"))
+        return {**self._row("centre", number), **shown, "owner": "Ana Torres", **rules}
 
     def athlete(self, who: Person, number: int, view: str | None) -> Json | None:
         """Return an athlete in a view: ``full``, ``training``, or ``list``; None if it is None."""
@@ -229,8 +236,12 @@ class World:
                 "capacity": 100,
                 "taken": taken,
                 "waiting": sum(each.status == "waitlisted" for each in active),
+                "over": 0,
                 "available": 0 if one.is_cancelled else 100 - taken,
             },
+            "series_id": None,
+            "changed_alone": False,
+            "moved_from": None,
         }
 
     def booking(self, number: int) -> Json:
@@ -256,6 +267,7 @@ class World:
             "cancelled_at": text(MADE) if one.status == "cancelled" else None,
             "no_show": one.status == "reserved" and training.start + LENGTH <= 0,
             "expired": one.status == "waitlisted" and training.start <= 0,
+            "late": False,
             "drop_in": training.centre not in self.athletes[one.athlete].centres,
         }
 
@@ -292,11 +304,18 @@ class World:
             "category": lambda: self._full_category(number) if self._sees_names(who) else None,
             "centre": lambda: self.centre(number, self.sees_centre(who, number)),
             "athlete": lambda: self.athlete(who, number, self.athlete_view(who, number)),
-            "training": lambda: self.training(number) if self.sees_training(who, number) else None,
+            "training": lambda: self._one_training(who, number),
             "booking": lambda: self.booking(number) if self.sees_booking(who, number) else None,
         }
         body = bodies[kind]()
         return (200, body) if body else NOT_FOUND
+
+    def _one_training(self, who: Person, number: int) -> Json | None:
+        """Return a training with the programme of its day, unless only the public sees it."""
+        if not self.sees_training(who, number):
+            return None
+        programme: Json = {"programme": []} if self.belongs_to(who, number) else {}
+        return {**self.training(number), **programme}
 
     def _sees_names(self, who: Person) -> bool:
         return who.is_known or self.is_public
@@ -462,10 +481,12 @@ class World:
             return OK
         if not who.is_admin and centre not in who.at("owner", "coach"):
             return FORBIDDEN
-        has_bookings = any(
-            one.training == number and one.status != "cancelled" for one in self.bookings
-        )
-        return CONFLICT if has_bookings else OK
+        booked = [one for one in self.bookings if one.training == number]
+        if all(one.status == "cancelled" for one in booked):
+            return OK
+        is_late = self.trainings[number].start <= 0
+        is_busy = any(self._is_busy(one.athlete, number) for one in booked if one.status in SEATED)
+        return CONFLICT if is_late or is_busy else OK
 
     def _cancel_training(self, who: Person, number: int) -> Answer:
         one = self.trainings[number]
@@ -490,20 +511,26 @@ class World:
             return CONFLICT
         if not (who.is_admin or training.centre in who.roles or athlete == who.athlete):
             return FORBIDDEN
-        if training.is_cancelled or training.start <= 0:
+        is_staff = who.is_admin or training.centre in who.roles
+        if training.is_cancelled or (training.start <= 0 and not is_staff):
             return CONFLICT
         active = [
             one for one in self.bookings if one.athlete == athlete and one.status != "cancelled"
         ]
-        if any(one.training == number for one in active):
+        mine = [one for one in active if one.training == number]
+        # A walk-in who still waits keeps that booking.
+        if any(one.status != "waitlisted" or training.start > 0 for one in mine):
             return CONFLICT
-        others = [
-            self.trainings[one.training]
-            for one in active
-            if one.status in ("reserved", "checked_in")
-            and abs(self.trainings[one.training].start - training.start) < LENGTH
-        ]
-        return CONFLICT if others else CREATED
+        return CONFLICT if self._is_busy(athlete, number) else CREATED
+
+    def _is_busy(self, athlete: int, number: int) -> bool:
+        """Return whether an athlete has a seat in a training that overlaps another one."""
+        start = self.trainings[number].start
+        return any(
+            abs(self.trainings[one.training].start - start) < LENGTH
+            for one in self.bookings
+            if one.athlete == athlete and one.training != number and one.status in SEATED
+        )
 
     def _cancel(self, who: Person, number: int) -> Answer:
         booking = self.bookings[number]
@@ -519,7 +546,8 @@ class World:
             return NOT_FOUND
         if not (who.is_admin or training.centre in who.roles or who.device is not None):
             return FORBIDDEN
-        is_open = training.start - 60 <= 0 < training.start + LENGTH
+        is_staff = who.is_admin or training.centre in who.roles
+        is_open = training.start - 60 <= 0 and (is_staff or training.start + LENGTH > 0)
         fits = booking.status == "checked_in" or (booking.status == "reserved" and is_open)
         return OK if fits else CONFLICT
 
