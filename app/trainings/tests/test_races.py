@@ -533,28 +533,6 @@ class TestCentre:
                 (planned,) = (await gym.read("trainings?sort=-starts_at&limit=1"))["items"]
                 await gym.client.delete(f"{API}/trainings/{planned['id']}")
 
-    async def test_trainings_that_swap_centres_concurrently_all_move(
-        self, gym: Gym, other: asyncpg.Connection
-    ) -> None:
-        second = await gym.create("centres", {"name": "Second", "capacity": 10})
-        await gym.client.patch(f"{API}/centres/{gym.centre_id}", json={"capacity": 10})
-        here = await gym.training(capacity=5)
-        there = await gym.training(capacity=5, centre_id=second["id"])
-        for _ in range(ROUNDS):
-            answers = await together(
-                *(
-                    gym.client.patch(f"{API}/trainings/{one['id']}", json={"centre_id": centre})
-                    for one, centre in (
-                        (here, second["id"]),
-                        (there, gym.centre_id),
-                        (here, gym.centre_id),
-                        (there, second["id"]),
-                    )
-                )
-            )
-            assert answers == {"200": 4}
-        assert await broken_rules(other) == []
-
     async def test_deleting_it_and_moving_its_training_use_one_lock_order(
         self, gym: Gym, other: asyncpg.Connection
     ) -> None:
