@@ -4,7 +4,7 @@ from app.core.errors import Conflict, ProblemType
 
 
 class TrainingFull(Conflict):
-    """The training has no free seat, or a new capacity is below the number of taken seats."""
+    """The training has no free seat."""
 
     type = ProblemType("training-full", 409, "Training full")
 

@@ -31,6 +31,10 @@ UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT = (401, None), (403, None), (404
 OK, CREATED, DONE = (200, None), (201, None), (204, None)
 
 
+SEATED = "reserved", "checked_in"
+"""The statuses of a booking that holds a seat."""
+
+
 def row_id(kind: str, number: int) -> UUID:
     """Return the id of a row."""
     kinds = "category", "centre", "athlete", "training", "booking", "caller", "device"
@@ -128,11 +132,13 @@ class World:
 
     def sees_training(self, who: Person, number: int) -> bool:
         """Return whether a caller sees a training."""
+        return self.is_public or self.belongs_to(who, number)
+
+    def belongs_to(self, who: Person, number: int) -> bool:
+        """Return whether a caller sees a training as somebody who belongs to its centre."""
         centre = self.trainings[number].centre
         member = who.athlete is not None and centre in self.athletes[who.athlete].centres
-        return (
-            who.is_admin or self.is_public or member or centre in who.roles or who.device == centre
-        )
+        return who.is_admin or member or centre in who.roles or who.device == centre
 
     def sees_booking(self, who: Person, number: int) -> bool:
         """Return whether a caller sees a booking."""
@@ -174,8 +180,12 @@ class World:
         }
         if view == "public":
             return shown
+<<<<<<< HEAD
         names = "capacity", "booking_window_days", "late_cancel_minutes"
         rules = dict.fromkeys(names)
+=======
+        rules = dict.fromkeys(("capacity", "booking_window_days", "late_cancel_minutes"))
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
         return {**self._row("centre", number), **shown, "owner": "Ana Torres", **rules}
 
     def athlete(self, who: Person, number: int, view: str | None) -> Json | None:
@@ -309,11 +319,22 @@ class World:
             "category": lambda: self._full_category(number) if self._sees_names(who) else None,
             "centre": lambda: self.centre(number, self.sees_centre(who, number)),
             "athlete": lambda: self.athlete(who, number, self.athlete_view(who, number)),
+<<<<<<< HEAD
             "training": lambda: self.training_in_full(who, number),
+=======
+            "training": lambda: self._one_training(who, number),
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
             "booking": lambda: self.booking(number) if self.sees_booking(who, number) else None,
         }
         body = bodies[kind]()
         return (200, body) if body else NOT_FOUND
+
+    def _one_training(self, who: Person, number: int) -> Json | None:
+        """Return a training with the programme of its day, unless only the public sees it."""
+        if not self.sees_training(who, number):
+            return None
+        programme: Json = {"programme": []} if self.belongs_to(who, number) else {}
+        return {**self.training(number), **programme}
 
     def _sees_names(self, who: Person) -> bool:
         return who.is_known or self.is_public
@@ -479,6 +500,7 @@ class World:
             return OK
         if not who.is_admin and centre not in who.at("owner", "coach"):
             return FORBIDDEN
+<<<<<<< HEAD
         training = self.trainings[number]
         booked = [
             one for one in self.bookings if one.training == number and one.status != "cancelled"
@@ -487,6 +509,14 @@ class World:
             return CONFLICT
         seats = [one.athlete for one in booked if one.status in SEATED]
         return CONFLICT if any(self._is_busy(athlete, number) for athlete in seats) else OK
+=======
+        booked = [one for one in self.bookings if one.training == number]
+        if all(one.status == "cancelled" for one in booked):
+            return OK
+        is_late = self.trainings[number].start <= 0
+        is_busy = any(self._is_busy(one.athlete, number) for one in booked if one.status in SEATED)
+        return CONFLICT if is_late or is_busy else OK
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
 
     def _cancel_training(self, who: Person, number: int) -> Answer:
         one = self.trainings[number]
@@ -511,22 +541,34 @@ class World:
             return CONFLICT
         if not (who.is_admin or training.centre in who.roles or athlete == who.athlete):
             return FORBIDDEN
+<<<<<<< HEAD
         if training.is_cancelled:
             return CONFLICT
         is_staff = who.is_admin or training.centre in who.roles
         if training.start <= 0 and not (is_staff and training.start + LENGTH + SETTLED > 0):
+=======
+        is_staff = who.is_admin or training.centre in who.roles
+        if training.is_cancelled or (training.start <= 0 and not is_staff):
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
             return CONFLICT
         active = [
             one
             for one in self.bookings
             if (one.training, one.athlete) == (number, athlete) and one.status != "cancelled"
         ]
+<<<<<<< HEAD
         waits = any(one.status == "waitlisted" for one in active)
         if active and not (waits and training.start <= 0):
+=======
+        mine = [one for one in active if one.training == number]
+        # A walk-in who still waits keeps that booking.
+        if any(one.status != "waitlisted" or training.start > 0 for one in mine):
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
             return CONFLICT
         return CONFLICT if self._is_busy(athlete, number) else CREATED
 
     def _is_busy(self, athlete: int, number: int) -> bool:
+<<<<<<< HEAD
         """Return whether an athlete has a seat in another training that overlaps."""
         start = self.trainings[number].start
         return any(
@@ -535,6 +577,14 @@ class World:
             and one.status in SEATED
             and abs(self.trainings[one.training].start - start) < LENGTH
             for one in self.bookings
+=======
+        """Return whether an athlete has a seat in a training that overlaps another one."""
+        start = self.trainings[number].start
+        return any(
+            abs(self.trainings[one.training].start - start) < LENGTH
+            for one in self.bookings
+            if one.athlete == athlete and one.training != number and one.status in SEATED
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
         )
 
     def _cancel(self, who: Person, number: int) -> Answer:
@@ -552,8 +602,12 @@ class World:
         if not (who.is_admin or training.centre in who.roles or who.device is not None):
             return FORBIDDEN
         is_staff = who.is_admin or training.centre in who.roles
+<<<<<<< HEAD
         length = LENGTH + SETTLED if is_staff else LENGTH
         is_open = training.start - 60 <= 0 < training.start + length
+=======
+        is_open = training.start - 60 <= 0 and (is_staff or training.start + LENGTH > 0)
+>>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
         fits = booking.status == "checked_in" or (booking.status == "reserved" and is_open)
         return OK if fits else CONFLICT
 

@@ -318,6 +318,20 @@ class TestMovedFrom:
         assert not await told()
         assert await self.move(gym, training, 50) == self.start(gym, 40)
 
+    async def test_it_tells_athletes_who_only_wait(self, gym: Gym, let_pass: Pass) -> None:
+        training, beside = await gym.training(capacity=1), await gym.training()
+        seat, place = await gym.book(training, *await gym.athletes(2))
+        await gym.book(beside, place["athlete"]["id"])
+        await gym.acted(seat, "cancel")
+        assert await gym.seats(training) == (1, 0, 1, 1)
+
+        assert await self.move(gym, training, 40) == self.start(gym, 30)
+        await let_pass(timedelta(minutes=40))
+        late = await gym.client.patch(
+            f"{URL}/{training['id']}", json={"ends_at": at(gym.opened + 2 * HOUR)}
+        )
+        assert problem(late) == STATE
+
     async def test_it_is_null_after_the_end(self, gym: Gym, let_pass: Pass) -> None:
         training = await gym.training()
         await gym.book(training, await gym.athlete())
