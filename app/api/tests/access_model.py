@@ -17,9 +17,6 @@ Answer = tuple[int, Any]
 
 ZONES = "UTC", "Pacific/Kiritimati", "America/St_Johns"
 LENGTH = 60
-SETTLED = 7 * 24 * 60
-"""Minutes after the end until which staff corrects attendance."""
-SEATED = "reserved", "checked_in"
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 DETAILS = {
     "email": "me@example.com",
@@ -180,12 +177,7 @@ class World:
         }
         if view == "public":
             return shown
-<<<<<<< HEAD
-        names = "capacity", "booking_window_days", "late_cancel_minutes"
-        rules = dict.fromkeys(names)
-=======
         rules = dict.fromkeys(("capacity", "booking_window_days", "late_cancel_minutes"))
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
         return {**self._row("centre", number), **shown, "owner": "Ana Torres", **rules}
 
     def athlete(self, who: Person, number: int, view: str | None) -> Json | None:
@@ -252,13 +244,6 @@ class World:
             "moved_from": None,
         }
 
-    def training_in_full(self, who: Person, number: int) -> Json | None:
-        """Return a training as somebody reads it: only with a token, its programme too."""
-        if not self.sees_training(who, number):
-            return None
-        programme: Json = {"programme": []} if who.has_token else {}
-        return {**self.training(number), **programme}
-
     def booking(self, number: int) -> Json:
         """Return a booking."""
         one = self.bookings[number]
@@ -319,11 +304,7 @@ class World:
             "category": lambda: self._full_category(number) if self._sees_names(who) else None,
             "centre": lambda: self.centre(number, self.sees_centre(who, number)),
             "athlete": lambda: self.athlete(who, number, self.athlete_view(who, number)),
-<<<<<<< HEAD
-            "training": lambda: self.training_in_full(who, number),
-=======
             "training": lambda: self._one_training(who, number),
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
             "booking": lambda: self.booking(number) if self.sees_booking(who, number) else None,
         }
         body = bodies[kind]()
@@ -500,23 +481,12 @@ class World:
             return OK
         if not who.is_admin and centre not in who.at("owner", "coach"):
             return FORBIDDEN
-<<<<<<< HEAD
-        training = self.trainings[number]
-        booked = [
-            one for one in self.bookings if one.training == number and one.status != "cancelled"
-        ]
-        if booked and training.start <= 0:
-            return CONFLICT
-        seats = [one.athlete for one in booked if one.status in SEATED]
-        return CONFLICT if any(self._is_busy(athlete, number) for athlete in seats) else OK
-=======
         booked = [one for one in self.bookings if one.training == number]
         if all(one.status == "cancelled" for one in booked):
             return OK
         is_late = self.trainings[number].start <= 0
         is_busy = any(self._is_busy(one.athlete, number) for one in booked if one.status in SEATED)
         return CONFLICT if is_late or is_busy else OK
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
 
     def _cancel_training(self, who: Person, number: int) -> Answer:
         one = self.trainings[number]
@@ -541,50 +511,25 @@ class World:
             return CONFLICT
         if not (who.is_admin or training.centre in who.roles or athlete == who.athlete):
             return FORBIDDEN
-<<<<<<< HEAD
-        if training.is_cancelled:
-            return CONFLICT
-        is_staff = who.is_admin or training.centre in who.roles
-        if training.start <= 0 and not (is_staff and training.start + LENGTH + SETTLED > 0):
-=======
         is_staff = who.is_admin or training.centre in who.roles
         if training.is_cancelled or (training.start <= 0 and not is_staff):
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
             return CONFLICT
         active = [
-            one
-            for one in self.bookings
-            if (one.training, one.athlete) == (number, athlete) and one.status != "cancelled"
+            one for one in self.bookings if one.athlete == athlete and one.status != "cancelled"
         ]
-<<<<<<< HEAD
-        waits = any(one.status == "waitlisted" for one in active)
-        if active and not (waits and training.start <= 0):
-=======
         mine = [one for one in active if one.training == number]
         # A walk-in who still waits keeps that booking.
         if any(one.status != "waitlisted" or training.start > 0 for one in mine):
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
             return CONFLICT
         return CONFLICT if self._is_busy(athlete, number) else CREATED
 
     def _is_busy(self, athlete: int, number: int) -> bool:
-<<<<<<< HEAD
-        """Return whether an athlete has a seat in another training that overlaps."""
-        start = self.trainings[number].start
-        return any(
-            one.athlete == athlete
-            and one.training != number
-            and one.status in SEATED
-            and abs(self.trainings[one.training].start - start) < LENGTH
-            for one in self.bookings
-=======
         """Return whether an athlete has a seat in a training that overlaps another one."""
         start = self.trainings[number].start
         return any(
             abs(self.trainings[one.training].start - start) < LENGTH
             for one in self.bookings
             if one.athlete == athlete and one.training != number and one.status in SEATED
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
         )
 
     def _cancel(self, who: Person, number: int) -> Answer:
@@ -602,12 +547,7 @@ class World:
         if not (who.is_admin or training.centre in who.roles or who.device is not None):
             return FORBIDDEN
         is_staff = who.is_admin or training.centre in who.roles
-<<<<<<< HEAD
-        length = LENGTH + SETTLED if is_staff else LENGTH
-        is_open = training.start - 60 <= 0 < training.start + length
-=======
         is_open = training.start - 60 <= 0 and (is_staff or training.start + LENGTH > 0)
->>>>>>> 2bebd14bc1c92e65090f66365bc56956693d29df
         fits = booking.status == "checked_in" or (booking.status == "reserved" and is_open)
         return OK if fits else CONFLICT
 
