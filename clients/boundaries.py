@@ -16,6 +16,7 @@ from app.api.tests.hostile.values import (
     BAD_IDS,
     BAD_MOMENTS,
     BAD_TEXTS,
+    BAD_TIMES,
     BAD_URLS,
     BAD_WEEKS,
     BAD_ZONES,
@@ -371,6 +372,7 @@ FORMATS: dict[str, tuple[Values, Values]] = {
     "password": ({}, {"a common password": "passwordpassword"}),
     "time-zone": (_ZONES, {}),
     "uri": (_URLS, {}),
+    "local-time": ({}, {**BAD_TIMES, "midnight": "00:00", "the last minute": "23:59"}),
     "week": ({}, {**BAD_WEEKS, **GOOD_WEEKS}),
 }
 """By format: contents of JSON strings in which ``MARK`` stands for a marker, and plain texts."""

@@ -131,9 +131,12 @@ def test_the_tour_gets_the_described_responses(paste: Paste) -> None:
         ana, tablet = (one for one in objects if "scopes" in one)
         assert [role["role"] for role in ana["roles"]] == ["coach"]
         assert tablet["token"]["kind"] == "device"
-        assert [line.partition("/")[0] for line in lines] == [
+        assert [line.partition("/")[0].strip() for line in lines] == [
             *("Ida reserved", "José reserved", "Lina waitlisted"),
             *("Ida cancelled", "José reserved", "Lina reserved"),
+            *("7 Evening WOD", "moved: True taken: 1", "first: ('Evening WOD', '18:30')"),
+            *("changed: 6 kept: changed_alone", "José checked_in", "José reserved"),
+            *("SUMMARY:Evening WOD", "STATUS:CONFIRMED"),
             *("Ada finished 6:21", "Ben finished 6:21", "Cleo capped CAP+12", "Dan dnf DNF"),
             *("Ada finished 102.5 kg", "Ben finished 455 lb", "Cleo finished 100 kg"),
             "This workout is scored by a load: write it with its unit, like 102.5 kg or 225 lb.",

@@ -309,7 +309,9 @@ CalendarDate = Annotated[date, BeforeValidator(_calendar_date), AfterValidator(_
 LocalTime = Annotated[
     time,
     BeforeValidator(_local_time),
-    WithJsonSchema({"type": "string", "pattern": f"^{_LOCAL_TIME.pattern}$"}),
+    WithJsonSchema(
+        {"type": "string", "format": "local-time", "pattern": f"^{_LOCAL_TIME.pattern}$"}
+    ),
 ]
 """A time of day like 18:00, in the time zone of a centre."""
 

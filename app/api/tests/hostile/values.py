@@ -109,6 +109,17 @@ BAD_ZONES: dict[str, str] = {
     "a line break": "Europe/Madrid\\n",
     "a zone that is not set": "Factory",
 }
+BAD_TIMES: dict[str, str] = {
+    "nothing": "",
+    "one digit": "6:30",
+    "hour 24": "24:00",
+    "minute 60": "18:60",
+    "seconds": "18:00:00",
+    "an offset": "18:00Z",
+    "in words": "noon",
+    "other digits": "１８:00",
+    "a line break": "18:00\n",
+}
 BAD_WEEKS: dict[str, str] = {
     "nothing": "",
     "a date": "2026-11-23",

@@ -61,14 +61,15 @@ def requests() -> Iterator[Hostile]:
         for kind, fields in cases.items():
             body = json.dumps({**SERIES, **fields})
             yield hostile(f"a series of {kind}", "POST", path, answer, JSON, body=body)
-    for kind, fields in {
+    changes: dict[str, dict[str, object]] = {
         "an end before the start": {"ends_on": "2102-01-01"},
         "a day more than a year": {"ends_on": "2103-01-04"},
         "another start": {"starts_on": "2102-01-03"},
         "another centre": {"centre_id": "<centre>"},
         "a programme": {"programme": []},
         "booked ones in words": {"include_booked": "true"},
-    }.items():
+    }
+    for kind, fields in changes.items():
         yield hostile(kind, "PATCH", one, 422, JSON, body=json.dumps(fields))
     for kind, text in {
         "no day": "{}",
@@ -83,4 +84,6 @@ def requests() -> Iterator[Hostile]:
 
 
 THINGS = (Thing("<series>", "series", SERIES, "series/<series>"),)
-BODIES = {f"{API}/series/{{series_id}}/cancel": {"from": "2102-01-03"}}
+BODIES: dict[str, dict[str, object]] = {
+    f"{API}/series/{{series_id}}/cancel": {"from": "2102-01-03"}
+}
