@@ -318,6 +318,13 @@ class TestMoves:
         async with served(patient(own_database), 6) as client:
             yield client
 
+    @pytest.fixture
+    async def in_order(self, own_database: str) -> AsyncIterator[asyncpg.Connection]:
+        """Provide a connection that takes locks in their order."""
+        connection = await asyncpg.connect(own_database)
+        yield connection
+        await connection.close()
+
     def to(self, gym: Gym, start: timedelta) -> Json:
         return {"starts_at": at(gym.opened + start), "ends_at": at(gym.opened + start + HOUR)}
 
@@ -394,7 +401,11 @@ class TestMoves:
             assert await broken_rules(other) == []
 
     async def test_a_resize_of_a_training_that_leaves_meanwhile_locks_the_new_centre_first(
-        self, gym: Gym, second: AsyncClient, own_database: str, other: asyncpg.Connection
+        self,
+        gym: Gym,
+        second: AsyncClient,
+        other: asyncpg.Connection,
+        in_order: asyncpg.Connection,
     ) -> None:
         hall = await gym.create("centres", {"name": "Second", "capacity": 5})
         training = await gym.training(capacity=4)
@@ -402,7 +413,6 @@ class TestMoves:
         url = f"{API}/trainings/{training['id']}"
         lock_training = "SELECT FROM trainings WHERE id = $1 FOR NO KEY UPDATE"
         lock_centre = "SELECT FROM centres WHERE id = $1 FOR NO KEY UPDATE"
-        in_order = await asyncpg.connect(own_database)
 
         async with in_order.transaction():
             async with other.transaction():
@@ -416,7 +426,6 @@ class TestMoves:
             await locked
             await lock_waiters(other)
             await in_order.execute(lock_training, training["id"])  # no deadlock
-        await in_order.close()
 
         assert (await moved).status_code == 200
         assert problem(await larger) == (409, "/problems/centre-full", [("/capacity", "at_once")])
