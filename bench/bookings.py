@@ -99,7 +99,8 @@ async def _book(connection: Any, ids: Ids) -> None:
     training_id, athlete_id = ids
     both = {"training_id": training_id, "athlete_id": athlete_id}
     training = await _row(connection, seats.lock_training_and_athlete_query(), both)
-    statement = BookingsCRUD.queries.book_query(seat=training["taken"] < training["capacity"])
+    has_seat = training["taken"] < training["capacity"]
+    statement = BookingsCRUD.queries.book_query("reserved" if has_seat else "waitlisted")
     assert await _row(connection, statement, {**both, "id": new_id(), "now": training["now"]})
 
 

@@ -44,6 +44,7 @@ class StoredBooking(Row):
     checked_in_at: Occasion | None
     checked_out_at: Occasion | None
     cancelled_at: Occasion | None
+    late: bool
 
 
 class StoredCalendarFeed(Row):

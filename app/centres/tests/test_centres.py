@@ -13,6 +13,8 @@ FULL = {
     "owner": "Ana Torres",
     "time_zone": "Europe/Lisbon",
     "capacity": 40,
+    "booking_window_days": 14,
+    "late_cancel_minutes": 120,
 }
 
 
@@ -43,6 +45,8 @@ class TestCreate:
             "owner": None,
             "time_zone": "UTC",
             "capacity": None,
+            "booking_window_days": None,
+            "late_cancel_minutes": None,
         }
 
     async def test_a_float_without_a_fraction_is_accepted_as_an_integer(

@@ -177,29 +177,42 @@ class TestOneAthlete:
         assert await gym.statuses(training) == ["cancelled", "waitlisted", "reserved"]
         assert (await gym.read(f"bookings/{last['id']}"))["status"] == "reserved"
 
-    @pytest.mark.parametrize("way", ["cancel", "resize"])
-    async def test_no_athlete_is_promoted_if_a_lock_is_released_after_the_start(
-        self, gym: Gym, other: asyncpg.Connection, way: str
+    @pytest.mark.parametrize(
+        ("way", "status", "after"),
+        [
+            ("cancel", 409, ["reserved", "waitlisted"]),
+            ("resize", 200, ["reserved", "waitlisted"]),
+            ("move", 409, ["reserved", "waitlisted"]),
+            ("book", 201, ["reserved", "waitlisted", "checked_in"]),
+        ],
+    )
+    async def test_no_athlete_is_promoted_or_moved_if_a_lock_is_released_after_the_start(
+        self, gym: Gym, other: asyncpg.Connection, way: str, status: int, after: list[str]
     ) -> None:
-        training = await gym.training(capacity=1)
+        training, new = await gym.training(capacity=1), await gym.athlete()
         seat, place = await gym.book(training, *await gym.athletes(2))
-        await other.execute("UPDATE trainings SET starts_at = now() + interval '0.3 s'")
+        url = f"{API}/trainings/{training['id']}"
+        capacity = 2 if way == "book" else 1
+        await other.execute(
+            "UPDATE trainings SET starts_at = now() + interval '0.3 s', capacity = $1", capacity
+        )
+        changes = {
+            "cancel": lambda: gym.act(seat, "cancel"),
+            "resize": lambda: gym.client.patch(url, json={"capacity": 2}),
+            "move": lambda: gym.client.patch(url, json={"ends_at": at(gym.opened + 2 * HOUR)}),
+            "book": lambda: gym.ask(training, new),
+        }
 
         async with other.transaction():
             await other.execute(
                 "SELECT FROM athletes WHERE id = $1 FOR NO KEY UPDATE", place["athlete"]["id"]
             )
-            url = f"{API}/trainings/{training['id']}"
-            changed = asyncio.ensure_future(
-                gym.act(seat, "cancel")
-                if way == "cancel"
-                else gym.client.patch(url, json={"capacity": 2})
-            )
+            changed = asyncio.ensure_future(changes[way]())
             await lock_waiters(other)
             await asyncio.sleep(0.4)
 
-        assert (await changed).status_code == {"cancel": 409, "resize": 200}[way]
-        assert await gym.statuses(training) == ["reserved", "waitlisted"]
+        assert (await changed).status_code == status
+        assert await gym.statuses(training) == after
 
 
 class TestLine:
@@ -231,6 +244,32 @@ class TestLine:
         assert ((await taken).status_code, (await booked).status_code) == (201, 201)
         assert await gym.statuses(training) == ["cancelled", "waitlisted", "reserved"]
         assert await broken_rules(other) == []
+
+    @pytest.mark.parametrize("way", ["book", "move"])
+    async def test_athletes_are_locked_in_the_order_of_their_ids(
+        self, gym: Gym, other: asyncpg.Connection, way: str
+    ) -> None:
+        training, place, elsewhere = await self.waiting(gym)
+        await gym.acted(elsewhere, "cancel")
+        first, last = place["athlete"]["id"], await gym.athlete()
+        if way == "move":
+            await gym.book(training, last)
+        # Its row is now behind the other one in the table.
+        await gym.client.patch(f"{API}/athletes/{first}", json={"name": "New"})
+        later = {"ends_at": at(gym.opened + 2 * HOUR)}
+        free = "SELECT FROM athletes WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED"
+
+        async with other.transaction():
+            await other.execute("SELECT FROM athletes WHERE id = $1 FOR NO KEY UPDATE", first)
+            answer = asyncio.ensure_future(
+                gym.ask(training, last)
+                if way == "book"
+                else gym.client.patch(f"{API}/trainings/{training['id']}", json=later)
+            )
+            await lock_waiters(other)
+            assert len(await other.fetch(free, last)) == 1
+
+        assert (await answer).is_success
 
     async def test_concurrent_bookings_and_cancellations_leave_no_free_seat_beside_it(
         self, gym: Gym, other: asyncpg.Connection
@@ -278,6 +317,13 @@ class TestMoves:
         """Provide a client of another app with a pool of its own."""
         async with served(patient(own_database), 6) as client:
             yield client
+
+    @pytest.fixture
+    async def in_order(self, own_database: str) -> AsyncIterator[asyncpg.Connection]:
+        """Provide a connection that takes locks in their order."""
+        connection = await asyncpg.connect(own_database)
+        yield connection
+        await connection.close()
 
     def to(self, gym: Gym, start: timedelta) -> Json:
         return {"starts_at": at(gym.opened + start), "ends_at": at(gym.opened + start + HOUR)}
@@ -355,7 +401,11 @@ class TestMoves:
             assert await broken_rules(other) == []
 
     async def test_a_resize_of_a_training_that_leaves_meanwhile_locks_the_new_centre_first(
-        self, gym: Gym, second: AsyncClient, own_database: str, other: asyncpg.Connection
+        self,
+        gym: Gym,
+        second: AsyncClient,
+        other: asyncpg.Connection,
+        in_order: asyncpg.Connection,
     ) -> None:
         hall = await gym.create("centres", {"name": "Second", "capacity": 5})
         training = await gym.training(capacity=4)
@@ -363,7 +413,6 @@ class TestMoves:
         url = f"{API}/trainings/{training['id']}"
         lock_training = "SELECT FROM trainings WHERE id = $1 FOR NO KEY UPDATE"
         lock_centre = "SELECT FROM centres WHERE id = $1 FOR NO KEY UPDATE"
-        in_order = await asyncpg.connect(own_database)
 
         async with in_order.transaction():
             async with other.transaction():
@@ -377,7 +426,6 @@ class TestMoves:
             await locked
             await lock_waiters(other)
             await in_order.execute(lock_training, training["id"])  # no deadlock
-        await in_order.close()
 
         assert (await moved).status_code == 200
         assert problem(await larger) == (409, "/problems/centre-full", [("/capacity", "at_once")])
