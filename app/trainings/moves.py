@@ -53,14 +53,14 @@ class Move:
         if now >= self.place["starts_at"]:
             raise WrongState("This training has bookings: it cannot be moved into the past.")
 
-    def former(self, now: datetime, *, is_told: bool = True) -> dict[str, Any]:
+    def former(self, now: datetime, *, is_told: bool) -> dict[str, Any]:
         """Return the new values of the columns that say from where it was moved.
 
         After several moves, this is the first place, unless the training is back there, or the
         earlier moves are not ``is_told`` any more.
         """
         before = {name: self.training[name] for name in PLACE}
-        if self.training["moved_at"] is not None and is_told:
+        if is_told:
             first = {name: self.training[f"moved_from_{name}"] for name in PLACE}
             if first != self.place:
                 before = first

@@ -311,7 +311,8 @@ class SeriesCRUD(CRUD[SeriesCreate, SeriesUpdate]):
             former = {f"new_{name}": training[name] for name in MOVED}
             if move := moves.Move.of(training, times):
                 moved.append(training["id"])
-                former = move.former(now)
+                is_told = await moves.is_told(transaction, training)
+                former = move.former(now, is_told=is_told)
             rows["ids"].append(training["id"])
             rows["starts_ats"].append(slot.starts_at)
             rows["ends_ats"].append(slot.ends_at)
