@@ -161,6 +161,10 @@ def _bad(field: str, schema: Schema) -> Values:
             return BAD_COUNTS
         if kind_of(items) == "uuid":
             return _bad_arrays(schema, _own_id(field), BAD_IDS)
+        if kind_of(items) == "date":
+            return _bad_arrays(schema, "2100-01-04", {"no date": "MARK", "empty": ""})
+        if "enum" not in items:
+            return BAD_COUNTS  # of objects
         return _bad_arrays(schema, items["enum"][0], {"unknown": "MARK", "empty": ""})
     if kind == "password":
         return _bad_secrets(not_null(schema))
@@ -232,7 +236,7 @@ def _good(field: str, schema: Schema) -> Values:
     kind, schema = kind_of(schema), not_null(schema)
     if field in dependent():
         return {}
-    if kind == "text":
+    if kind == "text" and "maxLength" in schema:  # a local time has none
         longest = schema["maxLength"]
         good = _quoted(GOOD_TEXTS)
         if field == "name":
