@@ -217,6 +217,7 @@ FEATURE = Feature(
         *series.THINGS,
     ),
     bodies=series.BODIES,
+    dependent=frozenset({"start", "starts_on", "ends_on"}),
     filters=BAD_FILTERS,
     good_filters=GOOD_FILTERS,
     requests=_requests,
