@@ -218,6 +218,7 @@ FEATURE = Feature(
     ),
     bodies=series.BODIES,
     dependent=frozenset({"start", "starts_on", "ends_on"}),
+    reports={"series": {"trainings": "created"}},
     filters=BAD_FILTERS,
     good_filters=GOOD_FILTERS,
     requests=_requests,

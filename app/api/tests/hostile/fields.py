@@ -164,7 +164,7 @@ def _bad(field: str, schema: Schema) -> Values:
         if kind_of(items) == "date":
             return _bad_arrays(schema, "2100-01-04", {"no date": "MARK", "empty": ""})
         if "enum" not in items:
-            return BAD_COUNTS  # of objects
+            return {kind: bad for kind, bad in BAD_COUNTS.items() if kind != "empty"}  # of objects
         return _bad_arrays(schema, items["enum"][0], {"unknown": "MARK", "empty": ""})
     if kind == "password":
         return _bad_secrets(not_null(schema))
