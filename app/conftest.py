@@ -1,6 +1,7 @@
 """Fixtures: databases built by the migrations, and clients of the real app."""
 
 import asyncio
+import gc
 import logging
 import os
 from collections import defaultdict
@@ -41,6 +42,13 @@ def pytest_configure() -> None:
     """Configure logging as the service does."""
     configure_logs(on_terminal=False)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the modules and the tests from garbage collection, as the service does its own."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def patient(url: str) -> Settings:
