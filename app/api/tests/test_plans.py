@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain, combinations
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from sqlmodel import SQLModel
 
@@ -227,10 +229,16 @@ async def asked_of(client: AsyncClient, recorder: Recorder, listing: Listing) ->
     return list(asked.values())
 
 
+@cache
+def real_app() -> FastAPI:
+    """Build the app once for all callers, who read only."""
+    return create_app(Settings(_env_file=None))
+
+
 @asynccontextmanager
 async def recording(caller: Caller) -> AsyncIterator[tuple[AsyncClient, Recorder]]:
     """Provide a client of the real app with a fake database."""
-    app = create_app(Settings(_env_file=None))
+    app = real_app()
     recorder = app.state.database = Recorder()
     app.state.callers = AnyCaller(caller)
     transport = ASGITransport(app)
