@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import State
 from starlette.routing import Mount
 
 from app.api import v1
@@ -62,16 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     for route in app.routes:
         if isinstance(route, Mount):  # the files of the docs
             route.app = WithoutRanges(route.app)
-    app.state.settings = settings
-    app.state.bodies = Shares(settings.max_body_space)
-    app.state.files = FileLimits(settings)
-    app.state.conflicts = ConflictLimit()
-    app.state.idempotency = Idempotency(settings.max_keys_per_account)
-    app.state.issuer = Issuer(settings.jwt_issuer, settings.jwt_audience)
-    app.state.callers = Callers(app.state.issuer, settings.public_read)
-    app.state.passwords = Passwords()
-    app.state.refreshes = Refreshes()
-    app.state.calendars = Calendars()
+    add_state(app, settings)
     documentation = [route.path or "" for route in iter_route_contexts(app.routes)]
     app.include_router(health.router)
     app.include_router(identity.keys)
@@ -94,6 +86,21 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(RequestContext)
     return app
+
+
+def add_state(app: FastAPI, settings: Settings) -> None:
+    """Give an app its settings, and all that it remembers between requests, as new."""
+    app.state = State()
+    app.state.settings = settings
+    app.state.bodies = Shares(settings.max_body_space)
+    app.state.files = FileLimits(settings)
+    app.state.conflicts = ConflictLimit()
+    app.state.idempotency = Idempotency(settings.max_keys_per_account)
+    app.state.issuer = Issuer(settings.jwt_issuer, settings.jwt_audience)
+    app.state.callers = Callers(app.state.issuer, settings.public_read)
+    app.state.passwords = Passwords()
+    app.state.refreshes = Refreshes()
+    app.state.calendars = Calendars()
 
 
 def _table(app: FastAPI, settings: Settings) -> RouteTable:

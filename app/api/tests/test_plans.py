@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain, combinations
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from sqlmodel import SQLModel
 
@@ -98,11 +100,15 @@ class Listing(NamedTuple):
     sorts: list[str]
 
     def shapes(self) -> Iterator[tuple[dict[str, str], str]]:
-        """Yield each set of at most ``MOST_FILTERS`` filters, with values, for each sort."""
+        """Yield each set of at most ``MOST_FILTERS`` filters, with values, for each sort.
+
+        The largest sets are for the ascending sorts: a descending one reads the same index.
+        """
         sizes = range(min(len(self.filters), MOST_FILTERS) + 1)
         for some in chain.from_iterable(combinations(sorted(self.filters), n) for n in sizes):
             for sort in self.sorts:
-                yield {name: usual_value(self.filters[name], "x") for name in some}, sort
+                if len(some) < MOST_FILTERS or not sort.startswith("-"):
+                    yield {name: usual_value(self.filters[name], "x") for name in some}, sort
 
 
 class Asked(NamedTuple):
@@ -224,10 +230,16 @@ async def asked_of(client: AsyncClient, recorder: Recorder, listing: Listing) ->
     return list(asked.values())
 
 
+@cache
+def real_app() -> FastAPI:
+    """Build the app once for all callers, who read only."""
+    return create_app(Settings(_env_file=None))
+
+
 @asynccontextmanager
 async def recording(caller: Caller) -> AsyncIterator[tuple[AsyncClient, Recorder]]:
     """Provide a client of the real app with a fake database."""
-    app = create_app(Settings(_env_file=None))
+    app = real_app()
     recorder = app.state.database = Recorder()
     app.state.callers = AnyCaller(caller)
     transport = ASGITransport(app)
@@ -244,18 +256,18 @@ async def statements(document: Document) -> list[Asked]:
     return list(chain.from_iterable(lists))
 
 
-async def asked_by_staff(document: Document, role: str, centres: int) -> list[str]:
+async def asked_by_staff(document: Document, role: str, centres: int) -> set[str]:
     """Return the statements of all lists, with one filter or none, as staff runs them."""
     roles = {UUID(int=number + 1): role for number in range(centres)}
     caller = Caller(new_id(), "session", frozenset(SCOPES), new_id(), roles=roles)
-    texts = []
+    texts = set()
     async with recording(caller) as (client, recorder):
         for listing in listings(document.content):
             url = re.sub(r"{\w+}", str(UUID(int=1)), listing.path)
             for given, sort in listing.shapes():
                 if len(given) < 2:
                     await client.get(url, params={**given, "sort": sort, "limit": "50"})
-                    texts += [statement.text for statement in recorder.statements]
+                    texts |= {statement.text for statement in recorder.statements}
                     recorder.statements.clear()
     return texts
 
@@ -328,10 +340,12 @@ async def test_no_list_of_staff_scans_a_large_table(
     await filled.execute("SET plan_cache_mode = force_generic_plan")
     large = await large_tables(filled)
 
-    bad = []
+    bad, planned = [], set[str]()
     for role in ("owner", "coach"):
         for centres in (1, 3, 40):
-            for text in await asked_by_staff(document, role, centres):
+            new = await asked_by_staff(document, role, centres) - planned
+            planned |= new
+            for text in new:
                 plan = await plan_of(filled, text)
                 if large & set(re.findall(r"Seq Scan on (\w+)", plan)):
                     bad.append(f"{role} at {centres} centres: {text}\n{plan}")
