@@ -66,7 +66,7 @@ def created(request: Hostile, answer: Answer) -> Counter[str]:
     path = request.target.partition(f"{API}/")[2]
     if answer.status == 201:
         counts[path] += 1
-    if answer.status in {200, 201}:
+    if request.method == "POST" and answer.status in {200, 201}:
         for feature in every_feature():
             for collection, field in feature.reports.get(path, {}).items():
                 counts[collection] += json.loads(answer.body)[field]
