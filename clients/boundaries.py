@@ -195,6 +195,8 @@ def values_of(schema: Schema) -> Values:
     """Return the values of every type, and those at the boundaries of a schema."""
     one = not_null(schema)
     found = dict(ANY_TYPE)
+    if "$ref" in one:  # an object in an array
+        return found
     if one["type"] in {"integer", "number"}:
         found |= _numbers(one)
     if one["type"] == "array":

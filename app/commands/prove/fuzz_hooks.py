@@ -63,6 +63,9 @@ OF_A_SCORE = {
 }
 """The fields of a result that depend on its workout and on one another, or on the present."""
 OF_AN_EVENT = {"points_table", "opens_at", "closes_at"}
+OF_A_SERIES = {"starts_on", "ends_on", "weekdays", "skip", "programme"}
+EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
+NO_ROUTE = "There is nothing at this path."
 OF_DAYS = {"starts_on", "ends_on", "points"}
 CHECK_IN = "/check-in"
 AFTER_CHECK_IN = "/check-out", "/undo-check-in"
@@ -100,6 +103,8 @@ def strangers_are_refused(ctx: CheckContext, response: Response, case: Case[Any]
     """Fail if a request without a token gets another response than 401, and needs one."""
     needs_token = case.operation.definition.raw.get("security")
     has_token = "Authorization" in response.request.headers
+    if response.status_code == httpx.codes.NOT_FOUND and NO_ROUTE in response.text:
+        return  # a path parameter with a line break, for example
     if needs_token and not has_token and response.status_code != httpx.codes.UNAUTHORIZED:
         raise AssertionError(f"A request without a token got {response.status_code}.")
 
@@ -444,11 +449,15 @@ def _phase(case: Case[Any]) -> TestPhase | None:
 
 
 def _of_one_kind(path: str, body: Json) -> Json:
-    """Change a body about a competition or a result so that its fields fit together.
+    """Change a body about a series, a competition or a result so that its fields fit together.
 
-    JSON Schema cannot express how a workout is scored, and which fields a score then has. ``DNF``
-    is a score of every workout.
+    JSON Schema cannot express which days a series has, how a workout is scored, and which fields a
+    score then has. ``DNF`` is a score of every workout.
     """
+    if re.search(r"/series(/[^/]+)?$", path):
+        kept = {name: value for name, value in body.items() if name not in OF_A_SERIES}
+        days = {"starts_on": "2026-12-01", "ends_on": "2026-12-07", "weekdays": EVERY_DAY}
+        return kept | (days if path.endswith("/series") else {})
     kept = {name: value for name, value in body.items() if name not in OF_A_SCORE}
     if path.endswith("/review"):
         adjusts = {"score": "DNF", "reason": "A mistake."}
