@@ -51,7 +51,9 @@ def service(environment: dict[str, str]) -> Iterator[str]:
     command = ["bash", "-c", f"cd {ROOT} && exec {start.strip()} --port=0"]
     launcher = Launcher(command, environment)
     try:
-        yield launcher.url.removeprefix("http://")
+        address = launcher.url.removeprefix("http://")
+        launcher.read_on()
+        yield address
     finally:
         assert launcher.stop(signal.SIGINT) == 0, launcher.output
 
