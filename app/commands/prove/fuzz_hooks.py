@@ -65,6 +65,7 @@ OF_A_SCORE = {
 OF_AN_EVENT = {"points_table", "opens_at", "closes_at"}
 OF_A_SERIES = {"starts_on", "ends_on", "weekdays", "skip", "programme"}
 EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
+CALENDAR, FEED = "calendar.ics", "calendar-feed"
 NO_ROUTE = "There is nothing at this path."
 OF_DAYS = {"starts_on", "ends_on", "points"}
 CHECK_IN = "/check-in"
@@ -183,6 +184,8 @@ class Rows:
             if not case.body.keys().isdisjoint(TIMES):
                 case.body = {**case.body, **self._valid_time(case, case.body)}
             case.body = {**case.body, **self._secrets(case, case.body)}
+        if case.path.endswith(CALENDAR) and "token" in case.query and not self._misses(case):
+            case.query = {**case.query, "token": self._new_feed(case.formatted_path)}
         if "/attendance" in case.path:
             case.query = {**case.query, **_of_few_days(case.query)}
         if "cursor" in case.query:
@@ -300,9 +303,17 @@ class Rows:
             if self._misses(case):
                 return {}
             return {parameter.strip("{}"): self._create(collection)}
+        if parameter == FEED:
+            self._service.post(self._asked(case)["url"])
+            return {}
         role = {"role": "desk"} if "account_id" in case.path_parameters else None
         self._service.put(self._asked(case)["url"], json=role)  # an enrolment, for example
         return {}
+
+    def _new_feed(self, calendar: str) -> str:
+        """Return the token of a new feed of the athlete of a calendar, if there is one."""
+        made = self._service.post(calendar.replace(CALENDAR, FEED))
+        return str(made.json().get("url", "none")).rpartition("=")[2]
 
     def _new_account(self) -> tuple[str, Json]:
         """Make an account by an invitation; return its id, and what it logs in with."""
