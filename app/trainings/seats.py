@@ -129,17 +129,21 @@ def counted_cte(
     training_id: sa.ColumnElement[object],
     taken: sa.ColumnElement[int],
     waiting: sa.ColumnElement[int],
+    *,
+    frees: bool = False,
 ) -> sa.CTE:
     """Add to a training's numbers of taken seats and of bookings in the waitlist.
 
-    The seats over its capacity become fewer as seats are freed, and never more.
+    If the statement ``frees`` seats, the seats over the capacity become fewer. Others leave that
+    column: to write it runs triggers, and a training with seats over its capacity gives none.
     """
-    over = sa.func.greatest(TRAININGS.c.taken + taken - TRAININGS.c.capacity, NONE)
     values = {
         TRAININGS.c.taken: TRAININGS.c.taken + taken,
         TRAININGS.c.waiting: TRAININGS.c.waiting + waiting,
-        TRAININGS.c.over: sa.func.least(TRAININGS.c.over, over),
     }
+    if frees:
+        over = sa.func.greatest(TRAININGS.c.taken + taken - TRAININGS.c.capacity, NONE)
+        values[TRAININGS.c.over] = sa.func.least(TRAININGS.c.over, over)
     return sa.update(TRAININGS).where(TRAININGS.c.id == training_id).values(values).cte("counted")
 
 
@@ -156,7 +160,7 @@ def queue_served_ctes(
     served = promoted_cte(training_id, free.scalar_subquery())
     number = number_of(served)
     event = booking_event_cte(served, "promoted", "status")
-    return [served, event, counted_cte(training_id, number - freed, -number)]
+    return [served, event, counted_cte(training_id, number - freed, -number, frees=True)]
 
 
 def booking_event_cte(bookings: sa.CTE, verb: str, *changed: str) -> sa.CTE:
